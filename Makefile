@@ -1,0 +1,91 @@
+# Every target does all of its own set-up; what is done already is not done again (stamps in .make/).
+#   make demo    everything on this machine: a coordinator, mirrors, donors and a download that shows its sources
+#   make test    all tests, with real browsers and servers
+#   make check   format, lint, strict types in both languages, import contracts, generated files
+#   make bench   the measurements (long); make fmt formats; make build makes sdist and wheel; make pins re-pins versions
+
+SHELL := /bin/sh
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+# Node and npm come from a wheel inside the virtual environment, so the machine needs none.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+unexport VIRTUAL_ENV PYTHONHOME
+
+CLIENT_SOURCES := $(shell find client -path client/node_modules -prune -o -type f \( -name '*.ts' -o -name '*.css' -o -name '*.svg' \) -print | grep -v '^client/tests/')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup client demo test test-python test-client check bench fmt build pins clean
+
+help:
+	@sed -n '2,5s/^# \{0,1\}//p' Makefile
+
+setup: .make/client
+
+# --- set-up -------------------------------------------------------------------------------------------------------
+
+.make/venv: requirements/runtime.txt requirements/dev.txt
+	@sh scripts/make-venv.sh "$(PYTHON)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@mkdir -p .make && touch $@
+
+.make/client: .make/package $(CLIENT_SOURCES) client/build.mjs client/package.json client/package-lock.json
+	$(BIN)/python hatch_build.py
+	@touch $@
+
+.make/package: .make/venv pyproject.toml hatch_build.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+.make/machine: scripts/machine-packages.sh
+	@sh scripts/machine-packages.sh
+	@mkdir -p .make && touch $@
+
+client: .make/client
+
+# --- the two commands of the README -------------------------------------------------------------------------------
+
+demo: .make/client
+	$(BIN)/dio demo $(ARGS)
+
+# Both runners always run, so that one red does not hide the other; the closing lines of both are printed.
+test: .make/client .make/machine
+	@status=0; \
+	$(MAKE) --no-print-directory test-client || status=1; \
+	$(MAKE) --no-print-directory test-python || status=1; \
+	exit $$status
+
+test-client: .make/client
+	cd client && node --test --test-reporter=spec "tests/**/*.test.ts"
+
+test-python: .make/client .make/machine
+	$(BIN)/python -m pytest $(ARGS)
+
+# --- quality ------------------------------------------------------------------------------------------------------
+
+check: .make/client
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m distribute_io.wire.generate --check
+	cd client && npm run --silent types && npm run --silent lint && npm run --silent format:check
+	$(BIN)/python -m pytest -q -p no:randomly tests/meta
+
+fmt: .make/client
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	cd client && npm run --silent format
+
+bench: .make/client .make/machine
+	$(BIN)/python -m bench $(ARGS)
+
+build: .make/venv
+	$(BIN)/python -m build
+
+pins: .make/venv
+	$(BIN)/python requirements/pin.py
+
+clean:
+	rm -rf .make .venv dist build src/distribute_io/client_dist client/node_modules client/types

@@ -1,0 +1,92 @@
+/**
+ * Builds the browser client into `src/distribute_io/client_dist/`.
+ *
+ * The order is the chain of trust: first the parts that load nothing, then the pages which pin those parts, then the
+ * loader, which pins every part by its SHA-384; a page pins the loader. `HASH` of `/v/HASH/` names the loader and with it
+ * everything below. The npm module comes last, because it also has to know that address.
+ *
+ * `define` gives the sources: `__DIO_PARTS__` (name -> `sha384-…` of what was built before) and `__DIO_HASH__` (module only).
+ * The same sources give the same bytes: no date, no path, no version of the machine enters the output.
+ */
+import { createHash } from "node:crypto";
+import { access, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = join(here, "..", "src", "distribute_io", "client_dist");
+
+/** What is built, in stages; a stage may pin what the stages before it made. */
+const STAGES = [
+  [
+    ["download.js", "src/download/main.ts"],
+    ["download-worker.js", "src/worker/download-worker.ts"],
+    ["hasher-worker.js", "src/worker/hasher-worker.ts"],
+    ["donor-worker.js", "src/donate/donor-worker.ts"],
+    ["site.css", "src/pages/site.css"],
+  ],
+  [
+    ["donate.js", "src/pages/donate.ts"],
+    ["front.js", "src/pages/front.ts"],
+  ],
+  [["distribute.js", "src/snippet/loader.ts"]],
+  [["index.js", "src/index.ts"]],
+];
+const LOADER = "distribute.js";
+const MODULE = "index.js";
+const LOADER_BYTES_MAX = 10_240; // it is on other people's pages for every visitor, also those who download nothing
+
+const integrity = {};
+let hash = "";
+
+/** Bundles one entry and returns its bytes; esbuild's own messages go to stderr. */
+async function bundle(name, entry) {
+  const result = await build({
+    absWorkingDir: here,
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    write: false,
+    target: "es2022",
+    format: name.endsWith(".css") ? undefined : name === MODULE ? "esm" : "iife",
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
+    define: { __DIO_PARTS__: JSON.stringify(integrity), __DIO_HASH__: JSON.stringify(hash) },
+  });
+  return result.outputFiles[0].contents;
+}
+
+const staging = `${out}.new-${process.pid}`;
+await mkdir(staging, { recursive: true });
+try {
+  for (const stage of STAGES) {
+    const built = await Promise.all(
+      stage.map(async ([name, entry]) => {
+        try {
+          await access(join(here, entry));
+        } catch {
+          console.error(`client build: ${entry} is not there yet, ${name} is left out`);
+          return undefined;
+        }
+        return [name, await bundle(name, entry)];
+      }),
+    );
+    for (const [name, bytes] of built.filter((item) => item !== undefined)) {
+      if (name === LOADER) {
+        if (bytes.length > LOADER_BYTES_MAX)
+          throw new Error(`${LOADER} has ${bytes.length} bytes, the limit is ${LOADER_BYTES_MAX}`);
+        hash = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
+      }
+      integrity[name] = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
+      await writeFile(join(staging, name), bytes);
+    }
+  }
+  await writeFile(join(staging, "build.json"), `${JSON.stringify({ hash, integrity }, null, 2)}\n`);
+  // Swapped in whole, so that a running server or a second build never sees half of it.
+  await rm(out, { recursive: true, force: true });
+  await rename(staging, out);
+} finally {
+  await rm(staging, { recursive: true, force: true });
+}
