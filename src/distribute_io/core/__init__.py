@@ -1,0 +1,1 @@
+"""Decisions: pure code without clock, chance, sockets or files. They come in as arguments."""

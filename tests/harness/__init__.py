@@ -1,0 +1,1 @@
+"""What tests share: real processes, mirrors, coordinators, pages and browsers."""
