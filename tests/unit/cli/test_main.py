@@ -1,0 +1,106 @@
+"""Every way in which a command can end has its exit code and at most one line on stderr."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import typer
+
+from distribute_io.cli import main as cli
+from distribute_io.errors import IntegrityError, ManifestError, SourceError, UsageError
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, raised: BaseException | None) -> int:
+    """Runs `dio verify`, whose module is replaced by one that raises `raised`."""
+    app = typer.Typer()
+
+    @app.command()
+    def verify() -> None:
+        if raised is not None:
+            raise raised
+
+    monkeypatch.setitem(sys.modules, "distribute_io.cli.verify", SimpleNamespace(app=app))
+    return cli.main(["verify"])
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (None, 0),
+        (UsageError("bad_argument", "no size: 1x"), 2),
+        (IntegrityError("bad_signature", "key A did not sign it"), 3),
+        (ManifestError("manifest_bad_name", "bad name"), 1),
+        (SourceError("stalled", "no byte came"), 1),
+        (UsageError("cancelled", "stopped"), 130),
+        (KeyboardInterrupt(), 130),
+        (typer.Exit(3), 3),
+        (PermissionError(13, "Permission denied", "a.bin"), 1),
+        (ValueError("boom"), 1),
+    ],
+    ids=repr,
+)
+def test_every_ending_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException | None, code: int
+) -> None:
+    assert run_with(monkeypatch, raised) == code
+
+
+def test_an_error_is_one_line_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_with(monkeypatch, UsageError("bad_argument", "1x is no size; write it as 16MB"))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "dio: 1x is no size; write it as 16MB [bad_argument]\n"
+
+
+def test_of_several_errors_the_one_of_integrity_decides(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = ExceptionGroup(
+        "in a task group",
+        [SourceError("stalled", "no byte came"), ExceptionGroup("", [IntegrityError("file_mismatch", "wrong file")])],
+    )
+    assert run_with(monkeypatch, group) == 3
+    assert capsys.readouterr().err == "dio: wrong file [file_mismatch]\n"
+
+
+def test_our_own_fault_is_one_line_too_unless_the_traceback_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_with(monkeypatch, ValueError("boom\nsecond line"))
+    line = capsys.readouterr().err
+    assert line == "dio: an error of dio itself: ValueError: boom; with DIO_TRACEBACK=1 it says where\n"
+    monkeypatch.setenv("DIO_TRACEBACK", "1")
+    run_with(monkeypatch, ValueError("boom"))
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_file_error_names_the_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run_with(monkeypatch, FileNotFoundError(2, "No such file or directory", "a.bin"))
+    assert capsys.readouterr().err == "dio: No such file or directory: a.bin\n"
+
+
+def test_a_mistyped_command_is_a_usage_error_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["srve"]) == 2
+    assert "serve" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_each_command_has_a_help_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "--help"]) == 0
+    assert f"dio {name}" in capsys.readouterr().out
+
+
+def test_help_imports_no_command() -> None:
+    script = (
+        "import sys; from distribute_io.cli.main import main; code = main(['--help']);"
+        "heavy = [m for m in ('aiohttp', 'sqlalchemy', 'reactor_webrtc', 'cryptography') if m in sys.modules];"
+        "sys.exit(code or ' '.join(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "demo" in done.stdout
