@@ -1,0 +1,262 @@
+"""The contract of the durable catalogue: manifests, mirrors, causes, tokens, audit and daily totals.
+
+Rules that every back end keeps (`tests/stores/catalogue_suite.py` checks them):
+
+1. Every method is one transaction: it happens whole or not at all, and has happened durably when it returns.
+2. Manifests are keyed by the digest of their payload; a `file_id` names content and may have several of them.
+3. A name belongs to the first key in its cause. A newer version by that key replaces the older manifest of the name;
+   the same or a lower version with another payload is refused.
+4. A URL belongs to one file. Claiming it for another is refused unless `replace` says that the claimant may.
+5. What was withdrawn stays withdrawn: no manifest of it is accepted until `restore` is asked for.
+6. Tokens are kept as SHA-256 of their text, never the text.
+7. No row holds the address of a visitor.
+
+Errors: `RefusedError` where the caller's wish breaks a rule; `StoreError("catalogue_failed")` where the back end
+failed. No exception of a database library leaves an implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+from distribute_io.ids import CauseId, FileId, PublicKeyText
+
+PAGE_FILES_MAX: Final = 1_000
+"""Rows of one page of the catalogue: about 300 KB of JSON."""
+
+MIRRORS_PER_FILE_MAX: Final = 64
+"""Mirrors of one file; a client uses a handful, and every one is told to every downloader."""
+
+
+class ManifestRecord(Struct, frozen=True):
+    """One signed manifest as the catalogue keeps it. All fields but `envelope` are read from the verified payload."""
+
+    payload_sha256: str
+    """Hexadecimal; the key."""
+    file_id: FileId
+    cause: CauseId
+    name: str
+    version: int
+    size_bytes: int
+    segment_size_bytes: int
+    segments_sha256: str
+    media_type: str
+    published_at: str
+    """RFC 3339 in UTC, as signed."""
+    signed_by: tuple[PublicKeyText, ...]
+    """Keys whose signatures were verified, first signer first."""
+    envelope: bytes
+    """The envelope's JSON, as it will be told."""
+
+    @property
+    def segments(self) -> int:
+        """How many segments the file has."""
+        return -(-self.size_bytes // self.segment_size_bytes) if self.size_bytes else 0
+
+
+class MirrorRecord(Struct, frozen=True):
+    """One HTTP address of a file's content."""
+
+    file_id: FileId
+    url: str
+    """In the form of `coordinator.links.normalised`."""
+    priority: int = 100
+    location: str | None = None
+    """ISO 3166-1 alpha-2 country code in lower case."""
+
+
+class CauseRecord(Struct, frozen=True):
+    """One cause."""
+
+    cause: CauseId
+    title: str
+    text: str = ""
+    icon: str = ""
+    """At most a few characters, an emoji as a rule: nothing is fetched to show it."""
+
+
+class TokenRecord(Struct, frozen=True):
+    """One bearer token. Its text is shown once, at creation, and never kept."""
+
+    token_id: str
+    sha256: str
+    """Of the token's text, hexadecimal."""
+    label: str
+    causes: tuple[str, ...]
+    """Causes that it may publish in; `*` means all."""
+    origins: tuple[str, ...]
+    """Origins (`https://host[:port]`) whose links it may claim; `*` means all."""
+    created_at_s: int
+    revoked_at_s: int | None = None
+
+
+class LibraryRecord(Struct, frozen=True):
+    """What is known of one file under the published folder, so that a restart need not hash it again."""
+
+    path: bytes
+    """Relative to the folder, as the file system spells it."""
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+    file_id: FileId
+    payload_sha256: str
+
+
+class AuditRecord(Struct, frozen=True):
+    """Who changed what. `actor` is a token's id, `library` or `cli`; never an address."""
+
+    at_s: int
+    actor: str
+    action: Literal[
+        "publish", "unpublish", "mirror_add", "mirror_remove", "cause_put", "token_create", "token_revoke", "restore"
+    ]
+    subject: str
+
+
+class Totals(Struct, frozen=True):
+    """Bytes of payload, summed over any time."""
+
+    donors_bytes: int = 0
+    """Served by donors and acknowledged by downloaders' receipts."""
+    mirrors_bytes: int = 0
+    """Delivered to downloaders by mirrors, as they report."""
+    pushed_mirrors_bytes: int = 0
+    """Filled into donors from mirrors."""
+    pushed_donors_bytes: int = 0
+    """Filled into donors from other donors."""
+    rejected_bytes: int = 0
+    """Received by downloaders and thrown away."""
+
+
+class DailyTotal(Struct, frozen=True):
+    """What to add to one file's totals of one day."""
+
+    day: str
+    """`YYYY-MM-DD` in UTC."""
+    cause: CauseId
+    file_id: FileId
+    totals: Totals
+
+
+class Catalogue(Protocol):
+    """The durable catalogue. Opened once, used by one coordinator process, closed once."""
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database. Nothing may be called afterwards."""
+
+    # --- files ---
+
+    async def put_manifest(
+        self, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int, restore: bool = False
+    ) -> bool:
+        """Add a manifest and its segment list (rules 2, 3, 5).
+
+        Args:
+            record: the manifest; the caller has verified it.
+            segments: the segment list, 32 bytes a segment; the caller has checked its digest.
+            actor: who did it, for the audit.
+            at_s: now, seconds since 1970.
+            restore: accept a file that had been withdrawn.
+
+        Returns:
+            True when it is new, False when the very same manifest was there already.
+
+        Raises:
+            RefusedError: `name_taken`, `version_not_newer`, `taken_down` or `unknown_cause`.
+        """
+
+    async def manifests(self, file_id: FileId) -> tuple[ManifestRecord, ...]:
+        """All manifests of a file, oldest first; empty when the file is unknown."""
+
+    async def manifest(self, payload_sha256: str) -> ManifestRecord | None:
+        """One manifest by its key."""
+
+    async def newest_version(self, cause: CauseId, name: str) -> int:
+        """The highest version ever published under a name, replaced and withdrawn ones too; 0 when there is none."""
+
+    async def name_owner(self, cause: CauseId, name: str) -> PublicKeyText | None:
+        """The key that a name belongs to."""
+
+    async def segment_list(self, segments_sha256: str) -> bytes | None:
+        """A segment list by its digest."""
+
+    async def files(self, *, cause: CauseId | None = None, after: str = "", limit: int) -> tuple[ManifestRecord, ...]:
+        """One page of manifests, ordered by `payload_sha256`, those above `after` only; `limit` <= PAGE_FILES_MAX."""
+
+    async def drop_manifest(self, payload_sha256: str, *, actor: str, at_s: int) -> bool:
+        """Forget one manifest (a file of the folder that was removed or changed). True when it was there."""
+
+    async def withdraw(self, file_id: FileId, *, actor: str, at_s: int) -> tuple[CauseId, ...]:
+        """Take a file down: drop its manifests and mirrors, and remember that holders must erase it.
+
+        Returns:
+            The causes it was in; empty when the file was unknown (it is remembered all the same).
+        """
+
+    async def withdrawn(self, file_ids: Sequence[FileId]) -> frozenset[FileId]:
+        """Those of `file_ids` that were withdrawn."""
+
+    # --- links ---
+
+    async def put_mirrors(self, mirrors: Sequence[MirrorRecord], *, replace: bool, actor: str, at_s: int) -> None:
+        """Add or change mirrors, all or none (rule 4).
+
+        Raises:
+            RefusedError: `link_taken`; `unknown_file`; `full` above MIRRORS_PER_FILE_MAX.
+        """
+
+    async def remove_mirror(self, file_id: FileId, url: str, *, actor: str, at_s: int) -> bool:
+        """Forget a mirror. True when it was there."""
+
+    async def mirrors(self, file_id: FileId) -> tuple[MirrorRecord, ...]:
+        """A file's mirrors by priority, then URL."""
+
+    async def file_of_link(self, url: str) -> FileId | None:
+        """The file that a normalised link points to."""
+
+    # --- causes ---
+
+    async def put_cause(self, cause: CauseRecord, *, actor: str, at_s: int) -> None:
+        """Add a cause, or change its title, text and icon."""
+
+    async def causes(self) -> tuple[CauseRecord, ...]:
+        """All causes, ordered by id."""
+
+    # --- tokens ---
+
+    async def put_token(self, token: TokenRecord, *, actor: str) -> None:
+        """Keep a new token."""
+
+    async def token_by_hash(self, sha256: str) -> TokenRecord | None:
+        """The token with this hash, revoked ones too."""
+
+    async def tokens(self) -> tuple[TokenRecord, ...]:
+        """All tokens, oldest first."""
+
+    async def revoke_token(self, token_id: str, *, actor: str, at_s: int) -> bool:
+        """Revoke a token. True when it was there and valid."""
+
+    # --- the folder ---
+
+    async def library(self) -> tuple[LibraryRecord, ...]:
+        """All that is remembered of the published folder."""
+
+    async def put_library(self, record: LibraryRecord) -> None:
+        """Remember one file of the folder; replaces what was known of its path."""
+
+    async def remove_library(self, path: bytes) -> None:
+        """Forget one file of the folder."""
+
+    # --- the books ---
+
+    async def add_totals(self, totals: Sequence[DailyTotal]) -> None:
+        """Add to the daily totals."""
+
+    async def totals_by_file(self) -> dict[tuple[CauseId, FileId], Totals]:
+        """The sums over all days."""
+
+    async def audit(self, limit: int) -> tuple[AuditRecord, ...]:
+        """The newest entries of the audit, newest first."""

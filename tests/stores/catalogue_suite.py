@@ -1,0 +1,352 @@
+"""What every catalogue keeps (`stores/catalogue.py`): a back end passes by subclassing `CatalogueSuite`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from distribute_io.errors import RefusedError
+from distribute_io.ids import CauseId, FileId, PublicKeyText
+from distribute_io.stores.catalogue import (
+    MIRRORS_PER_FILE_MAX,
+    Catalogue,
+    CauseRecord,
+    DailyTotal,
+    LibraryRecord,
+    ManifestRecord,
+    MirrorRecord,
+    TokenRecord,
+    Totals,
+)
+
+CAUSE = CauseId("debian")
+KEY_A = PublicKeyText("ed25519:" + "A" * 43 + "=")
+KEY_B = PublicKeyText("ed25519:" + "B" * 43 + "=")
+NOW_S = 1_800_000_000
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def record(
+    content: str = "content",
+    *,
+    name: str = "a.iso",
+    version: int = 1,
+    key: PublicKeyText = KEY_A,
+    cause: CauseId = CAUSE,
+) -> ManifestRecord:
+    return ManifestRecord(
+        payload_sha256=digest(f"{content} {name} {version} {key} {cause}"),
+        file_id=FileId(digest(content)),
+        cause=cause,
+        name=name,
+        version=version,
+        size_bytes=3_000_000,
+        segment_size_bytes=262_144,
+        segments_sha256=digest(f"list of {content}"),
+        media_type="application/octet-stream",
+        published_at="2026-11-22T18:30:00Z",
+        signed_by=(key,),
+        envelope=b"{}",
+    )
+
+
+def mirror(manifest: ManifestRecord, url: str = "https://m.example/a.iso", priority: int = 100) -> MirrorRecord:
+    return MirrorRecord(file_id=manifest.file_id, url=url, priority=priority)
+
+
+Use = Callable[[Catalogue], Awaitable[None]]
+
+
+class CatalogueSuite(ABC):
+    @abstractmethod
+    def open(self, folder: Path) -> Catalogue:
+        """Open the catalogue of `folder`, or open it again."""
+
+    def run(self, folder: Path, use: Use) -> None:
+        async def scene() -> None:
+            catalogue = self.open(folder)
+            try:
+                await catalogue.put_cause(CauseRecord(cause=CAUSE, title="Debian"), actor="cli", at_s=NOW_S)
+                await use(catalogue)
+            finally:
+                await catalogue.close()
+
+        asyncio.run(scene())
+
+    def reopen(self, folder: Path, use: Use) -> None:
+        async def scene() -> None:
+            catalogue = self.open(folder)
+            try:
+                await use(catalogue)
+            finally:
+                await catalogue.close()
+
+        asyncio.run(scene())
+
+    def test_a_manifest_is_found_again_after_reopening(self, tmp_path: Path) -> None:
+        manifest = record()
+
+        async def write(catalogue: Catalogue) -> None:
+            assert await put(catalogue, manifest)
+
+        async def read(catalogue: Catalogue) -> None:
+            assert await catalogue.manifests(manifest.file_id) == (manifest,)
+            assert await catalogue.manifest(manifest.payload_sha256) == manifest
+            assert await catalogue.segment_list(manifest.segments_sha256) == b"list"
+            assert await catalogue.name_owner(CAUSE, "a.iso") == KEY_A
+            assert await catalogue.newest_version(CAUSE, "a.iso") == 1
+
+        self.run(tmp_path, write)
+        self.reopen(tmp_path, read)
+
+    def test_the_same_manifest_twice_is_no_news(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            assert await put(catalogue, record())
+            assert not await put(catalogue, record())
+            assert len(await catalogue.files(limit=10)) == 1
+
+        self.run(tmp_path, use)
+
+    def test_what_is_unknown_is_empty(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            nothing = FileId(digest("nothing"))
+            assert await catalogue.manifests(nothing) == ()
+            assert await catalogue.manifest(digest("nothing")) is None
+            assert await catalogue.segment_list(digest("nothing")) is None
+            assert await catalogue.mirrors(nothing) == ()
+            assert await catalogue.file_of_link("https://nowhere.example/") is None
+            assert await catalogue.token_by_hash(digest("nothing")) is None
+            assert await catalogue.name_owner(CAUSE, "nothing") is None
+            assert await catalogue.newest_version(CAUSE, "nothing") == 0
+            assert not await catalogue.drop_manifest(digest("nothing"), actor="cli", at_s=NOW_S)
+            assert not await catalogue.remove_mirror(nothing, "https://nowhere.example/", actor="cli", at_s=NOW_S)
+            assert not await catalogue.revoke_token("nothing", actor="cli", at_s=NOW_S)
+
+        self.run(tmp_path, use)
+
+    def test_a_name_belongs_to_its_first_key(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            await put(catalogue, record())
+            await refused("name_taken", put(catalogue, record("other", version=2, key=KEY_B)))
+            await catalogue.put_cause(CauseRecord(cause=CauseId("other"), title="Other"), actor="cli", at_s=NOW_S)
+            assert await put(catalogue, record("other", key=KEY_B, cause=CauseId("other")))
+
+        self.run(tmp_path, use)
+
+    def test_a_name_stays_with_its_key_when_the_file_is_gone(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            first = record()
+            await put(catalogue, first)
+            assert await catalogue.drop_manifest(first.payload_sha256, actor="library", at_s=NOW_S)
+            await refused("name_taken", put(catalogue, record("other", version=2, key=KEY_B)))
+            await refused("version_not_newer", put(catalogue, record("other", version=1)))
+            assert await catalogue.newest_version(CAUSE, "a.iso") == 1
+
+        self.run(tmp_path, use)
+
+    def test_a_newer_version_replaces_the_older(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            old, new = record(), record("changed", version=2)
+            await put(catalogue, old)
+            await catalogue.put_mirrors([mirror(old)], replace=False, actor="cli", at_s=NOW_S)
+            await refused("version_not_newer", put(catalogue, record("changed", version=1)))
+            assert await put(catalogue, new)
+            assert await catalogue.manifests(old.file_id) == ()
+            assert await catalogue.segment_list(old.segments_sha256) is None
+            assert await catalogue.mirrors(old.file_id) == ()
+            assert await catalogue.manifests(new.file_id) == (new,)
+
+        self.run(tmp_path, use)
+
+    def test_a_newer_version_of_the_same_content_keeps_its_links(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            old, new = record(), record(version=2)
+            await put(catalogue, old)
+            await catalogue.put_mirrors([mirror(old)], replace=False, actor="cli", at_s=NOW_S)
+            await put(catalogue, new)
+            assert await catalogue.manifests(old.file_id) == (new,)
+            assert await catalogue.segment_list(new.segments_sha256) == b"list"
+            assert await catalogue.mirrors(new.file_id) == (mirror(new),)
+
+        self.run(tmp_path, use)
+
+    def test_several_signers_may_have_manifests_of_one_file(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            first, second = record(), record(name="b.iso", key=KEY_B)
+            await put(catalogue, first)
+            await put(catalogue, second)
+            assert await catalogue.manifests(first.file_id) == (first, second)
+            await catalogue.drop_manifest(first.payload_sha256, actor="cli", at_s=NOW_S)
+            assert await catalogue.segment_list(second.segments_sha256) == b"list"
+
+        self.run(tmp_path, use)
+
+    def test_an_unknown_cause_is_refused(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            await refused("unknown_cause", put(catalogue, record(cause=CauseId("nobody"))))
+
+        self.run(tmp_path, use)
+
+    def test_pages_have_every_file_once(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            await catalogue.put_cause(CauseRecord(cause=CauseId("other"), title="Other"), actor="cli", at_s=NOW_S)
+            for number in range(7):
+                cause = CAUSE if number % 2 else CauseId("other")
+                await put(catalogue, record(f"content {number}", name=f"{number}.iso", cause=cause))
+            seen: list[str] = []
+            after = ""
+            while page := await catalogue.files(after=after, limit=3):
+                seen += [manifest.name for manifest in page]
+                after = page[-1].payload_sha256
+            assert sorted(seen) == [f"{number}.iso" for number in range(7)]
+            assert {m.name for m in await catalogue.files(cause=CAUSE, limit=10)} == {"1.iso", "3.iso", "5.iso"}
+
+        self.run(tmp_path, use)
+
+    def test_what_is_withdrawn_stays_withdrawn_until_it_is_restored(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            manifest = record()
+            await put(catalogue, manifest)
+            await catalogue.put_mirrors([mirror(manifest)], replace=False, actor="cli", at_s=NOW_S)
+            assert await catalogue.withdraw(manifest.file_id, actor="t1", at_s=NOW_S) == (CAUSE,)
+            assert await catalogue.withdraw(manifest.file_id, actor="t1", at_s=NOW_S) == ()
+            assert await catalogue.manifests(manifest.file_id) == ()
+            assert await catalogue.file_of_link("https://m.example/a.iso") is None
+            known = [manifest.file_id, FileId(digest("else"))]
+            assert await catalogue.withdrawn(known) == {manifest.file_id}
+            newer = record(version=2)
+            await refused("taken_down", put(catalogue, newer))
+            assert await catalogue.put_manifest(newer, b"list", actor="cli", at_s=NOW_S, restore=True)
+            assert await catalogue.withdrawn(known) == frozenset()
+
+        self.run(tmp_path, use)
+
+    def test_a_link_belongs_to_one_file(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            first, second = record(), record("second", name="b.iso")
+            await put(catalogue, first)
+            await put(catalogue, second)
+            await catalogue.put_mirrors([mirror(first)], replace=False, actor="cli", at_s=NOW_S)
+            await catalogue.put_mirrors([mirror(first, priority=5)], replace=False, actor="cli", at_s=NOW_S)
+            assert await catalogue.mirrors(first.file_id) == (mirror(first, priority=5),)
+            both = [mirror(second, "https://n.example/b.iso"), mirror(second)]
+            await refused("link_taken", catalogue.put_mirrors(both, replace=False, actor="t1", at_s=NOW_S))
+            assert await catalogue.mirrors(second.file_id) == ()  # all or none
+            await catalogue.put_mirrors(both, replace=True, actor="t1", at_s=NOW_S)
+            assert await catalogue.file_of_link("https://m.example/a.iso") == second.file_id
+            assert await catalogue.remove_mirror(second.file_id, "https://m.example/a.iso", actor="t1", at_s=NOW_S)
+            assert [m.url for m in await catalogue.mirrors(second.file_id)] == ["https://n.example/b.iso"]
+
+        self.run(tmp_path, use)
+
+    def test_mirrors_come_by_priority_and_are_bounded(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            manifest = record()
+            await refused(
+                "unknown_file", catalogue.put_mirrors([mirror(manifest)], replace=False, actor="cli", at_s=NOW_S)
+            )
+            await put(catalogue, manifest)
+            some = [mirror(manifest, f"https://m{n}.example/", 200 - n) for n in range(MIRRORS_PER_FILE_MAX)]
+            await catalogue.put_mirrors(some, replace=False, actor="cli", at_s=NOW_S)
+            assert list(await catalogue.mirrors(manifest.file_id)) == some[::-1]
+            more = [mirror(manifest, "https://more.example/")]
+            await refused("full", catalogue.put_mirrors(more, replace=False, actor="cli", at_s=NOW_S))
+
+        self.run(tmp_path, use)
+
+    def test_a_cause_can_be_edited(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            edited = CauseRecord(cause=CAUSE, title="Debian Linux", text="The universal system", icon="🌀")
+            await catalogue.put_cause(edited, actor="cli", at_s=NOW_S)
+            assert await catalogue.causes() == (edited,)
+
+        self.run(tmp_path, use)
+
+    def test_a_revoked_token_says_so(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            token = TokenRecord(
+                token_id="t1",
+                sha256=digest("secret"),
+                label="CI of Debian",
+                causes=("debian",),
+                origins=("https://a.example", "https://b.example:8443"),
+                created_at_s=NOW_S,
+            )
+            await catalogue.put_token(token, actor="cli")
+            assert await catalogue.token_by_hash(digest("secret")) == token
+            assert await catalogue.revoke_token("t1", actor="cli", at_s=NOW_S + 1)
+            assert not await catalogue.revoke_token("t1", actor="cli", at_s=NOW_S + 2)
+            (kept,) = await catalogue.tokens()
+            assert kept.revoked_at_s == NOW_S + 1
+
+        self.run(tmp_path, use)
+
+    def test_the_folder_is_remembered_byte_for_byte(self, tmp_path: Path) -> None:
+        entry = LibraryRecord(
+            path=b"caf\xe9/a.iso",
+            size_bytes=2**40,
+            mtime_ns=2**62,
+            inode=2**64 - 1,
+            file_id=FileId(digest("content")),
+            payload_sha256=digest("payload"),
+        )
+
+        async def use(catalogue: Catalogue) -> None:
+            await catalogue.put_library(LibraryRecord(entry.path, 1, 1, 1, entry.file_id, entry.payload_sha256))
+            await catalogue.put_library(entry)
+            assert await catalogue.library() == (entry,)
+            await catalogue.remove_library(entry.path)
+            assert await catalogue.library() == ()
+
+        self.run(tmp_path, use)
+
+    def test_totals_add_up_over_days(self, tmp_path: Path) -> None:
+        file_id = FileId(digest("content"))
+
+        async def use(catalogue: Catalogue) -> None:
+            for day, amount in (("2026-11-21", 5), ("2026-11-22", 7), ("2026-11-22", 2**40)):
+                total = DailyTotal(day, CAUSE, file_id, Totals(donors_bytes=amount, rejected_bytes=1))
+                await catalogue.add_totals([total, total])
+            sums = await catalogue.totals_by_file()
+            assert sums == {(CAUSE, file_id): Totals(donors_bytes=2 * (12 + 2**40), rejected_bytes=6)}
+
+        self.run(tmp_path, use)
+
+    def test_the_audit_names_who_did_what(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            await put(catalogue, record())
+            newest, before = await catalogue.audit(2)
+            assert (newest.actor, newest.action, newest.subject) == ("t1", "publish", record().file_id)
+            assert (before.actor, before.action, before.subject) == ("cli", "cause_put", CAUSE)
+
+        self.run(tmp_path, use)
+
+    def test_a_failed_change_leaves_no_trace_and_spoils_no_other(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            good = [put(catalogue, record(f"content {n}", name=f"{n}.iso")) for n in range(20)]
+            bad = [put(catalogue, record(f"bad {n}", cause=CauseId("nobody"))) for n in range(20)]
+            mixed = [change for pair in zip(good, bad, strict=True) for change in pair]
+            outcomes = await asyncio.gather(*mixed, return_exceptions=True)
+            assert [outcome for outcome in outcomes if outcome is True] == [True] * 20
+            assert sum(isinstance(outcome, RefusedError) for outcome in outcomes) == 20
+            assert len(await catalogue.files(limit=100)) == 20
+
+        self.run(tmp_path, use)
+
+
+async def put(catalogue: Catalogue, manifest: ManifestRecord) -> bool:
+    return await catalogue.put_manifest(manifest, b"list", actor="t1", at_s=NOW_S)
+
+
+async def refused(code: str, change: Awaitable[object]) -> None:
+    with pytest.raises(RefusedError) as caught:
+        await change
+    assert caught.value.code == code
