@@ -1,0 +1,156 @@
+/**
+ * Bytes or values from outside become typed messages here, or a `RemoteProtocolError`; nothing downstream checks again.
+ *
+ * The rules come from the generated shape table, so they are those of the Python decoder: unknown fields are dropped,
+ * missing optional ones take their default, anything else out of shape is `message_malformed`.
+ */
+
+import { RemoteProtocolError } from "./errors.ts";
+import {
+  CLIENT_MESSAGE_TAGS,
+  COORDINATOR_MESSAGE_TAGS,
+  MESSAGE_BYTES_MAX,
+  SHAPES,
+  SIGNAL_TAGS,
+  type CauseList,
+  type ClientMessage,
+  type CoordinatorMessage,
+  type FileEntry,
+  type FileList,
+  type ManifestDocument,
+  type Problem,
+  type Shape,
+  type Signal,
+} from "./messages.ts";
+
+/** A decoded value: defaults are filled in, so nothing is optional any more. */
+export type Complete<T> = T extends readonly (infer Item)[]
+  ? readonly Complete<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]-?: Complete<Exclude<T[Key], undefined>> }
+    : T;
+
+interface Bodies {
+  FileEntry: FileEntry;
+  FileList: FileList;
+  CauseList: CauseList;
+  ManifestDocument: ManifestDocument;
+  Problem: Problem;
+}
+
+interface Tags {
+  readonly field: string;
+  readonly structs: Readonly<Record<string, string>>;
+}
+
+/** Parses one session message of a coordinator. */
+export function decodeCoordinatorMessage(text: string): Complete<CoordinatorMessage> {
+  return tagged(parse(text), COORDINATOR_MESSAGE_TAGS) as Complete<CoordinatorMessage>; // as: the shape was checked
+}
+
+/** Parses one session message of a client (tests and tools). */
+export function decodeClientMessage(text: string): Complete<ClientMessage> {
+  return tagged(parse(text), CLIENT_MESSAGE_TAGS) as Complete<ClientMessage>; // as: the shape was checked
+}
+
+/** Checks a relayed signalling payload. */
+export function decodeSignal(value: unknown): Complete<Signal> {
+  return tagged(value, SIGNAL_TAGS) as Complete<Signal>; // as: the shape was checked
+}
+
+/** Checks the parsed JSON body of an HTTP answer. */
+export function decodeBody<Name extends keyof Bodies>(name: Name, value: unknown): Complete<Bodies[Name]> {
+  return struct(value, name, name) as Complete<Bodies[Name]>; // as: the shape was checked
+}
+
+function parse(text: string): unknown {
+  if (text.length > MESSAGE_BYTES_MAX) {
+    throw new RemoteProtocolError("message_too_large", `A message exceeds ${MESSAGE_BYTES_MAX} bytes.`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new RemoteProtocolError("message_malformed", "A message is no JSON.", { cause });
+  }
+}
+
+function tagged(value: unknown, tags: Tags): unknown {
+  if (!isRecord(value)) throw malformed("a message", "is no object");
+  const tag = value[tags.field];
+  const name = typeof tag === "string" && Object.hasOwn(tags.structs, tag) ? tags.structs[tag] : undefined;
+  if (name === undefined)
+    throw new RemoteProtocolError("message_unknown", `There is no message ${JSON.stringify(tag)}.`);
+  return { [tags.field]: tag, ...struct(value, name, name) };
+}
+
+function struct(value: unknown, name: string, path: string): Record<string, unknown> {
+  const fields = SHAPES[name];
+  if (fields === undefined) throw new Error(`no shape ${name}`);
+  if (!isRecord(value)) throw malformed(path, "is no object");
+  const result: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(fields)) {
+    const given = Object.hasOwn(value, key) ? value[key] : undefined;
+    if (given === undefined) {
+      if (!("default" in field)) throw malformed(`${path}.${key}`, "is missing");
+      result[key] = field.default;
+    } else if (given === null) {
+      if (field.nullable !== true) throw malformed(`${path}.${key}`, "is null");
+      result[key] = null;
+    } else {
+      result[key] = checked(given, field.shape, `${path}.${key}`);
+    }
+  }
+  return result;
+}
+
+function checked(value: unknown, shape: Shape, path: string): unknown {
+  switch (shape.is) {
+    case "any":
+      return value;
+    case "boolean":
+      if (typeof value !== "boolean") throw malformed(path, "is no boolean");
+      return value;
+    case "integer":
+    case "number":
+      if (typeof value !== "number" || !(shape.is === "integer" ? Number.isSafeInteger(value) : Number.isFinite(value)))
+        throw malformed(path, `is no ${shape.is}`);
+      if (value < (shape.min ?? -Infinity) || value > (shape.max ?? Infinity)) throw malformed(path, "is out of range");
+      return value;
+    case "string":
+      if (typeof value !== "string") throw malformed(path, "is no string");
+      if (value.length < (shape.min ?? 0) || value.length > (shape.max ?? Infinity))
+        throw malformed(path, "has a wrong length");
+      if (shape.pattern !== undefined && !pattern(shape.pattern).test(value)) throw malformed(path, "is malformed");
+      return value;
+    case "literal":
+      if (typeof value !== "string" || !shape.values.includes(value)) throw malformed(path, "is not one of its values");
+      return value;
+    case "array": {
+      if (!Array.isArray(value)) throw malformed(path, "is no array");
+      const items: readonly unknown[] = value;
+      if (items.length > (shape.max ?? Infinity)) throw malformed(path, "is too long");
+      return items.map((item, index) => checked(item, shape.of, `${path}[${index}]`));
+    }
+    case "struct":
+      return struct(value, shape.name, path);
+  }
+}
+
+const patterns = new Map<string, RegExp>();
+
+function pattern(source: string): RegExp {
+  let compiled = patterns.get(source);
+  if (compiled === undefined) {
+    compiled = new RegExp(source, "u");
+    patterns.set(source, compiled);
+  }
+  return compiled;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function malformed(path: string, what: string): RemoteProtocolError {
+  return new RemoteProtocolError("message_malformed", `${path} ${what}.`);
+}

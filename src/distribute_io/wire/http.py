@@ -1,0 +1,110 @@
+"""The JSON bodies of the HTTP interface (docs/reference/http.md) and of manifest documents (spec/manifest.md)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from distribute_io.wire.session import CauseName, Count, Hex256
+
+
+class EnvelopeSignature(Struct, frozen=True):
+    """One DSSE signature: `sig` is standard base64 of 64 bytes, `keyid` a hint."""
+
+    sig: str
+    keyid: str = ""
+
+
+class Envelope(Struct, frozen=True, rename={"payload_type": "payloadType"}):
+    """A DSSE envelope. `payload` is standard base64 of the exact bytes that were signed."""
+
+    payload_type: str
+    payload: str
+    signatures: Annotated[list[EnvelopeSignature], Meta(max_length=8)]
+
+
+class Mirror(Struct, frozen=True, omit_defaults=True):
+    """One HTTP address of the whole file. Lower `priority` is asked first (RFC 5854); `location` is a country code."""
+
+    url: Annotated[str, Meta(max_length=2048)]
+    priority: Annotated[int, Meta(ge=1, le=999_999)] = 100
+    location: Annotated[str, Meta(pattern="^[a-z]{2}$")] | None = None
+
+
+class ManifestDocument(Struct, frozen=True, omit_defaults=True):
+    """A `NAME.manifest.json` file, and the body of `POST /api/v1/files`: the envelope, and unsigned beside it the rest.
+
+    `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there.
+    """
+
+    envelope: Envelope
+    mirrors: list[Mirror] = []
+    segments: str | None = None
+    segments_url: str | None = None
+
+
+class FileEntry(Struct, frozen=True):
+    """What `GET /api/v1/files/ID` and `GET /api/v1/resolve` answer: all that a download needs.
+
+    Only the envelopes can be trusted (by their signatures); the other fields are hints of the coordinator.
+    """
+
+    file_id: Hex256
+    name: str
+    size_bytes: Count
+    cause: CauseName
+    manifests: list[Envelope]
+    mirrors: list[Mirror]
+    segments_url: str
+    session_url: str
+
+
+class FileSummary(Struct, frozen=True):
+    """One row of the catalogue."""
+
+    file_id: Hex256
+    name: str
+    size_bytes: Count
+    media_type: str
+    cause: CauseName
+    published_at: str
+    """RFC 3339 in UTC."""
+    signed_by: list[str]
+    """Public keys, `ed25519:...`."""
+
+
+class FileList(Struct, frozen=True):
+    """What `GET /api/v1/files` answers. `next` is the query of the next page, or null."""
+
+    files: list[FileSummary]
+    next: str | None = None
+
+
+class Cause(Struct, frozen=True):
+    """One cause that a donor can give to. `need` is from 0 (well served) to 1 (every request goes to mirrors)."""
+
+    cause: CauseName
+    title: str
+    text: str
+    icon: str
+    files: Count
+    size_bytes: Count
+    donors: Count
+    need: float
+
+
+class CauseList(Struct, frozen=True):
+    """What `GET /api/v1/causes` answers."""
+
+    causes: list[Cause]
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """An RFC 9457 problem document; `code` is of `spec/errors.md`."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
