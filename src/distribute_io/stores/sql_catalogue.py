@@ -243,9 +243,13 @@ class SqlCatalogue:
         found = await self._rows(
             sa.select(table.c.cause, table.c.file_id, *sums).group_by(table.c.cause, table.c.file_id)
         )
-        return {(CauseId(row.cause), FileId(row.file_id)): Totals(*(int(value) for value in row[2:])) for row in found}
+        return {(CauseId(row.cause), FileId(row.file_id)): Totals(**_sums(row)) for row in found}
 
     async def audit(self, limit: int) -> tuple[AuditRecord, ...]:
         table = schema.audit
         found = await self._rows(sa.select(table).order_by(table.c.entry.desc()).limit(limit))
         return tuple(rows.audit(row) for row in found)
+
+
+def _sums(row: sa.Row[Any]) -> dict[str, int]:
+    return {column: int(getattr(row, column)) for column in Totals.__struct_fields__}
