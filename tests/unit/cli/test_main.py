@@ -99,7 +99,7 @@ def test_help_imports_no_command() -> None:
     script = (
         "import sys; from distribute_io.cli.main import main; code = main(['--help']);"
         "heavy = [m for m in ('aiohttp', 'sqlalchemy', 'reactor_webrtc', 'cryptography') if m in sys.modules];"
-        "sys.exit(code or ' '.join(heavy))"
+        "sys.exit(' '.join(heavy) or code)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
