@@ -1,0 +1,1 @@
+"""`dio serve`: embedded mirror, catalogue, sessions, STUN and pages, wired together."""
