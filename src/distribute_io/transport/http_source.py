@@ -1,0 +1,160 @@
+"""A mirror: byte ranges of one file over HTTP, for one thread.
+
+What this module decides: whether an answer to a range request really is that range of that file. What it never
+decides: what to ask for, or whom to ask next.
+
+Every way in which mirrors are known to misbehave has its own code (spec/errors.md, family `source`):
+
+| answer | code |
+| --- | --- |
+| 206 with the range asked and the file's size | the body |
+| 200 with the file's size, when the whole file was asked | the body |
+| 200 otherwise | `mirror_ignores_range` |
+| 206 with another range, or of several parts, or compressed | `mirror_wrong_range` |
+| 206 or 200 with another total size, 416 | `mirror_file_changed` |
+| 429, 503 | `mirror_busy`, with `Retry-After` |
+| 401, 403, 404, 410, 5xx, anything else | `mirror_status` |
+| fewer bytes than announced | `mirror_truncated` |
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+
+from distribute_io.errors import SourceError
+from distribute_io.transport.dial import HttpPolicy, converted, parse_address
+from distribute_io.transport.http_request import HttpClient, retry_after_us
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,16})-(\d{1,16})/(\d{1,16}|\*)", re.ASCII)
+_BUSY = frozenset({429, 503})
+
+
+class HttpSource:
+    """One connection to one mirror of a file of `size_bytes`. Blocking; only `abort` may come from another thread.
+
+    Caller's duties: read a `RangeBody` until `remaining` is 0, or call `drop`, before the next `open_range`.
+    """
+
+    def __init__(self, url: str, *, size_bytes: int, policy: HttpPolicy) -> None:
+        self._url = url
+        self._size_bytes = size_bytes
+        self._client = HttpClient(policy)
+        self._name = parse_address(url).host_header
+        # Where the last redirect led: asking the redirector again for each range would cost a trip each time.
+        self._final_url = url
+
+    @property
+    def name(self) -> str:
+        """The mirror's host and port, for people."""
+        return self._name
+
+    def open_range(self, start: int, end: int) -> RangeBody:
+        """Ask for `[start, end)`, which must not be empty, and check the answer's head.
+
+        Raises:
+            SourceError: the answer is not that range; see the module's table.
+        """
+        try:
+            response, final_url = self._client.get(self._final_url, {"Range": f"bytes={start}-{end - 1}"})
+            self._check(response, start, end)
+        except SourceError:
+            self.drop()
+            self._final_url = self._url  # the place that a redirect named may be gone; the redirector knows another
+            raise
+        self._final_url = final_url
+        return RangeBody(self, response, end - start)
+
+    def abort(self) -> None:
+        """Give up at once, from any thread: a blocked call of this source fails with a `SourceError`."""
+        self._client.abort()
+
+    def drop(self) -> None:
+        """Close the connection: what is left of an answer is not wanted. The next request opens a new one."""
+        self._client.close()
+
+    def _check(self, response: http.client.HTTPResponse, start: int, end: int) -> None:
+        status, headers = response.status, response.headers
+        if status in _BUSY:
+            raise SourceError(
+                "mirror_busy",
+                f"{self._name} asks to be left alone (status {status})",
+                retry_after_us=retry_after_us(headers),
+            )
+        if status == 416:
+            raise SourceError("mirror_file_changed", f"{self._name} says that its file is shorter")
+        if status not in (200, 206):
+            raise SourceError("mirror_status", f"{self._name} answered with status {status}")
+        if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise SourceError("mirror_wrong_range", f"{self._name} sends the file compressed, which was not asked for")
+        if status == 200:
+            self._check_whole(response, start, end)
+        else:
+            self._check_part(headers, start, end)
+
+    def _check_whole(self, response: http.client.HTTPResponse, start: int, end: int) -> None:
+        if response.length is not None and response.length != self._size_bytes:
+            raise SourceError(
+                "mirror_file_changed", f"{self._name} has {response.length} bytes, not {self._size_bytes}"
+            )
+        if (start, end) != (0, self._size_bytes):
+            raise SourceError("mirror_ignores_range", f"{self._name} sends the whole file where a range was asked")
+
+    def _check_part(self, headers: http.client.HTTPMessage, start: int, end: int) -> None:
+        found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+        if found is None:
+            raise SourceError("mirror_wrong_range", f"{self._name} does not say which range it sends")
+        first, last, total = found.groups()
+        if total != "*" and int(total) != self._size_bytes:
+            raise SourceError("mirror_file_changed", f"{self._name} has {total} bytes, not {self._size_bytes}")
+        if (int(first), int(last) + 1) != (start, end):
+            raise SourceError("mirror_wrong_range", f"{self._name} sent bytes {first}-{last} for {start}-{end - 1}")
+        length = headers.get("Content-Length")
+        if length is not None and length.strip() != str(end - start):
+            raise SourceError(
+                "mirror_wrong_range", f"{self._name} announced {length} bytes for a range of {end - start}"
+            )
+
+
+class RangeBody:
+    """The bytes of one answer, as they come."""
+
+    def __init__(self, source: HttpSource, response: http.client.HTTPResponse, length: int) -> None:
+        self._source = source
+        self._response = response
+        self.remaining = length
+        """Bytes of the range that were not read yet."""
+
+    def readinto(self, view: memoryview) -> None:
+        """Fill `view`, which must not be longer than `remaining`. Blocks until it is full.
+
+        The caller chooses the size: large ones cost least, small ones show progress (and let a request be shortened)
+        sooner.
+
+        Raises:
+            SourceError: `mirror_truncated`, `stalled` or `mirror_unreachable`; what is in `view` is then void.
+        """
+        wanted = len(view)
+        filled = 0
+        try:
+            with converted(self._source.name):
+                while filled < wanted:
+                    count = self._response.readinto(view[filled:])
+                    if count == 0:
+                        raise SourceError("mirror_truncated", f"{self._source.name} ended its answer early")
+                    filled += count
+        except SourceError:
+            self._source.drop()
+            raise
+        self.remaining -= wanted
+        if self.remaining == 0:
+            # Reading the (empty) rest lets http.client notice the end and keep the connection for the next request.
+            self._finish()
+
+    def _finish(self) -> None:
+        try:
+            with converted(self._source.name):
+                if self._response.read(1):
+                    self._source.drop()
+        except SourceError:
+            self._source.drop()  # every byte of the range is here: how the connection ended is of no interest

@@ -1,0 +1,271 @@
+"""transport/webrtc*.py: every engine keeps the rules of the interface, with two real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from distribute_io.errors import SourceError
+from distribute_io.transport.webrtc import Channel, IceCandidate, PeerConnection, WebRtcEngine
+from distribute_io.transport.webrtc_reactor import ReactorEngine
+
+ENGINES: list[Callable[[], WebRtcEngine]] = [ReactorEngine]
+
+TIMEOUT_S = 20.0
+
+
+class Recorder:
+    """Records the events of one connection, and hands its candidates to the other one."""
+
+    def __init__(self) -> None:
+        self.other: PeerConnection | None = None
+        self.channel: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
+        self.messages: asyncio.Queue[bytes] = asyncio.Queue()
+        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.writable = asyncio.Event()
+        self.log: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_candidate(self, candidate: IceCandidate) -> None:
+        if self.other is not None:
+            task = asyncio.ensure_future(self.other.add_candidate(candidate))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def on_channel(self, channel: Channel) -> None:
+        self.log.append("channel")
+        self.channel.set_result(channel)
+
+    def on_message(self, frame: bytes) -> None:
+        self.log.append("message")
+        self.messages.put_nowait(frame)
+
+    def on_writable(self) -> None:
+        self.writable.set()
+
+    def on_closed(self, code: str) -> None:
+        self.log.append(f"closed:{code}")
+        self.closed.set_result(code)
+
+
+class Pair:
+    """Two connections, `left` offering, with instant signalling."""
+
+    def __init__(self, engine: WebRtcEngine) -> None:
+        self.left, self.right = Recorder(), Recorder()
+        self.left_peer = engine.connect(self.left, stun=[])
+        self.right_peer = engine.connect(self.right, stun=[])
+        self.left.other, self.right.other = self.right_peer, self.left_peer
+
+    async def open(self) -> tuple[Channel, Channel]:
+        offer = await self.left_peer.create_offer()
+        await self.left_peer.accept_answer(await self.right_peer.accept_offer(offer))
+        return await self.left.channel, await self.right.channel
+
+    def close(self) -> None:
+        self.left_peer.close()
+        self.right_peer.close()
+
+
+def run(engine: Callable[[], WebRtcEngine], body: Callable[[WebRtcEngine], object]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            await body(engine())  # type: ignore[misc]  # bodies are coroutine functions; `object` keeps lambdas out
+
+    asyncio.run(bounded())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_frames_arrive_in_order_in_both_directions(engine: Callable[[], WebRtcEngine]) -> None:
+    async def body(made: WebRtcEngine) -> None:
+        pair = Pair(made)
+        left, right = await pair.open()
+        for number in range(50):
+            left.send(b"l%d" % number)
+            right.send(b"r%d" % number)
+        assert [await pair.right.messages.get() for _ in range(50)] == [b"l%d" % n for n in range(50)]
+        assert [await pair.left.messages.get() for _ in range(50)] == [b"r%d" % n for n in range(50)]
+        assert pair.left.log[0] == pair.right.log[0] == "channel"
+        pair.close()
+
+    run(engine, body)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_descriptions_of_both_ends_are_known_for_the_ticket_proof(engine: Callable[[], WebRtcEngine]) -> None:
+    async def body(made: WebRtcEngine) -> None:
+        pair = Pair(made)
+        await pair.open()
+        assert pair.left_peer.local_sdp == pair.right_peer.remote_sdp
+        assert pair.right_peer.local_sdp == pair.left_peer.remote_sdp
+        assert "a=fingerprint:sha-256" in pair.left_peer.local_sdp
+        pair.close()
+
+    run(engine, body)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_largest_frame_passes_and_a_full_buffer_tells_when_it_drains(engine: Callable[[], WebRtcEngine]) -> None:
+    async def body(made: WebRtcEngine) -> None:
+        pair = Pair(made)
+        left, _ = await pair.open()
+        frame = os.urandom(262_144)
+        for _ in range(8):
+            left.send(frame)
+        assert left.buffered_bytes > 262_144
+        await pair.left.writable.wait()
+        for _ in range(8):
+            assert await pair.right.messages.get() == frame
+        pair.close()
+
+    run(engine, body)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_close_is_told_to_the_other_end_at_once_and_to_us_never(engine: Callable[[], WebRtcEngine]) -> None:
+    async def body(made: WebRtcEngine) -> None:
+        pair = Pair(made)
+        channel, _ = await pair.open()
+        pair.left_peer.close()
+        pair.left_peer.close()
+        async with asyncio.timeout(2):
+            assert await pair.right.closed == "peer_closed"
+        channel.send(b"nobody hears this")
+        assert not pair.left.closed.done()
+        with pytest.raises(SourceError):
+            await pair.left_peer.accept_answer("")
+        pair.close()
+
+    run(engine, body)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_useless_descriptions_and_candidates_are_named_or_ignored(engine: Callable[[], WebRtcEngine]) -> None:
+    async def body(made: WebRtcEngine) -> None:
+        pair = Pair(made)
+        await pair.right_peer.add_candidate(IceCandidate("rubbish before the offer", "0", 0))
+        with pytest.raises(SourceError) as caught:
+            await pair.right_peer.accept_offer("v=0\r\nrubbish")
+        assert caught.value.code == "peer_unreachable"
+        offer = await pair.left_peer.create_offer()
+        with pytest.raises(SourceError) as caught:
+            await pair.left_peer.accept_answer("rubbish")
+        assert caught.value.code == "peer_unreachable"
+        answer = await pair.right_peer.accept_offer(offer)
+        await pair.right_peer.add_candidate(IceCandidate("rubbish after it", "7", 7))
+        await pair.left_peer.accept_answer(answer)
+        await pair.left.channel
+        pair.close()
+
+    run(engine, body)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.timeout(120)
+def test_connecting_and_closing_200_times_leaves_nothing_behind(engine: Callable[[], WebRtcEngine]) -> None:
+    def resources() -> tuple[int, int, int]:
+        resident_kb = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+        return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")), resident_kb
+
+    async def churn(made: WebRtcEngine, rounds: int) -> None:
+        for _ in range(rounds):
+            pair = Pair(made)
+            left, _ = await pair.open()
+            left.send(b"x" * 1000)
+            await pair.right.messages.get()
+            pair.close()
+
+    async def all_rounds() -> None:
+        made = engine()
+        async with asyncio.timeout(100):
+            await churn(made, 20)  # what the engine makes once (threads, arenas) is made now
+            threads, descriptors, resident_kb = resources()
+            await churn(made, 200)
+        after = resources()
+        assert after[0] <= threads + 4, "threads are left over"
+        assert after[1] <= descriptors + 8, "descriptors are left over"
+        assert after[2] <= resident_kb + 20_000, "memory grows"
+
+    asyncio.run(all_rounds())
+
+
+CHILD = """
+import asyncio, json, sys
+from distribute_io.transport.webrtc import IceCandidate
+from distribute_io.transport.webrtc_reactor import ReactorEngine
+
+class Events:
+    def on_candidate(self, found):
+        print(json.dumps({"candidate": [found.candidate, found.sdp_mid, found.sdp_m_line_index]}), flush=True)
+    def on_channel(self, channel): channel.send(b"ready")
+    def on_message(self, frame): pass
+    def on_writable(self): pass
+    def on_closed(self, code): pass
+
+async def main():
+    peer = ReactorEngine().connect(Events(), stun=[])
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        said = json.loads(line)
+        if "offer" in said:
+            print(json.dumps({"answer": await peer.accept_offer(said["offer"])}), flush=True)
+        else:
+            await peer.add_candidate(IceCandidate(*said["candidate"]))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(120)
+def test_killed_peer_is_noticed_by_the_connection_state() -> None:
+    """Only the connection state tells, after the engine's own patience; what matters is that it comes at all."""
+
+    class Parent(Recorder):
+        def on_candidate(self, candidate: IceCandidate) -> None:
+            tell({"candidate": [candidate.candidate, candidate.sdp_mid, candidate.sdp_m_line_index]})
+
+    async def body() -> str:
+        nonlocal tell
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CHILD, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20
+        )
+        stdin = child.stdin
+        assert stdin is not None
+        tell = lambda message: stdin.write(json.dumps(message).encode() + b"\n")  # noqa: E731
+        recorder = Parent()
+        peer = ReactorEngine().connect(recorder, stun=[])
+        tell({"offer": await peer.create_offer()})
+
+        async def listen() -> None:
+            assert child.stdout is not None
+            while line := await child.stdout.readline():
+                said = json.loads(line)
+                if "answer" in said:
+                    await peer.accept_answer(said["answer"])
+                else:
+                    await peer.add_candidate(IceCandidate(*said["candidate"]))
+
+        listening = asyncio.ensure_future(listen())
+        try:
+            async with asyncio.timeout(20):
+                assert await recorder.messages.get() == b"ready"
+            child.send_signal(signal.SIGKILL)
+            await child.wait()
+            async with asyncio.timeout(60):
+                return await recorder.closed
+        finally:
+            listening.cancel()
+            peer.close()
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+
+    tell: Callable[[object], None] = print
+    assert asyncio.run(body()) == "peer_closed"
