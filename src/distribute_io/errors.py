@@ -98,6 +98,7 @@ CODES: Final[dict[str, dict[str, str]]] = {
         "port_in_use": "Another program listens on the port.",
         "insecure_context": "The page is not a secure context, so the browser gives it no hashing and no storage.",
         "unsupported_browser": "The browser lacks something that is needed.",
+        "part_unavailable": "A part of the page's script could not be loaded.",
         "cancelled": "The user stopped it.",
         "no_sources": "Nothing is known that could deliver the file.",
         "dependency_missing": "A program or library that the command needs is not installed.",
