@@ -197,6 +197,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._processes: list[Process] = []
+        self._reports: list[tuple[str, Callable[[], str]]] = []
         self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -220,9 +221,15 @@ class Stage:
         """Keep any other context manager open until the stage ends."""
         return self._exits.enter_context(resource)
 
+    def add_report(self, title: str, text: Callable[[], str]) -> None:
+        """Show this text too when the test fails, as a browser's console."""
+        self._reports.append((title, text))
+
     def report(self) -> str:
         """The output of everything that was started."""
-        return "\n".join(process.output() for process in self._processes)
+        parts = [process.output() for process in self._processes]
+        parts += [f"--- {title}\n{text()[-_OUTPUT_SHOWN_CHARS:]}" for title, text in self._reports]
+        return "\n".join(parts)
 
 
 def python_module(module: str, *arguments: str | Path) -> list[str | Path]:

@@ -1,0 +1,121 @@
+// Drives stock Firefox by WebDriver BiDi for the Python tests (tests/harness/firefox.py).
+//
+// Playwright can only drive a Firefox that it patched itself, so this uses puppeteer-core of client/node_modules.
+// Protocol: one JSON object a line. In: {"id", "method", "params"}; out: {"id", "result"} or {"id", "error"}, and
+// {"console": text} for what the pages print. The bridge ends, and the browser with it, when its input ends.
+
+import { createInterface } from "node:readline";
+import { createRequire } from "node:module";
+
+const require = createRequire(new URL("../../client/package.json", import.meta.url));
+const puppeteer = require("puppeteer-core");
+
+const PREFS = {
+  // Host candidates with plain and with loopback addresses: no multicast DNS, no other interface needed.
+  "media.peerconnection.ice.obfuscate_host_addresses": false,
+  "media.peerconnection.ice.loopback": true,
+  // Save into a folder without asking.
+  "browser.download.folderList": 2,
+  "browser.download.useDownloadDir": true,
+  "browser.download.always_ask_before_handling_new_types": false,
+  "browser.helperApps.neverAsk.saveToDisk": "application/octet-stream",
+  "dom.storageManager.prompt.testing": true,
+  "dom.storageManager.prompt.testing.allow": true,
+  // No calls home: in a closed network each would wait.
+  "app.update.enabled": false,
+  "browser.safebrowsing.malware.enabled": false,
+  "browser.safebrowsing.phishing.enabled": false,
+  "browser.safebrowsing.downloads.enabled": false,
+  "extensions.systemAddon.update.enabled": false,
+  "network.captive-portal-service.enabled": false,
+  "network.connectivity-service.enabled": false,
+  "toolkit.telemetry.enabled": false,
+};
+
+let browser = null;
+const pages = new Map();
+let pageCount = 0;
+
+// Finds the visible, enabled button whose name is or begins with the text, also inside of open shadow roots.
+function findButton(text, isPrefix) {
+  const roots = [document];
+  for (const root of roots) {
+    for (const element of root.querySelectorAll("*")) {
+      if (element.shadowRoot) roots.push(element.shadowRoot);
+    }
+    for (const button of root.querySelectorAll("button")) {
+      const name = (button.getAttribute("aria-label") ?? button.textContent).trim().replace(/\s+/g, " ");
+      const fits = isPrefix ? name.startsWith(text) : name === text;
+      if (fits && !button.disabled && button.getClientRects().length > 0) return button;
+    }
+  }
+  return null;
+}
+
+const methods = {
+  async launch({ executable, profile, downloads }) {
+    browser = await puppeteer.launch({
+      browser: "firefox",
+      executablePath: executable,
+      headless: true,
+      userDataDir: profile,
+      extraPrefsFirefox: { ...PREFS, "browser.download.dir": downloads },
+      protocolTimeout: 120_000,
+    });
+    return { pid: browser.process().pid };
+  },
+  async newPage({ initScript }) {
+    const page = await browser.newPage();
+    page.on("console", (message) => send({ console: `[${message.type()}] ${message.text()}` }));
+    page.on("pageerror", (error) => send({ console: `[uncaught] ${error.message}` }));
+    if (initScript) await page.evaluateOnNewDocument(initScript);
+    pageCount += 1;
+    pages.set(pageCount, page);
+    return pageCount;
+  },
+  async goto({ page, url }) {
+    await pages.get(page).goto(url, { waitUntil: "load" });
+    return null;
+  },
+  async evaluate({ page, expression }) {
+    // By way of JSON, so that both browsers give Python the same values.
+    const text = await pages.get(page).evaluate(`(async () => JSON.stringify(await (${expression})))()`);
+    return text === undefined ? null : JSON.parse(text);
+  },
+  async click({ page, selector }) {
+    await pages.get(page).click(selector);
+    return null;
+  },
+  async pressButton({ page, text, isPrefix }) {
+    const handle = await pages.get(page).waitForFunction(findButton, { timeout: 10_000 }, text, isPrefix);
+    await handle.asElement().click();
+    return null;
+  },
+  async screenshot({ page, path }) {
+    await pages.get(page).screenshot({ path });
+    return null;
+  },
+  async closePage({ page }) {
+    await pages.get(page).close();
+    pages.delete(page);
+    return null;
+  },
+};
+
+function send(message) {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+const lines = createInterface({ input: process.stdin });
+lines.on("line", async (line) => {
+  const { id, method, params } = JSON.parse(line);
+  try {
+    send({ id, result: await methods[method](params) });
+  } catch (error) {
+    send({ id, error: `${method}: ${error.message}` });
+  }
+});
+lines.on("close", async () => {
+  await browser?.close();
+  process.exit(0);
+});
