@@ -19,9 +19,10 @@ import msgspec
 from distribute_io.errors import UsageError
 from distribute_io.manifest.base64_text import encode_base64
 from distribute_io.manifest.dsse import sign_payload
+from distribute_io.manifest.hashing import FileDigests
 from distribute_io.manifest.keys import SigningKey
 from distribute_io.manifest.mirrors import check_mirror_url
-from distribute_io.manifest.model import DEFAULT_MEDIA_TYPE, FileDigests, Manifest
+from distribute_io.manifest.model import DEFAULT_MEDIA_TYPE, Manifest
 from distribute_io.manifest.names import check_cause, check_name
 from distribute_io.manifest.payload import encode_payload
 from distribute_io.manifest.segments import segment_size_bytes

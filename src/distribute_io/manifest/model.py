@@ -50,14 +50,5 @@ class VerifiedManifest(Struct, frozen=True, kw_only=True):
     """SHA-256 of the signed bytes, hexadecimal: the key of the catalogue."""
 
 
-class FileDigests(Struct, frozen=True, kw_only=True):
-    """What one reading pass over a file yields."""
-
-    size_bytes: int
-    sha256: FileId
-    segments: bytes
-    """The segment list: 32 raw bytes for each segment."""
-
-
 DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
 """For files whose name does not tell (RFC 2046 section 4.5.1)."""

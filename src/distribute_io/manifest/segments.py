@@ -106,7 +106,7 @@ def verify_segment(data: bytes | bytearray | memoryview, expected: SegmentDigest
 
 @final
 class SegmentList:
-    """The digests of all segments of a file, in order, as its manifest names them. Only `verify_segment_list` makes one.
+    """The digests of all segments of a file, in order, as its manifest names them; made by `verify_segment_list` alone.
 
     `len(list)` is the number of segments, `list[index]` a digest; iterating yields the digests in order.
     """
