@@ -1,0 +1,290 @@
+/**
+ * The window's half of WebRTC: owns the connections, decides nothing.
+ *
+ * Rules:
+ * - A connection exists only because the worker asked for it. Nothing here is made before, so a page that is told
+ *   "mirrors only" never has an `RTCPeerConnection`.
+ * - Channels are created before the first description and transferred in the same task: a channel that has opened or
+ *   sent can no longer be moved (browser-platform, section 3.1).
+ * - Candidates are trickled. An answer waits for none; an offer, which is deposited ahead of use, waits at most
+ *   {@link GATHER_WAIT_MS}, since a dead STUN server would delay it by seconds.
+ * - Chromium counts closed connections towards its limit of about 500 until they are collected, and then throws; that
+ *   is reported as `full`, like our own smaller limit.
+ * - `pagehide` closes everything: a closed Chromium tab otherwise looks connected for 5 s and more.
+ *
+ * Main-thread timers are used for nothing that matters in a hidden tab (only the gathering wait, at most a second late).
+ */
+
+import {
+  CHANNEL_LABEL,
+  NEGOTIATED_CHANNEL_ID,
+  type ChannelKind,
+  type CloseReason,
+  type ConnectionId,
+  type IceCandidate,
+  type RtcCommand,
+  type RtcReport,
+} from "./rtc-messages.ts";
+
+/** Longest wait for candidates before a description is handed out. Later candidates are trickled. */
+export const GATHER_WAIT_MS = 300;
+
+/** Live connections of one window: 24 in use and 8 offers lying at the coordinator; far below Chromium's ~500. */
+export const CONNECTIONS_MAX = 32;
+
+/** The parts of a `MessagePort` that are used here. */
+export interface RtcHostPort {
+  postMessage(report: RtcReport, transfer: Transferable[]): void;
+  onmessage: ((event: MessageEvent<RtcCommand>) => void) | null;
+  close(): void;
+}
+
+/** What of the window the host needs; replaced in tests. */
+export interface RtcHostWindow {
+  createConnection(configuration: RTCConfiguration): RTCPeerConnection;
+  addEventListener(type: "pagehide", listener: () => void): void;
+  removeEventListener(type: "pagehide", listener: () => void): void;
+  setTimeout(callback: () => void, delayMs: number): number;
+  clearTimeout(timer: number): void;
+}
+
+/** The real window. */
+export function browserWindow(): RtcHostWindow {
+  return {
+    createConnection: (configuration) => new RTCPeerConnection(configuration),
+    addEventListener: (type, listener) => window.addEventListener(type, listener),
+    removeEventListener: (type, listener) => window.removeEventListener(type, listener),
+    setTimeout: (callback, delayMs) => window.setTimeout(callback, delayMs),
+    clearTimeout: (timer) => window.clearTimeout(timer),
+  };
+}
+
+/** True where the browser has WebRTC at all, and nobody removed it (policies and extensions do). */
+export function canConnect(): boolean {
+  return typeof RTCPeerConnection === "function";
+}
+
+/**
+ * Serves one worker until {@link RtcHost.close} or `pagehide`.
+ *
+ * Takes ownership of the port.
+ */
+export class RtcHost {
+  readonly #port: RtcHostPort;
+  readonly #window: RtcHostWindow;
+  readonly #connections = new Map<ConnectionId, RTCPeerConnection>();
+  /** Candidates that came before the remote description; browsers reject those. Bounded by the session's own limit. */
+  readonly #early = new Map<ConnectionId, IceCandidate[]>();
+  readonly #onPageHide = () => {
+    this.#closeAll("page_hidden");
+  };
+  #stunUrls: readonly string[] = [];
+
+  constructor(port: RtcHostPort, hostWindow: RtcHostWindow) {
+    this.#port = port;
+    this.#window = hostWindow;
+    hostWindow.addEventListener("pagehide", this.#onPageHide);
+    port.onmessage = (event) => {
+      this.#obey(event.data);
+    };
+  }
+
+  /** Number of live connections. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Closes all connections and the port. */
+  close(): void {
+    this.#closeAll("asked");
+    this.#window.removeEventListener("pagehide", this.#onPageHide);
+    this.#port.onmessage = null;
+    this.#port.close();
+  }
+
+  #obey(command: RtcCommand): void {
+    switch (command.type) {
+      case "configure":
+        this.#stunUrls = command.stunUrls;
+        return;
+      case "make_offer":
+        this.#start(command.connection, (connection) => this.#makeOffer(command.connection, connection));
+        return;
+      case "take_offer":
+        this.#start(command.connection, (connection) => this.#takeOffer(command.connection, connection, command.sdp));
+        return;
+      case "take_answer":
+        this.#guard(command.connection, (connection) =>
+          this.#setRemote(command.connection, connection, { type: "answer", sdp: command.sdp }),
+        );
+        return;
+      case "add_candidate":
+        this.#addCandidate(command.connection, command.candidate);
+        return;
+      case "close":
+        this.#drop(command.connection, "asked");
+    }
+  }
+
+  #start(id: ConnectionId, run: (connection: RTCPeerConnection) => Promise<void>): void {
+    if (this.#connections.size >= CONNECTIONS_MAX) {
+      this.#report({ type: "closed", connection: id, reason: "full" });
+      return;
+    }
+    let connection: RTCPeerConnection;
+    try {
+      connection = this.#window.createConnection({
+        iceServers: this.#stunUrls.length === 0 ? [] : [{ urls: [...this.#stunUrls] }],
+      });
+    } catch {
+      // "Cannot create so many PeerConnections", or WebRTC switched off by a policy: both mean none for now.
+      this.#report({ type: "closed", connection: id, reason: "full" });
+      return;
+    }
+    this.#connections.set(id, connection);
+    connection.onconnectionstatechange = () => {
+      this.#onState(id, connection.connectionState);
+    };
+    this.#guard(id, run);
+  }
+
+  async #makeOffer(id: ConnectionId, connection: RTCPeerConnection): Promise<void> {
+    this.#handOver(id, "negotiated", negotiatedChannel(connection));
+    // A native peer cannot agree on an id beforehand; towards a browser this second channel stays unused.
+    this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
+    await connection.setLocalDescription();
+    // An offer lies at the coordinator until a match comes: better complete than quick.
+    await this.#gathered(connection);
+    this.#describe(id, connection);
+  }
+
+  async #takeOffer(id: ConnectionId, connection: RTCPeerConnection, sdp: string): Promise<void> {
+    this.#handOver(id, "negotiated", negotiatedChannel(connection));
+    await this.#setRemote(id, connection, { type: "offer", sdp });
+    await connection.setLocalDescription();
+    // Somebody waits for an answer: quick, and all candidates trickled.
+    this.#describe(id, connection);
+  }
+
+  #handOver(id: ConnectionId, kind: ChannelKind, channel: RTCDataChannel): void {
+    // Throws DataCloneError in a browser that cannot move channels; the guard then drops the connection.
+    this.#port.postMessage({ type: "channel", connection: id, kind, channel }, [channel]);
+  }
+
+  /** Waits for the end of gathering, but not for long. */
+  #gathered(connection: RTCPeerConnection): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#window.clearTimeout(timer);
+        connection.onicegatheringstatechange = null;
+        resolve();
+      };
+      const timer = this.#window.setTimeout(done, GATHER_WAIT_MS);
+      connection.onicegatheringstatechange = () => {
+        if (connection.iceGatheringState === "complete") done();
+      };
+    });
+  }
+
+  /** Hands out the local description with the candidates so far; from here on they are trickled. */
+  #describe(id: ConnectionId, connection: RTCPeerConnection): void {
+    if (this.#connections.get(id) !== connection) return;
+    const sdp = connection.localDescription?.sdp;
+    if (sdp === undefined) throw new Error("no local description");
+    connection.onicecandidate = (event) => {
+      // The empty candidate marks the end of a generation: nothing to relay.
+      if (event.candidate === null || event.candidate.candidate === "") return;
+      this.#report({ type: "candidate", connection: id, candidate: plainCandidate(event.candidate) });
+    };
+    this.#report({ type: "description", connection: id, sdp });
+  }
+
+  async #setRemote(
+    id: ConnectionId,
+    connection: RTCPeerConnection,
+    description: RTCSessionDescriptionInit,
+  ): Promise<void> {
+    await connection.setRemoteDescription(description);
+    const early = this.#early.get(id) ?? [];
+    this.#early.delete(id);
+    for (const candidate of early) await connection.addIceCandidate(browserCandidate(candidate)).catch(ignored);
+  }
+
+  #addCandidate(id: ConnectionId, candidate: IceCandidate): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    if (connection.remoteDescription === null) {
+      const early = this.#early.get(id) ?? [];
+      if (early.length < EARLY_CANDIDATES_MAX) early.push(candidate);
+      this.#early.set(id, early);
+      return;
+    }
+    // A candidate that this browser cannot use (an unknown transport, a name that does not resolve) is no failure:
+    // others may connect.
+    void connection.addIceCandidate(browserCandidate(candidate)).catch(ignored);
+  }
+
+  #onState(id: ConnectionId, state: RTCPeerConnectionState): void {
+    if (!this.#connections.has(id)) return;
+    if (state === "connected") this.#report({ type: "connected", connection: id });
+    else if (state === "disconnected") this.#report({ type: "disconnected", connection: id });
+    else if (state === "failed") this.#drop(id, "failed");
+    else if (state === "closed") this.#drop(id, "remote");
+  }
+
+  #guard(id: ConnectionId, run: (connection: RTCPeerConnection) => Promise<void>): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    run(connection).catch(() => {
+      this.#drop(id, "refused");
+    });
+  }
+
+  #drop(id: ConnectionId, reason: CloseReason): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    this.#connections.delete(id);
+    this.#early.delete(id);
+    connection.onicecandidate = null;
+    connection.onicegatheringstatechange = null;
+    connection.onconnectionstatechange = null;
+    connection.close();
+    this.#report({ type: "closed", connection: id, reason });
+  }
+
+  #closeAll(reason: CloseReason): void {
+    for (const id of [...this.#connections.keys()]) this.#drop(id, reason);
+  }
+
+  #report(report: RtcReport): void {
+    this.#port.postMessage(report, []);
+  }
+}
+
+/** More candidates than any machine gathers (one per interface and server); strangers send these. */
+const EARLY_CANDIDATES_MAX = 32;
+
+function negotiatedChannel(connection: RTCPeerConnection): RTCDataChannel {
+  return connection.createDataChannel(CHANNEL_LABEL, { negotiated: true, id: NEGOTIATED_CHANNEL_ID });
+}
+
+function plainCandidate(candidate: RTCIceCandidate): IceCandidate {
+  return {
+    candidate: candidate.candidate,
+    sdpMid: candidate.sdpMid ?? undefined,
+    sdpMLineIndex: candidate.sdpMLineIndex ?? undefined,
+  };
+}
+
+function browserCandidate(candidate: IceCandidate): RTCIceCandidateInit {
+  return {
+    candidate: candidate.candidate,
+    sdpMid: candidate.sdpMid ?? null,
+    sdpMLineIndex: candidate.sdpMLineIndex ?? null,
+  };
+}
+
+/** For rejections that are no failure of the connection; each use says why. */
+function ignored(): void {
+  return;
+}
