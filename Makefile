@@ -70,7 +70,7 @@ check: .make/client
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m distribute_io.wire.generate --check
-	$(BIN)/python scripts/cli_reference.py --check
+	$(BIN)/python scripts/generate_reference.py --check
 	cd client && npm run --silent types && npm run --silent lint && npm run --silent format:check
 	$(BIN)/python -m pytest -q -p no:randomly tests/meta
 
@@ -79,7 +79,7 @@ fmt: .make/client
 	$(BIN)/ruff check --fix .
 	cd client && npm run --silent format
 	$(BIN)/python -m distribute_io.wire.generate
-	$(BIN)/python scripts/cli_reference.py
+	$(BIN)/python scripts/generate_reference.py
 
 bench: .make/client .make/machine
 	$(BIN)/python -m bench $(ARGS)

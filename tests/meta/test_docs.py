@@ -1,0 +1,89 @@
+"""What a user can name is documented: commands, settings, attributes, events, routes, messages, codes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from distribute_io.cli.main import COMMANDS
+from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.errors import CODES
+from distribute_io.wire import session
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+CLIENT = ROOT / "client" / "src"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "spec").rglob("*.md")])
+
+
+def words_in_code(page: Path) -> str:
+    """Everything that stands in backquotes or code blocks of a page."""
+    return "\n".join(re.findall(r"```.*?```|`[^`\n]+`", page.read_text(), flags=re.DOTALL))
+
+
+def test_every_command_is_documented() -> None:
+    page = words_in_code(REFERENCE / "cli.md")
+    assert [name for name in COMMANDS if f"dio {name}" not in page] == []
+
+
+def test_every_setting_of_serve_is_documented() -> None:
+    page = words_in_code(REFERENCE / "serve-config.md")
+    assert [name for name in CoordinatorConfig.__struct_fields__ if f"`{name}`" not in page] == []
+
+
+def test_every_error_code_is_documented() -> None:
+    page = words_in_code(ROOT / "spec" / "errors.md")
+    assert [code for family in CODES.values() for code in family if f"`{code}`" not in page] == []
+
+
+def test_every_session_message_is_documented() -> None:
+    page = words_in_code(ROOT / "spec" / "session.md")
+    shapes = (*get_args(session.ClientMessage), *get_args(session.CoordinatorMessage))
+    tags = {shape.__struct_config__.tag for shape in shapes}
+    assert [tag for tag in sorted(tags) if f"`{tag}`" not in page] == []
+
+
+def test_every_attribute_of_the_tag_is_documented() -> None:
+    page = words_in_code(REFERENCE / "page.md")
+    attributes = set(re.findall(r'\bdata\["(\w+)"\]', (CLIENT / "snippet" / "loader.ts").read_text()))
+    assert len(attributes) >= 8
+    assert [name for name in sorted(attributes) if f"`data-{name}`" not in page] == []
+
+
+def test_every_event_is_documented() -> None:
+    page = words_in_code(REFERENCE / "page.md")
+    events = {name for path in CLIENT.rglob("*.ts") for name in re.findall(r'"(distribute:\w+)"', path.read_text())}
+    assert len(events) >= 6
+    assert [name for name in sorted(events) if f"`{name}`" not in page] == []
+
+
+def test_every_route_is_documented() -> None:
+    page = words_in_code(REFERENCE / "http.md")
+    sources = (ROOT / "src" / "distribute_io" / "coordinator").rglob("*.py")
+    routes = {
+        # aiohttp writes {name:pattern}; the page writes {name}
+        re.sub(r"\{(\w+):[^}]*\}", r"{\1}", route)
+        for path in sources
+        for route in re.findall(
+            r'(?:add_(?:get|post|delete|head|route)|web\.(?:get|post|delete))\(\s*r?"(/[^"]*)"', path.read_text()
+        )
+    }
+    assert len(routes) >= 10
+    assert [route for route in sorted(routes) if route not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_path_that_the_architecture_names_is_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.*-]*|[\w-]+\.py)`", text)
+    assert len(named) >= 20
+    roots = (ROOT, ROOT / "src" / "distribute_io")
+    assert [name for name in named if not any(list(root.glob(name.rstrip("/"))) for root in roots)] == []
