@@ -24,4 +24,5 @@ if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
         exit 1
     fi
 fi
-[ -x .venv/bin/python ] || "$python" -m venv .venv
+# One without pip is what an interrupted attempt leaves behind.
+.venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
