@@ -82,7 +82,7 @@ fmt: .make/client
 	$(BIN)/python scripts/generate_reference.py
 
 bench: .make/client .make/machine
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench $(or $(ARGS),all)
 
 build: .make/venv
 	$(BIN)/python -m build
