@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from distribute_io.errors import IntegrityError, ManifestError, UsageError
 from distribute_io.ids import PublicKeyText
 from distribute_io.manifest.base64_text import decode_base64, encode_base64
-from distribute_io.manifest.keys import SigningKey, verify_signature
+from distribute_io.manifest.keys import SigningKey, parse_public_key, verify_signature
 from distribute_io.manifest.limits import PAYLOAD_BYTES_MAX, PAYLOAD_TYPE, PINS_MAX, SIGNATURES_MAX
 from distribute_io.wire.http import Envelope, EnvelopeSignature
 
@@ -62,10 +62,12 @@ def open_envelope(envelope: Envelope, pins: Sequence[PublicKeyText]) -> tuple[by
         ManifestError: `manifest_unknown_format` (payload type), `manifest_too_large`, `manifest_malformed` (base64).
         IntegrityError: `untrusted_manifest` if keys are pinned and none of them signed; `bad_signature` if no key is
             pinned and no signature fits the key that it names.
-        UsageError: `bad_argument` for more than `PINS_MAX` pins.
+        UsageError: `bad_argument` for pins that are no keys, or more than `PINS_MAX`.
     """
     if len(pins) > PINS_MAX:
         raise UsageError("bad_argument", f"At most {PINS_MAX} keys can be pinned, not {len(pins)}.")
+    for pin in pins:
+        parse_public_key(pin)
     if envelope.payload_type != PAYLOAD_TYPE:
         raise ManifestError(
             "manifest_unknown_format", f"The payload type {envelope.payload_type[:80]!a} is not that of a manifest."
