@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import urllib.error
 import urllib.request
@@ -13,7 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "publishing.md"
 CONTENT = bytes(range(256)) * 64
 
 CONFIGURATION = """
-daemon off; pid {folder}/nginx.pid; error_log stderr; worker_processes 1;
+{user} daemon off; pid {folder}/nginx.pid; error_log stderr; worker_processes 1;
 events {{ }}
 http {{
     access_log off; gzip on; gzip_types *; gzip_min_length 1;
@@ -31,7 +32,9 @@ def test_the_nginx_recipe_lets_pages_of_other_origins_read_ranges(stage: Stage, 
     (tmp_path / "pub" / "app.txt").write_bytes(CONTENT)
     port = free_port()
     configuration = tmp_path / "nginx.conf"
-    configuration.write_text(CONFIGURATION.format(folder=tmp_path, port=port, recipe=found[1]))
+    # Started by root it would read as www-data, which may not enter the test's folder.
+    user = "user root;" if os.geteuid() == 0 else ""
+    configuration.write_text(CONFIGURATION.format(user=user, folder=tmp_path, port=port, recipe=found[1]))
     nginx = stage.start("nginx", ["/usr/sbin/nginx", "-p", tmp_path, "-c", configuration])
 
     def answer() -> tuple[int, dict[str, str], bytes] | None:
