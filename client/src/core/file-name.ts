@@ -9,10 +9,11 @@ import { ManifestError } from "../wire/errors.ts";
 import { MANIFEST_LIMITS } from "./manifest-limits.ts";
 import { isWellFormed, utf8Length } from "./text.ts";
 
-// C0, DEL, C1 and backslash; marks that change the direction of writing; line and paragraph separator, byte-order mark.
+// C0, DEL, C1 and backslash; marks that change the direction of writing; line and paragraph separator, byte-order mark;
+// what XML cannot hold.
 const FORBIDDEN =
   // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-  /[\u0000-\u001f\u007f-\u009f\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]/;
+  /[\u0000-\u001f\u007f-\u009f\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff\ufffe\uffff]/;
 const CAUSE = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /**

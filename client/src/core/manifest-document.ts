@@ -12,6 +12,7 @@ import { MANIFEST_LIMITS } from "./manifest-limits.ts";
 import { checkMirrorUrl } from "./mirror-url.ts";
 import { isJsonObject, parseStrictJson, type JsonValue } from "./strict-json.ts";
 import { decodeBase64 } from "./text.ts";
+import { parseTimestamp } from "./timestamp.ts";
 
 /** A document whose shape is right. At least one of `segments` and `segmentsUrl` is there. */
 export interface Document {
@@ -20,9 +21,11 @@ export interface Document {
   /** The inline segment list, raw. */
   readonly segments: Uint8Array<ArrayBuffer> | undefined;
   readonly segmentsUrl: string | undefined;
+  /** When the publisher expects the rush, in seconds since 1970 (UTC). */
+  readonly releaseAtS: number | undefined;
 }
 
-/** @throws ManifestError `manifest_too_large`, `manifest_malformed` or `manifest_bad_mirror`. */
+/** @throws ManifestError `manifest_too_large`, `manifest_malformed`, `manifest_bad_mirror` or `manifest_bad_time`. */
 export function readDocument(data: Uint8Array): Document {
   if (data.length > MANIFEST_LIMITS.DOCUMENT_WITH_SEGMENTS_BYTES_MAX) throw tooLarge("The document is too large.");
   const value = parseStrictJson(data, "manifest document");
@@ -39,6 +42,7 @@ export function readDocument(data: Uint8Array): Document {
     mirrors: document.mirrors,
     segments,
     segmentsUrl: document.segments_url ?? undefined,
+    releaseAtS: document.release_at === null ? undefined : parseTimestamp(document.release_at),
   };
 }
 

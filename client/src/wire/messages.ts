@@ -346,13 +346,15 @@ export interface CauseList {
 /**
  * A `NAME.manifest.json` file, and the body of `POST /api/v1/files`: the envelope, and unsigned beside it the rest.
  *
- * `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there.
+ * `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there. `release_at` is when
+ * its publisher expects the rush (RFC 3339 in UTC), so that donors can be filled before.
  */
 export interface ManifestDocument {
   readonly envelope: Envelope;
   readonly mirrors?: readonly Mirror[];
   readonly segments?: string | null;
   readonly segments_url?: string | null;
+  readonly release_at?: string | null;
 }
 
 /** An RFC 9457 problem document; `code` is of `spec/errors.md`. */
@@ -600,6 +602,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, Field>>>> =
     mirrors: { shape: { is: "array", of: { is: "struct", name: "Mirror" } }, default: [] },
     segments: { shape: { is: "string" }, nullable: true, default: null },
     segments_url: { shape: { is: "string" }, nullable: true, default: null },
+    release_at: { shape: { is: "string" }, nullable: true, default: null },
   },
   Problem: {
     type: { shape: { is: "string" } },

@@ -26,6 +26,7 @@ from distribute_io.manifest.model import DEFAULT_MEDIA_TYPE, Manifest
 from distribute_io.manifest.names import check_cause, check_name
 from distribute_io.manifest.payload import encode_payload
 from distribute_io.manifest.segments import segment_size_bytes
+from distribute_io.manifest.timestamps import format_timestamp
 from distribute_io.wire.http import Envelope, ManifestDocument, Mirror
 
 _COMPRESSIONS = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
@@ -103,6 +104,7 @@ def encode_document(
     mirrors: Sequence[Mirror] = (),
     segments: bytes | None = None,
     segments_url: str | None = None,
+    release_at_s: int | None = None,
 ) -> bytes:
     """A manifest document as JSON on one line; at least one of `segments` and `segments_url` is needed.
 
@@ -119,6 +121,7 @@ def encode_document(
         mirrors=list(mirrors),
         segments=None if segments is None else encode_base64(segments),
         segments_url=segments_url,
+        release_at=None if release_at_s is None else format_timestamp(release_at_s),
     )
     return msgspec.json.encode(document) + b"\n"
 

@@ -34,6 +34,7 @@ from distribute_io.manifest.model import VerifiedManifest
 from distribute_io.manifest.payload import check_times, parse_payload
 from distribute_io.manifest.segments import SegmentList, verify_segment_list
 from distribute_io.manifest.strict_json import JsonValue, parse_strict_json
+from distribute_io.manifest.timestamps import parse_timestamp
 from distribute_io.wire.http import Envelope, ManifestDocument, Mirror
 
 
@@ -47,6 +48,8 @@ class Document(Struct, frozen=True, kw_only=True):
     mirrors: tuple[Mirror, ...] = ()
     segments: bytes | None = None
     segments_url: str | None = None
+    release_at_s: int | None = None
+    """When the publisher expects the rush, in seconds since 1970 (UTC); a hint for placement."""
 
 
 class OpenedDocument(Struct, frozen=True, kw_only=True):
@@ -56,13 +59,14 @@ class OpenedDocument(Struct, frozen=True, kw_only=True):
     mirrors: tuple[Mirror, ...]
     segment_list: SegmentList | None
     segments_url: str | None
+    release_at_s: int | None
 
 
 def read_document(data: bytes) -> Document:
     """Step 1: the shape of a manifest document.
 
     Raises:
-        ManifestError: `manifest_too_large`, `manifest_malformed` or `manifest_bad_mirror`.
+        ManifestError: `manifest_too_large`, `manifest_malformed`, `manifest_bad_mirror` or `manifest_bad_time`.
     """
     if len(data) > DOCUMENT_WITH_SEGMENTS_BYTES_MAX:
         raise ManifestError("manifest_too_large", f"It is larger than {DOCUMENT_WITH_SEGMENTS_BYTES_MAX} bytes.")
@@ -85,6 +89,7 @@ def read_document(data: bytes) -> Document:
         mirrors=tuple(document.mirrors),
         segments=segments,
         segments_url=document.segments_url,
+        release_at_s=None if document.release_at is None else parse_timestamp(document.release_at),
     )
 
 
@@ -148,4 +153,5 @@ def open_document(data: bytes, *, pins: Sequence[PublicKeyText] = (), now_s: int
         mirrors=document.mirrors,
         segment_list=segment_list,
         segments_url=document.segments_url,
+        release_at_s=document.release_at_s,
     )

@@ -25,7 +25,7 @@ from distribute_io.manifest.limits import NAME_BYTES_MAX, NAME_PART_BYTES_MAX
 _FORBIDDEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\\\\"  # C0, DEL, C1, backslash
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that change the direction of writing
-    "\u2028\u2029\ufeff]"  # line and paragraph separator, byte-order mark
+    "\u2028\u2029\ufeff\ufffe\uffff]"  # line and paragraph separator, byte-order mark, what XML cannot hold
 )
 _DRIVE: Final = re.compile("[A-Za-z]:")
 _CAUSE: Final = re.compile("[a-z0-9][a-z0-9-]{0,63}")

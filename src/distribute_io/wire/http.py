@@ -35,13 +35,15 @@ class Mirror(Struct, frozen=True, omit_defaults=True):
 class ManifestDocument(Struct, frozen=True, omit_defaults=True):
     """A `NAME.manifest.json` file, and the body of `POST /api/v1/files`: the envelope, and unsigned beside it the rest.
 
-    `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there.
+    `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there. `release_at` is
+    when the publisher expects the rush (RFC 3339 in UTC), so that donors can be filled before.
     """
 
     envelope: Envelope
     mirrors: list[Mirror] = []
     segments: str | None = None
     segments_url: str | None = None
+    release_at: str | None = None
 
 
 class FileEntry(Struct, frozen=True):
