@@ -346,8 +346,8 @@ export interface CauseList {
 /**
  * A `NAME.manifest.json` file, and the body of `POST /api/v1/files`: the envelope, and unsigned beside it the rest.
  *
- * `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there. `release_at` is when
- * its publisher expects the rush (RFC 3339 in UTC), so that donors can be filled before.
+ * `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there. `release_at` is
+ * when the publisher expects the rush (RFC 3339 in UTC), so that donors can be filled before.
  */
 export interface ManifestDocument {
   readonly envelope: Envelope;
