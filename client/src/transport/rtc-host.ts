@@ -226,9 +226,7 @@ export class RtcHost {
 
   #onState(id: ConnectionId, state: RTCPeerConnectionState): void {
     if (!this.#connections.has(id)) return;
-    if (state === "connected") this.#report({ type: "connected", connection: id });
-    else if (state === "disconnected") this.#report({ type: "disconnected", connection: id });
-    else if (state === "failed") this.#drop(id, "failed");
+    if (state === "failed") this.#drop(id, "failed");
     else if (state === "closed") this.#drop(id, "remote");
   }
 

@@ -36,7 +36,10 @@ export type ChannelKind = "negotiated" | "in_band";
 /** Why a connection is gone. */
 export type CloseReason = "asked" | "full" | "failed" | "remote" | "refused" | "page_hidden";
 
-/** What the window reports. After `closed` nothing more comes for that connection. */
+/**
+ * What the window reports. After `closed` nothing more comes for that connection. States in between are not told: a path
+ * that breaks shows as a stall, and as `closed` when ICE gives up.
+ */
 export type RtcReport =
   | {
       readonly type: "channel";
@@ -47,8 +50,6 @@ export type RtcReport =
   /** The local description, with the candidates gathered so far; later ones follow as `candidate`. */
   | { readonly type: "description"; readonly connection: ConnectionId; readonly sdp: string }
   | { readonly type: "candidate"; readonly connection: ConnectionId; readonly candidate: IceCandidate }
-  | { readonly type: "connected"; readonly connection: ConnectionId }
-  | { readonly type: "disconnected"; readonly connection: ConnectionId }
   | { readonly type: "closed"; readonly connection: ConnectionId; readonly reason: CloseReason };
 
 /** The id on which two browsers agree without a word; an in-band channel to a native peer has the same label. */

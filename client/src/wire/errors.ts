@@ -5,7 +5,7 @@
  * Library exceptions are turned into one of these once, at the boundary. Cancellation is not an error.
  */
 
-import type { ERROR_CODES, ErrorFamily } from "./messages.ts";
+import type { ERROR_CODES, ErrorCode, ErrorFamily } from "./messages.ts";
 
 type CodeOf<Family extends ErrorFamily> = (typeof ERROR_CODES)[Family][number];
 
@@ -81,4 +81,9 @@ export class StoreError extends DistributeError<"store"> {
  */
 export function isIntegrityFailure(error: DistributeError): boolean {
   return error.family === "integrity" || error.family === "manifest";
+}
+
+/** The code of an error of ours; `otherwise` for anything that a library threw. */
+export function codeOf(error: unknown, otherwise: ErrorCode): ErrorCode {
+  return error instanceof DistributeError ? (error as DistributeError).code : otherwise; // as: instanceof gives `any`
 }

@@ -1,0 +1,66 @@
+/**
+ * Sets of segment indices as sorted half-open ranges, and their form on the wire: `[start, count, start, count, …]`,
+ * ascending, counts above 0, runs neither overlapping nor adjacent (spec/session.md).
+ */
+
+import { RemoteProtocolError } from "../wire/errors.ts";
+import { RUNS_MAX } from "../wire/messages.ts";
+
+/** Ascending, neither overlapping nor adjacent, none empty. */
+export type Runs = readonly (readonly [start: number, end: number])[];
+
+/**
+ * Parses the wire's form.
+ *
+ * @param segments how many segments the file has.
+ * @throws RemoteProtocolError `message_malformed` when the list breaks the rule or reaches beyond the file.
+ */
+export function runsFromWire(flat: readonly number[], segments: number): Runs {
+  const runs: [number, number][] = [];
+  let endBefore = -1;
+  for (let at = 0; at < flat.length; at += 2) {
+    const start = flat[at] ?? 0;
+    const count = flat[at + 1] ?? 0;
+    if (count < 1 || start <= endBefore || start + count > segments) {
+      throw new RemoteProtocolError(
+        "message_malformed",
+        "A list of runs is out of order, overlapping or out of range.",
+      );
+    }
+    endBefore = start + count;
+    runs.push([start, endBefore]);
+  }
+  return runs;
+}
+
+/** The wire's form, cut to what a message may carry: who states more tells the first runs. */
+export function runsToWire(runs: Runs): number[] {
+  return runs.slice(0, RUNS_MAX).flatMap(([start, end]) => [start, end - start]);
+}
+
+/** Some indices, in any order, as runs. */
+export function runsOf(indices: Iterable<number>): Runs {
+  const runs: [number, number][] = [];
+  for (const index of [...indices].sort((left, right) => left - right)) {
+    const last = runs.at(-1);
+    if (last !== undefined && index <= last[1]) last[1] = Math.max(last[1], index + 1);
+    else runs.push([index, index + 1]);
+  }
+  return runs;
+}
+
+/** The indices of some runs, ascending. */
+export function* indicesOf(runs: Runs): Generator<number> {
+  for (const [start, end] of runs) for (let index = start; index < end; index += 1) yield index;
+}
+
+/** Whether two sets have a segment in common. */
+export function overlap(left: Runs, right: Runs): boolean {
+  let at = 0;
+  for (const [start, end] of left) {
+    for (let other = right[at]; other !== undefined && other[1] <= start; other = right[at]) at += 1;
+    const other = right[at];
+    if (other !== undefined && other[0] < end) return true;
+  }
+  return false;
+}

@@ -1,0 +1,397 @@
+/**
+ * The donors of one download: asks the coordinator for introductions, connects, and hands connected donors to the
+ * scheduler as sources. Which and how many is decided by `core/peer-roster.ts`.
+ *
+ * Rules:
+ * - A few gathered offers lie at the coordinator, so that an introduction costs one trip. They are made anew when they are
+ *   older than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer.
+ * - A session that is lost changes nothing for open channels. After the next welcome the want and all unused offers are
+ *   said again.
+ * - A connection that does not come about in {@link CONNECT_US} is given up, and told.
+ * - Donors are numbered in the order in which they came; nobody else learns who they are.
+ */
+
+import { decodeBase64 } from "../core/text.ts";
+import { planRoster } from "../core/peer-roster.ts";
+import { overlap, runsToWire, type Runs } from "../core/runs.ts";
+import { decodeSignal, type Complete } from "../wire/decode.ts";
+import { codeOf } from "../wire/errors.ts";
+import { ROLE_DOWNLOADER } from "../wire/frames.ts";
+import type { ClientMessage, ErrorCode, Match, Welcome } from "../wire/messages.ts";
+import { Deadline } from "./clock.ts";
+import { PeerLink, type LinkWorld } from "./peer-link.ts";
+import { PeerSource, type PeerFile } from "./peer-source.ts";
+import type { RtcClient } from "./rtc-client.ts";
+import type { SessionMessage } from "./session-client.ts";
+import type { Source } from "./source.ts";
+
+/** Offers kept with the coordinator (measurements, part 4: 4 to 8). Each is a connection that waits. */
+const OFFERS_KEPT = 4;
+const OFFER_LIFE_US = 90_000_000;
+const CONNECT_US = 10_000_000;
+
+/** Shortest time between two wants, and the longest that one stands without being said again with what is missing now. */
+const WANT_EVERY_US = 250_000;
+const WANT_AGAIN_US = 30_000_000;
+
+/** A download whose peers these are. */
+export interface PeerJob extends PeerFile {
+  readonly fileId: string;
+  /** What is still missing. */
+  readonly missing: () => Runs;
+}
+
+export interface PeerPoolEvents {
+  sourceAdded(sourceId: string, source: Source, holdings: Runs): void;
+  holdingsChanged(sourceId: string, holdings: Runs): void;
+  /** After this the source is not to be used; its requests have failed. `code` says why. */
+  sourceRemoved(sourceId: string, code: ErrorCode): void;
+}
+
+/** An offer that no match has used yet. */
+interface IdleOffer {
+  readonly link: PeerLink;
+  readonly peer: Peer;
+  readonly madeUs: number;
+  deposited: boolean;
+}
+
+/** One introduction, or an offer that waits for one. */
+class Peer {
+  readonly id: number;
+  sourceId = "";
+  match: Complete<Match> | undefined;
+  link: PeerLink | undefined;
+  source: PeerSource | undefined;
+  holdings: Runs = [];
+  state: "offered" | "pending" | "ready" | "active" | "closed" = "offered";
+  connect: Deadline | undefined;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+}
+
+export class PeerPool {
+  readonly #job: PeerJob;
+  readonly #rtc: RtcClient;
+  readonly #world: LinkWorld;
+  readonly #say: (message: ClientMessage) => boolean;
+  readonly #events: PeerPoolEvents;
+  readonly #offers = new Map<string, IdleOffer>();
+  readonly #peers = new Map<string, Peer>();
+  readonly #settling: Deadline;
+  #welcome = false;
+  #lastId = 0;
+  #named = 0;
+  /** Introductions that the last want asked for and that have not come. */
+  #asked = 0;
+  #wantedUs = -WANT_AGAIN_US;
+  #closed = false;
+
+  /** @param say sends a session message, if there is a session. */
+  constructor(
+    job: PeerJob,
+    rtc: RtcClient,
+    world: LinkWorld,
+    say: (message: ClientMessage) => boolean,
+    events: PeerPoolEvents,
+  ) {
+    this.#job = job;
+    this.#rtc = rtc;
+    this.#world = world;
+    this.#say = say;
+    this.#events = events;
+    this.#settling = new Deadline(world.clock, () => {
+      this.#settle();
+    });
+  }
+
+  /** A session has begun. */
+  onWelcome(welcome: Complete<Welcome>): void {
+    this.#welcome = true;
+    this.#asked = 0;
+    for (const offer of this.#offers.values()) offer.deposited = false;
+    this.#rtc.configure(welcome.stun);
+    this.#settle();
+  }
+
+  onLost(): void {
+    this.#welcome = false;
+  }
+
+  onMessage(message: SessionMessage): void {
+    switch (message.type) {
+      case "match":
+        if (message.role === "downloader" && message.file_id === this.#job.fileId) this.#introduced(message);
+        return;
+      case "signal":
+        this.#signalled(message.match_id, message.payload);
+        return;
+      case "match_ended": {
+        const peer = this.#peers.get(message.match_id);
+        if (peer?.state === "pending") peer.link?.close("peer_closed");
+        return;
+      }
+      case "unmatched":
+        if (message.file_id === this.#job.fileId && message.code === "full") {
+          this.#asked = 0;
+          this.#settleIn(message.retry_after_ms * 1_000);
+        }
+        return;
+      case "error":
+      case "assign":
+      case "withdrawn":
+      case "credited":
+        return;
+    }
+  }
+
+  /** Something was stored, or is missing again: donors may have become useless or useful. */
+  progressed(): void {
+    this.#settleIn(0);
+  }
+
+  /** So many bytes of a donor were found right, in all. */
+  credited(sourceId: string, bytesTotal: number): void {
+    this.#bySource(sourceId)?.source?.credited(bytesTotal);
+  }
+
+  /** The donor sent wrong bytes: it is told on, and not used again. */
+  lied(sourceId: string): void {
+    const peer = this.#bySource(sourceId);
+    if (peer?.match === undefined) return;
+    this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "lied", code: "segment_mismatch" });
+    peer.link?.close("segment_mismatch");
+  }
+
+  /** Lets all donors go, with their receipts. Nothing is reported any more. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#settling.set(undefined);
+    this.#say({ type: "unwant", file_id: this.#job.fileId });
+    for (const { link } of this.#offers.values()) link.close("cancelled");
+    this.#offers.clear();
+    for (const peer of [...this.#peers.values()]) {
+      if (peer.source === undefined) peer.link?.close("cancelled");
+      else peer.source.close();
+    }
+  }
+
+  #bySource(sourceId: string): Peer | undefined {
+    for (const peer of this.#peers.values()) if (peer.sourceId === sourceId) return peer;
+    return undefined;
+  }
+
+  #settleIn(delayUs: number): void {
+    if (this.#closed) return;
+    const nowUs = this.#world.clock.nowUs();
+    this.#settling.set(Math.max(nowUs + delayUs, this.#wantedUs + WANT_EVERY_US));
+  }
+
+  /** Brings the donors in line with the plan, and says what is wanted. */
+  #settle(): void {
+    if (this.#closed) return;
+    const missing = this.#job.missing();
+    const introduced = [...this.#peers.values()];
+    const plan = planRoster(
+      introduced.flatMap((peer) =>
+        peer.state === "offered" || peer.state === "closed"
+          ? []
+          : [
+              {
+                id: peer.id,
+                state: peer.state,
+                useful: overlap(peer.holdings, missing),
+                busy: (peer.source?.openRanges ?? 0) > 0,
+              },
+            ],
+      ),
+      missing.length > 0,
+    );
+    for (const peer of introduced) {
+      if (plan.leave.includes(peer.id)) peer.source?.close();
+      else if (plan.promote.includes(peer.id)) this.#promote(peer);
+    }
+    this.#want(plan.wanted, missing);
+  }
+
+  #promote(peer: Peer): void {
+    if (peer.source === undefined) return;
+    peer.state = "active";
+    this.#events.sourceAdded(peer.sourceId, peer.source, peer.holdings);
+  }
+
+  #want(wanted: number, missing: Runs): void {
+    if (!this.#welcome) return;
+    const nowUs = this.#world.clock.nowUs();
+    if (wanted === 0) {
+      if (this.#asked > 0) this.#sayWant(0, missing, nowUs);
+      this.#asked = 0;
+      return;
+    }
+    this.#refreshOffers(nowUs);
+    for (let more = Math.min(OFFERS_KEPT, wanted) - this.#offers.size; more > 0; more -= 1) this.#makeOffer(nowUs);
+    const gathered = [...this.#offers.values()].every((offer) => offer.link.sdp !== undefined);
+    const news = [...this.#offers.values()].some((offer) => !offer.deposited);
+    const due = wanted > this.#asked || news || nowUs >= this.#wantedUs + WANT_AGAIN_US;
+    // Gathering takes 300 ms at most, and an introduction with an offer in stock is a trip shorter: wait for it.
+    if (due && gathered) {
+      this.#sayWant(wanted, missing, nowUs);
+      this.#asked = wanted;
+    }
+    this.#settling.set(Math.max(nowUs + WANT_EVERY_US, this.#wantedUs + WANT_AGAIN_US));
+  }
+
+  #sayWant(wanted: number, missing: Runs, nowUs: number): void {
+    const offers = [...this.#offers].flatMap(([offerId, offer]) => {
+      const sdp = offer.link.sdp;
+      if (offer.deposited || sdp === undefined || wanted === 0) return [];
+      offer.deposited = true;
+      return [{ offer_id: offerId, sdp }];
+    });
+    this.#say({
+      type: "want",
+      file_id: this.#job.fileId,
+      missing: runsToWire(missing),
+      peers_max: wanted,
+      offers,
+    });
+    this.#wantedUs = nowUs;
+  }
+
+  /** Old offers are void at both ends, and made anew. */
+  #refreshOffers(nowUs: number): void {
+    const old = [...this.#offers.values()].some((offer) => nowUs >= offer.madeUs + OFFER_LIFE_US);
+    if (!old) return;
+    this.#say({ type: "unwant", file_id: this.#job.fileId });
+    this.#asked = 0;
+    for (const offer of [...this.#offers.values()]) offer.link.close("peer_unreachable");
+  }
+
+  #makeOffer(nowUs: number): void {
+    this.#lastId += 1;
+    const peer = new Peer(this.#lastId);
+    const offerId = String(peer.id);
+    const link = new PeerLink(this.#rtc, ROLE_DOWNLOADER, this.#world, this.#linkEvents(peer, offerId));
+    peer.link = link;
+    this.#offers.set(offerId, { link, peer, madeUs: nowUs, deposited: false });
+  }
+
+  #linkEvents(peer: Peer, offerId: string): ConstructorParameters<typeof PeerLink>[3] {
+    return {
+      offered: (sdp) => {
+        if (peer.match?.make_offer === true) this.#signal(peer, { kind: "offer", sdp });
+        else this.#settleIn(0);
+      },
+      signal: (payload) => {
+        this.#signal(peer, payload);
+      },
+      proven: (proofs) => {
+        const { match, link } = peer;
+        const receiptSecret = decodeBase64(match?.receipt_secret ?? "");
+        if (match === undefined || link === undefined || receiptSecret === undefined) return;
+        peer.source = new PeerSource(link, proofs, receiptSecret, this.#job, this.#world, {
+          holdings: (ranges) => {
+            this.#holds(peer, ranges);
+          },
+          closed: (code) => {
+            this.#gone(peer, code);
+          },
+        });
+      },
+      opened: () => {
+        peer.source?.opened();
+      },
+      frame: (frame) => {
+        peer.source?.frame(frame);
+      },
+      writable: () => undefined, // a downloader's frames are small: requests and grants
+      closed: (code) => {
+        this.#offers.delete(offerId);
+        if (peer.source === undefined) this.#gone(peer, code);
+        else peer.source.linkClosed(code);
+      },
+    };
+  }
+
+  #signal(peer: Peer, payload: Parameters<ConstructorParameters<typeof PeerLink>[3]["signal"]>[0]): void {
+    if (peer.match !== undefined) this.#say({ type: "signal", match_id: peer.match.match_id, payload });
+  }
+
+  #introduced(match: Complete<Match>): void {
+    this.#asked = Math.max(0, this.#asked - 1);
+    if (match.make_offer && this.#offers.size === 0) this.#makeOffer(this.#world.clock.nowUs());
+    const offerId = match.make_offer ? [...this.#offers.keys()][0] : (match.offer_id ?? "");
+    const offer = this.#offers.get(offerId ?? "");
+    const secret = decodeBase64(match.ticket.secret);
+    if (offerId === undefined || offer === undefined || secret === undefined || this.#closed) {
+      this.#say({ type: "match_report", match_id: match.match_id, outcome: "failed", code: "peer_unreachable" });
+      return;
+    }
+    this.#offers.delete(offerId);
+    const { peer, link } = offer;
+    peer.match = match;
+    peer.state = "pending";
+    peer.connect = new Deadline(this.#world.clock, () => {
+      link.close("no_channel");
+    });
+    peer.connect.set(this.#world.clock.nowUs() + CONNECT_US);
+    this.#peers.set(match.match_id, peer);
+    if (match.make_offer && link.sdp !== undefined) this.#signal(peer, { kind: "offer", sdp: link.sdp });
+    link.bind({ matchId: match.match_id, secret, peerNative: match.peer_native });
+    this.#settleIn(0);
+  }
+
+  #signalled(matchId: string, payload: unknown): void {
+    const peer = this.#peers.get(matchId);
+    if (peer === undefined) return;
+    try {
+      peer.link?.heed(decodeSignal(payload));
+    } catch (error) {
+      // The other peer wrote it, the coordinator relays unseen: that peer is not to be talked with.
+      peer.link?.close(codeOf(error, "message_malformed"));
+    }
+  }
+
+  #holds(peer: Peer, ranges: Runs): void {
+    peer.holdings = ranges;
+    if (peer.state === "pending") {
+      peer.connect?.set(undefined);
+      peer.state = "ready";
+      this.#named += 1;
+      peer.sourceId = `donor ${this.#named}`;
+      if (peer.match !== undefined) {
+        this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "open" });
+      }
+      this.#settle();
+    } else if (peer.state === "active") {
+      this.#events.holdingsChanged(peer.sourceId, ranges);
+      this.#settleIn(0);
+    }
+  }
+
+  #gone(peer: Peer, code: ErrorCode): void {
+    const { match, state } = peer;
+    if (state === "closed") return;
+    peer.state = "closed";
+    peer.connect?.set(undefined);
+    if (match === undefined) {
+      this.#settleIn(OFFER_RETRY_US);
+      return;
+    }
+    this.#peers.delete(match.match_id);
+    // A lie was told already, and is the end of a match as well.
+    if (code !== "segment_mismatch") {
+      const outcome = state === "pending" ? "failed" : "closed";
+      this.#say({ type: "match_report", match_id: match.match_id, outcome, code });
+    }
+    if (this.#closed) return;
+    if (state === "active") this.#events.sourceRemoved(peer.sourceId, code);
+    this.#settleIn(0);
+  }
+}
+
+/** After an offer could not be made (too many connections), the next try waits so long. */
+const OFFER_RETRY_US = 2_000_000;
