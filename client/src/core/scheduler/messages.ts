@@ -101,7 +101,10 @@ export interface SegmentVerified {
   readonly segmentIndex: number;
 }
 
-/** All bytes of a segment are there and its SHA-256 does not match. The driver has dropped them all. */
+/**
+ * All bytes of a segment are there and its SHA-256 does not match.
+ * The driver drops them all when it has performed the actions of this event (`DigestParts` still reads them).
+ */
 export interface SegmentRejected {
   readonly type: "SegmentRejected";
   readonly segmentIndex: number;

@@ -1,7 +1,7 @@
 """What goes into the download scheduler and what comes out: its configuration, events, actions and source table.
 
-The shapes of spec/scheduler.md, section 2, equal in `client/src/core/scheduler/messages.ts`. Encoded as JSON (the traces
-in spec/vectors/scheduler) a field is in camelCase and `type` names the class.
+The shapes of spec/scheduler.md, section 2, equal in `client/src/core/scheduler/messages.ts`. As JSON (the traces in
+spec/vectors/scheduler) a field is in camelCase and `type` names the class.
 
 Rules:
 
@@ -71,7 +71,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     pass
 
 
-class SourceAdded(_Event, tag="SourceAdded"):
+class SourceAdded(_Event, frozen=True, kw_only=True, tag="SourceAdded"):
     """A source can be asked from now on: a mirror whose address is known, a peer whose channel is open."""
 
     source_id: SourceId
@@ -82,20 +82,20 @@ class SourceAdded(_Event, tag="SourceAdded"):
     """Requests that may be open to it at once, 1 or more; the last of several is only used to overlap (S6)."""
 
 
-class HoldingsChanged(_Event, tag="HoldingsChanged"):
+class HoldingsChanged(_Event, frozen=True, kw_only=True, tag="HoldingsChanged"):
     """A source said what it holds now."""
 
     source_id: SourceId
     holdings: tuple[SegmentRange, ...] | None
 
 
-class SourceRemoved(_Event, tag="SourceRemoved"):
+class SourceRemoved(_Event, frozen=True, kw_only=True, tag="SourceRemoved"):
     """A source is gone for good (its channel closed). Its open requests are over without further events."""
 
     source_id: SourceId
 
 
-class BytesReceived(_Event, tag="BytesReceived"):
+class BytesReceived(_Event, frozen=True, kw_only=True, tag="BytesReceived"):
     """A request delivered more bytes, and the driver put those that it had not yet into their segments."""
 
     request_id: int
@@ -103,13 +103,13 @@ class BytesReceived(_Event, tag="BytesReceived"):
     """All bytes of this request so far, counted from its `start_byte`: they come in order."""
 
 
-class RequestFinished(_Event, tag="RequestFinished"):
+class RequestFinished(_Event, frozen=True, kw_only=True, tag="RequestFinished"):
     """A request delivered everything up to its present end (after the last `ShortenRequest`)."""
 
     request_id: int
 
 
-class RequestFailed(_Event, tag="RequestFailed"):
+class RequestFailed(_Event, frozen=True, kw_only=True, tag="RequestFailed"):
     """A request ended before its end."""
 
     request_id: int
@@ -121,34 +121,37 @@ class RequestFailed(_Event, tag="RequestFailed"):
     """The source's own word when it may be asked again, counted from now."""
 
 
-class SegmentVerified(_Event, tag="SegmentVerified"):
+class SegmentVerified(_Event, frozen=True, kw_only=True, tag="SegmentVerified"):
     """All bytes of a segment are there, its SHA-256 matches, and its memory is free again (it is written)."""
 
     segment_index: int
 
 
-class SegmentRejected(_Event, tag="SegmentRejected"):
-    """All bytes of a segment are there and its SHA-256 does not match. The driver has dropped them all."""
+class SegmentRejected(_Event, frozen=True, kw_only=True, tag="SegmentRejected"):
+    """All bytes of a segment are there and its SHA-256 does not match.
+
+    The driver drops them all when it has performed the actions of this event (`DigestParts` still reads them).
+    """
 
     segment_index: int
 
 
-class PartsCompared(_Event, tag="PartsCompared"):
+class PartsCompared(_Event, frozen=True, kw_only=True, tag="PartsCompared"):
     """After the `SegmentVerified` of a segment for which `DigestParts` was performed: who had sent wrong bytes."""
 
     segment_index: int
     wrong_source_ids: tuple[SourceId, ...]
 
 
-class Paused(_Event, tag="Paused"):
+class Paused(_Event, frozen=True, kw_only=True, tag="Paused"):
     """The user pauses. Whatever is open is cancelled, no clock runs."""
 
 
-class Resumed(_Event, tag="Resumed"):
+class Resumed(_Event, frozen=True, kw_only=True, tag="Resumed"):
     """The user goes on."""
 
 
-class DeadlineReached(_Event, tag="DeadlineReached"):
+class DeadlineReached(_Event, frozen=True, kw_only=True, tag="DeadlineReached"):
     """The time of `next_deadline_us` has come."""
 
 
@@ -172,7 +175,7 @@ class _Action(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_
     pass
 
 
-class StartRequest(_Action, tag="StartRequest"):
+class StartRequest(_Action, frozen=True, kw_only=True, tag="StartRequest"):
     """Ask the source for `[start_byte, end_byte)` and stream what comes into the segments' memory."""
 
     request_id: int
@@ -181,7 +184,7 @@ class StartRequest(_Action, tag="StartRequest"):
     end_byte: int
 
 
-class ShortenRequest(_Action, tag="ShortenRequest"):
+class ShortenRequest(_Action, frozen=True, kw_only=True, tag="ShortenRequest"):
     """Stop this request at `end_byte`: what is behind goes to somebody else. It finishes there as usual.
 
     If more than that has come already, drop the surplus and report `RequestFinished` at once.
@@ -191,13 +194,13 @@ class ShortenRequest(_Action, tag="ShortenRequest"):
     end_byte: int
 
 
-class CancelRequest(_Action, tag="CancelRequest"):
+class CancelRequest(_Action, frozen=True, kw_only=True, tag="CancelRequest"):
     """End this request now. What it delivered stays, unless a `DiscardBytes` follows. Events of it are ignored."""
 
     request_id: int
 
 
-class DiscardBytes(_Action, tag="DiscardBytes"):
+class DiscardBytes(_Action, frozen=True, kw_only=True, tag="DiscardBytes"):
     """Forget these bytes, which lie in one unverified segment: they count as not received and will come again."""
 
     start_byte: int
@@ -212,7 +215,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
     end_byte: int
 
 
-class DigestParts(_Action, tag="DigestParts"):
+class DigestParts(_Action, frozen=True, kw_only=True, tag="DigestParts"):
     """A rejected segment came from several sources: keep the SHA-256 of each part of the rejected bytes.
 
     When the segment is verified later, hash the same parts of the right bytes and report `PartsCompared`.
@@ -222,21 +225,21 @@ class DigestParts(_Action, tag="DigestParts"):
     parts: tuple[Part, ...]
 
 
-class BanSource(_Action, tag="BanSource"):
+class BanSource(_Action, frozen=True, kw_only=True, tag="BanSource"):
     """This source sent wrong bytes: close it, name it. It is never asked again."""
 
     source_id: SourceId
     reason: Literal["bad_segment", "bad_part"]
 
 
-class ExcludeSource(_Action, tag="ExcludeSource"):
+class ExcludeSource(_Action, frozen=True, kw_only=True, tag="ExcludeSource"):
     """This source cannot deliver this file: it is not asked again in this download. No accusation."""
 
     source_id: SourceId
     reason: str
 
 
-class ProbateSource(_Action, tag="ProbateSource"):
+class ProbateSource(_Action, frozen=True, kw_only=True, tag="ProbateSource"):
     """This source gets no work until `until_us` (for the display; nothing to do)."""
 
     source_id: SourceId
@@ -244,11 +247,11 @@ class ProbateSource(_Action, tag="ProbateSource"):
     until_us: int
 
 
-class Complete(_Action, tag="Complete"):
+class Complete(_Action, frozen=True, kw_only=True, tag="Complete"):
     """Every segment is verified. The last action."""
 
 
-class Fail(_Action, tag="Fail"):
+class Fail(_Action, frozen=True, kw_only=True, tag="Fail"):
     """The download cannot go on. The last action."""
 
     reason: Literal["integrity", "availability"]

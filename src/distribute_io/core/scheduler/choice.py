@@ -1,0 +1,192 @@
+"""Which range a source gets next, while there is work that nobody does (S4, S6 to S9, S13).
+
+Pure: reads the ledger and the sources, changes nothing. What happens when nothing is open is in endgame.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import islice
+from typing import NamedTuple
+
+from distribute_io.core.scheduler.coverage import Piece, coverage, cut
+from distribute_io.core.scheduler.ledger import Ledger, align_down
+from distribute_io.core.scheduler.messages import SchedulerConfig
+from distribute_io.core.scheduler.requests import Request
+from distribute_io.core.scheduler.sources import Source
+from distribute_io.core.scheduler.tuning import BACKLOG_RUNS_MAX, BALANCED_PATIENCE, MICROS_PER_S
+
+
+class Pick(NamedTuple):
+    """A decision: start a request for `[start, end)`.
+
+    `victim` is shortened to `victim_end` before. `rival` is the request that the new one hedges. `dropped` is cancelled
+    for being slow, and nothing is started.
+    """
+
+    start: int
+    end: int
+    victim: Request | None = None
+    victim_end: int = 0
+    rival: Request | None = None
+    dropped: Request | None = None
+
+
+class Outlook:
+    """What a choice looks at, at one moment.
+
+    Args:
+        config: the download's settings.
+        ledger: where every byte stands.
+        sources: all sources in the order of `SourceAdded`.
+        now_us: the time.
+        started_us: when the download began.
+    """
+
+    def __init__(
+        self, config: SchedulerConfig, ledger: Ledger, sources: Sequence[Source], now_us: int, started_us: int
+    ) -> None:
+        self.config = config
+        self.ledger = ledger
+        self.now_us = now_us
+        self.ready = [source for source in sources if source.state == "ready"]
+        self.usable = [source for source in sources if source.usable]
+        self._elapsed_us = now_us - started_us
+
+    @cached_property
+    def peers(self) -> list[Source]:
+        """Ready peers that deliver."""
+        return [
+            source
+            for source in self.ready
+            if source.kind == "peer" and not any(request.stalled for request in source.requests)
+        ]
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """How many of them hold what."""
+        return coverage(self.ledger.segments, [peer.holdings for peer in self.peers])
+
+    def in_order_of_choice(self) -> list[Source]:
+        """Ready sources: peers before mirrors, those that hold little first (S8)."""
+        segments = self.ledger.segments
+        return sorted(
+            self.ready,
+            key=lambda source: (
+                source.kind == "mirror",
+                segments if source.holdings is None else source.holdings.total,
+                source.ordinal,
+            ),
+        )
+
+    def is_sole(self, source: Source) -> bool:
+        """Is no other source ready?"""
+        return all(other is source for other in self.ready)
+
+    def open_bytes(self, piece: Piece) -> int:
+        """Open bytes of a piece, in its first runs: enough to compare pieces by, and bounded work."""
+        start, end = self.ledger.start_of(piece.first), self.ledger.end_of(piece.end - 1)
+        return sum(b - a for a, b in islice(self.ledger.open.within(start, end), BACKLOG_RUNS_MAX))
+
+    def mirrors_may_take_covered(self) -> bool:
+        """May mirrors fetch what peers hold (S9)?"""
+        if self.config.policy == "fast" or not self.peers:
+            return True
+        if self.config.policy == "spare-mirrors":
+            return False
+        rate = sum(peer.rate.at(self.now_us) or 0 for peer in self.peers)
+        covered = sum(request.remaining_bytes for peer in self.peers for request in peer.requests)
+        covered += sum(self.open_bytes(piece) for piece in self.pieces if piece.holders)
+        return rate == 0 or covered * MICROS_PER_S // rate * BALANCED_PATIENCE > self._elapsed_us
+
+
+def can_take_more(outlook: Outlook, source: Source) -> bool:
+    """Has this ready source a slot for one more request now (S6)?"""
+    requests = source.requests
+    if len(requests) >= source.slots or len(outlook.ledger.requests) >= outlook.config.max_open_requests:
+        return False
+    if any(request.stalled for request in requests):
+        return outlook.is_sole(source)
+    return _free_lanes(outlook, source) > 0
+
+
+def choose_open_work(outlook: Outlook, source: Source) -> Pick | None:
+    """Work that nobody does: solo segments, then pieces of segments, then runs of whole ones."""
+    return _choose_solo(outlook, source) or _choose_fragment(outlook, source) or _choose_run(outlook, source)
+
+
+def request_segments(outlook: Outlook, source: Source) -> int:
+    """How many segments a request to this source should have, 1 or more (S7)."""
+    config = outlook.config
+    size = config.segment_size_bytes
+    rate = source.rate.at(outlook.now_us)
+    if rate is None:
+        return -(-config.first_request_bytes // size)
+    total = sum(other.rate.at(outlook.now_us) or 0 for other in outlook.ready)
+    share = outlook.ledger.left_bytes * rate // total
+    return max(1, min(rate * source.horizon_us() // MICROS_PER_S, share) // size)
+
+
+def _free_lanes(outlook: Outlook, source: Source) -> int:
+    busy = sum(1 for request in source.requests if not request.is_ending(outlook.now_us))
+    return max(1, source.slots - 1) - busy
+
+
+def _choose_solo(outlook: Outlook, source: Source) -> Pick | None:
+    ledger = outlook.ledger
+    for index in sorted(ledger.solo_open):
+        if not source.holds(index, index + 1) or not outlook.ledger.has_room(index):
+            continue
+        senders = ledger.solo[index]
+        if source.source_id in senders and any(
+            other.source_id not in senders and other.holds(index, index + 1) for other in outlook.usable
+        ):
+            continue
+        return Pick(ledger.start_of(index), ledger.end_of(index))
+    return None
+
+
+def _choose_fragment(outlook: Outlook, source: Source) -> Pick | None:
+    if source.suspected:
+        return None
+    for start, end in outlook.ledger.fragments():
+        index = outlook.ledger.segment_at(start)
+        if source.holds(index, index + 1) and outlook.ledger.has_room(index):
+            return Pick(align_down(start), end)
+    return None
+
+
+def _choose_run(outlook: Outlook, source: Source) -> Pick | None:
+    ledger = outlook.ledger
+    for piece in _pieces_for(outlook, source):
+        for first, end in cut(piece, source.holdings):
+            run = ledger.whole_run(first, end)
+            if run is None:
+                continue
+            if not outlook.ledger.has_room(run[0]):
+                return None
+            count = request_segments(outlook, source)
+            if (
+                outlook.is_sole(source)
+                and source.received_bytes > 0
+                and source.finished_in_a_row + len(source.requests) > 0
+            ):
+                count = max(count, -(-(run[1] - run[0]) // _free_lanes(outlook, source)))
+            return Pick(ledger.start_of(run[0]), ledger.end_of(min(run[1], run[0] + count) - 1))
+    return None
+
+
+def _pieces_for(outlook: Outlook, source: Source) -> Sequence[Piece]:
+    """The pieces in the order in which `source` looks for work (S8)."""
+    if source.kind == "peer":
+        return outlook.pieces
+    if outlook.config.policy == "fast":
+        return (Piece(0, 0, outlook.ledger.segments),)
+    bare = [piece for piece in outlook.pieces if piece.holders == 0]
+    covered = [piece for piece in outlook.pieces if piece.holders]
+    if not covered or any(outlook.ledger.whole_run(piece.first, piece.end) for piece in bare):
+        return bare
+    if not outlook.mirrors_may_take_covered():
+        return ()
+    return sorted(covered, key=lambda piece: (-(outlook.open_bytes(piece) // piece.holders), piece.first))

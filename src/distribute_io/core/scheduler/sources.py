@@ -1,0 +1,174 @@
+"""One source of a download: what it holds, how it behaves, and why it gets work or none (S4, S5, S13, S14)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from distribute_io.core.scheduler.intervals import IntervalSet
+from distribute_io.core.scheduler.messages import SourceKind, SourceState, SourceStatus
+from distribute_io.core.scheduler.rates import RateEstimate
+from distribute_io.core.scheduler.tuning import (
+    BACKOFF_SLOW_US,
+    BACKOFF_SLOW_US_MAX,
+    BACKOFF_US,
+    BACKOFF_US_MAX,
+    HORIZON_DOUBLINGS_MAX,
+    HORIZON_US,
+    RETRY_AFTER_US_MAX,
+    SUSPICION_DOUBLINGS_MAX,
+)
+from distribute_io.ids import SegmentRange, SourceId
+
+if TYPE_CHECKING:
+    from distribute_io.core.scheduler.requests import Request
+
+
+class Source:
+    """A source's record. Owned by the scheduler; compared by identity.
+
+    Args:
+        source_id: the driver's name for it.
+        ordinal: its place in the order of `SourceAdded`, which breaks ties.
+        kind: mirror or peer.
+        slots: how many requests may be open to it at once.
+    """
+
+    __slots__ = (
+        "_clean_segments",
+        "_suspicions",
+        "duplicate_bytes",
+        "failures",
+        "finished_in_a_row",
+        "holdings",
+        "kind",
+        "ordinal",
+        "probation_until_us",
+        "rate",
+        "reason",
+        "received_bytes",
+        "rejected_bytes",
+        "requests",
+        "slots",
+        "slow_count",
+        "source_id",
+        "state",
+        "suspected",
+        "verified_bytes",
+    )
+
+    def __init__(self, source_id: SourceId, ordinal: int, kind: SourceKind, slots: int) -> None:
+        self.source_id = source_id
+        self.ordinal = ordinal
+        self.kind = kind
+        self.slots = max(1, slots)
+        self.holdings: IntervalSet | None = None
+        self.state: SourceState = "ready"
+        self.reason: str | None = None
+        self.rate = RateEstimate()
+        self.requests: list[Request] = []
+        self.finished_in_a_row = 0
+        self.failures = 0
+        self.slow_count = 0
+        self.probation_until_us: int | None = None
+        self.suspected = False
+        self._suspicions = 0
+        self._clean_segments = 0
+        self.received_bytes = 0
+        self.verified_bytes = 0
+        self.duplicate_bytes = 0
+        self.rejected_bytes = 0
+
+    @property
+    def usable(self) -> bool:
+        """May it deliver now or later?"""
+        return self.state in ("ready", "probation")
+
+    def hold(self, holdings: Sequence[SegmentRange] | None) -> None:
+        """Note what it holds; None means everything."""
+        self.holdings = None if holdings is None else IntervalSet(holdings)
+
+    def holds(self, first: int, end: int) -> bool:
+        """Does it hold all segments `[first, end)`?"""
+        return self.holdings is None or self.holdings.holds(first, end)
+
+    def horizon_us(self) -> int:
+        """Length in time of its next request (S7)."""
+        return HORIZON_US << min(self.finished_in_a_row, HORIZON_DOUBLINGS_MAX)
+
+    def request_rate(self, now_us: int) -> int | None:
+        """The share of its rate that one of its open requests has."""
+        rate = self.rate.at(now_us)
+        if rate is None:
+            return None
+        return max(1, rate // max(1, sum(1 for request in self.requests if request.remaining_bytes)))
+
+    def put_on_probation(self, reason: str, now_us: int, retry_after_us: int | None) -> bool:
+        """Give it no work for a while (S14). Returns False if it was on probation already and stays so as it was."""
+        if self.state == "ready":
+            if reason == "slow":
+                backoff_us = min(BACKOFF_SLOW_US << min(self.slow_count, 8), BACKOFF_SLOW_US_MAX)
+                self.slow_count += 1
+            else:
+                backoff_us = min(BACKOFF_US << min(self.failures, 8), BACKOFF_US_MAX)
+                self.failures += 1
+        elif self.state == "probation" and retry_after_us is not None:
+            backoff_us = 0
+        else:
+            return False
+        until_us = now_us + max(backoff_us, min(retry_after_us or 0, RETRY_AFTER_US_MAX))
+        if self.probation_until_us is not None and until_us <= self.probation_until_us:
+            return False
+        self.state = "probation"
+        self.reason = reason
+        self.probation_until_us = until_us
+        self.finished_in_a_row = 0
+        self.rate.forget()
+        return True
+
+    def return_from_probation(self) -> None:
+        """It is asked again, with a first request of unknown rate."""
+        self.state = "ready"
+        self.probation_until_us = None
+
+    def leave(self, state: SourceState, reason: str) -> None:
+        """It is never asked again."""
+        self.state = state
+        self.reason = reason
+        self.probation_until_us = None
+
+    def suspect(self) -> None:
+        """It had a part in a rejected segment (S13)."""
+        self.suspected = True
+        self._suspicions += 1
+        self._clean_segments = 0
+
+    def delivered_whole_segment(self) -> None:
+        """A segment that only it sent was verified; enough of them clear a suspect (S13)."""
+        if self.suspected:
+            self._clean_segments += 1
+            if self._clean_segments >= 1 << min(self._suspicions - 1, SUSPICION_DOUBLINGS_MAX):
+                self.suspected = False
+
+    def clear(self) -> None:
+        """The parts were compared: it was not the liar (S13)."""
+        self.suspected = False
+        self._suspicions = max(0, self._suspicions - 1)
+
+    def status(self, now_us: int) -> SourceStatus:
+        """Its row in the source table."""
+        return SourceStatus(
+            source_id=self.source_id,
+            kind=self.kind,
+            state=self.state,
+            reason=self.reason,
+            rate_bytes_per_s=self.rate.at(now_us),
+            received_bytes=self.received_bytes,
+            verified_bytes=self.verified_bytes,
+            duplicate_bytes=self.duplicate_bytes,
+            rejected_bytes=self.rejected_bytes,
+            open_requests=len(self.requests),
+            failures=self.failures,
+            suspected=self.suspected,
+            probation_until_us=self.probation_until_us,
+        )
