@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import base64
 import http.client
+import ipaddress
 import socket
 import ssl
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from distribute_io.core.addresses import is_public, literal_address
 from distribute_io.errors import SourceError
+from distribute_io.manifest.mirrors import is_public_address
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -42,6 +43,10 @@ class HttpPolicy:
     user_agent: str = "distribute-io"
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     """Certificates are checked by the system's (or `SSL_CERT_FILE`'s) authorities."""
+
+    def allowing_private(self) -> HttpPolicy:
+        """The same, for servers that the user named or that are where the user's coordinator is."""
+        return replace(self, allow_private=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,15 @@ def converted(server: str) -> Iterator[None]:
         raise SourceError("mirror_unreachable", f"{server} does not speak HTTP/1.1 (malformed)") from error
 
 
+def is_private_server(host: str) -> bool:
+    """Whether a name leads to a private, loopback or link-local address. Looks it up; False when that fails."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return any(not is_public_address(str(place[0])) for _, _, _, _, place in found)
+
+
 @dataclass(frozen=True, slots=True)
 class _Proxy:
     host: str
@@ -165,10 +179,17 @@ def _proxy_for(address: HttpAddress) -> _Proxy | None:
 
 
 def _refuse_private_literal(address: HttpAddress, policy: HttpPolicy) -> None:
-    literal = literal_address(address.host)
     local_name = address.host == "localhost" or address.host.endswith(".localhost")
-    if not policy.allow_private and (local_name or (literal is not None and not is_public(literal))):
+    if not policy.allow_private and (local_name or _is_private_literal(address.host)):
         raise _private(address.host_header)
+
+
+def _is_private_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not is_public_address(host)
 
 
 def _private(server: str) -> SourceError:
@@ -183,7 +204,7 @@ def _connect(host: str, port: int, policy: HttpPolicy, *, judge: bool) -> socket
     refused = None
     failure: OSError | None = None
     for family, kind, protocol, _, place in found:
-        if judge and not is_public(str(place[0])):
+        if judge and not is_public_address(str(place[0])):
             refused = _private(host)
             continue
         sock = socket.socket(family, kind, protocol)

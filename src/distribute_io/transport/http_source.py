@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import http.client
 import re
+from typing import Final
 
 from distribute_io.errors import SourceError
 from distribute_io.transport.dial import HttpPolicy, converted, parse_address
@@ -28,6 +29,9 @@ from distribute_io.transport.http_request import HttpClient, retry_after_us
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,16})-(\d{1,16})/(\d{1,16}|\*)", re.ASCII)
 _BUSY = frozenset({429, 503})
+
+SHORT_READ_BYTES: Final = 32_768
+"""Up to here a read returns what has come; beyond, it blocks until all is there (http.client's `readinto` does)."""
 
 
 class HttpSource:
@@ -125,31 +129,33 @@ class RangeBody:
         self.remaining = length
         """Bytes of the range that were not read yet."""
 
-    def readinto(self, view: memoryview) -> None:
-        """Fill `view`, which must not be longer than `remaining`. Blocks until it is full.
+    def readinto(self, view: memoryview) -> int:
+        """Fill the beginning of `view`, which must not be longer than `remaining`; return how much, at least 1 byte.
 
-        The caller chooses the size: large ones cost least, small ones show progress (and let a request be shortened)
-        sooner.
+        The caller chooses the size: a long view costs least and is filled whole, a short one (`SHORT_READ_BYTES` and
+        less) takes what has come, so that slow sources show progress and can be shortened at once.
 
         Raises:
             SourceError: `mirror_truncated`, `stalled` or `mirror_unreachable`; what is in `view` is then void.
         """
-        wanted = len(view)
-        filled = 0
         try:
             with converted(self._source.name):
-                while filled < wanted:
-                    count = self._response.readinto(view[filled:])
-                    if count == 0:
-                        raise SourceError("mirror_truncated", f"{self._source.name} ended its answer early")
-                    filled += count
+                if len(view) <= SHORT_READ_BYTES:
+                    data = self._response.read1(len(view))
+                    count = len(data)
+                    view[:count] = data
+                else:
+                    count = self._response.readinto(view)
+            if count == 0:
+                raise SourceError("mirror_truncated", f"{self._source.name} ended its answer early")
         except SourceError:
             self._source.drop()
             raise
-        self.remaining -= wanted
+        self.remaining -= count
         if self.remaining == 0:
             # Reading the (empty) rest lets http.client notice the end and keep the connection for the next request.
             self._finish()
+        return count
 
     def _finish(self) -> None:
         try:

@@ -1,0 +1,183 @@
+"""`dio get`: download files, verified, from mirrors and donors at once.
+
+Progress and warnings go to stderr. stdout gets one line for each file, or with `--json` one object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from distribute_io.cli.get_progress import show_progress
+from distribute_io.download.existing import is_there_already
+from distribute_io.download.fetch import FetchOptions, FetchResult, Peers, fetch
+from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
+from distribute_io.download.rate_limit import RateLimit
+from distribute_io.errors import DistributeError, UsageError
+from distribute_io.manifest.keys import parse_public_key
+from distribute_io.transport.dial import HttpPolicy
+from distribute_io.units import format_rate, format_size, parse_rate
+
+app = typer.Typer()
+
+_EXAMPLE: Final = "dio get https://COORDINATOR/files/NAME"
+
+
+@app.command()
+def get(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="URL_OR_MANIFEST…",
+            help="A manifest file or its address, COORDINATOR/files/NAME, or any mirror address with --coordinator.",
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write, or the folder for several files.")
+    ] = None,
+    coordinator: Annotated[
+        str | None, typer.Option(help="Address of the coordinator that knows the file and its donors.")
+    ] = None,
+    pin: Annotated[
+        list[str] | None,
+        typer.Option(help="Publisher's key, ed25519:…; what none of the pinned keys signed is refused. Repeatable."),
+    ] = None,
+    mirrors_only: Annotated[
+        bool, typer.Option("--mirrors-only", help="Use no donors, so that none of them sees your address.")
+    ] = False,
+    limit_rate: Annotated[str | None, typer.Option(help="Most that is downloaded per second, as 1.5MB/s.")] = None,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Ask mirrors on private and loopback addresses too.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each file.")] = False,
+) -> None:
+    """Download files, verified, from mirrors and donors at once.
+
+    Run the same command again to resume. With --pin the file is verified against the publisher's key; without it the
+    result says whose list it matches, which is no more than that.
+    """
+    folder, file = _targets(output, len(what))
+    pins = tuple(parse_public_key(key) for key in pin or [])
+    policy = HttpPolicy(allow_private=allow_private)
+    limit = RateLimit(parse_rate(limit_rate)) if limit_rate is not None else None
+    failures: list[DistributeError] = []
+    for typed in what:
+        try:
+            _get_one(
+                typed,
+                folder=folder,
+                file=file,
+                options=PlanOptions(coordinator=coordinator, pins=pins),
+                policy=policy,
+                limit=limit,
+                mirrors_only=mirrors_only,
+                as_json=as_json,
+            )
+        except DistributeError as error:
+            if len(what) == 1:
+                raise
+            typer.echo(f"dio: {error.message} [{error.code}]", err=True)
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} of {len(what)} files failed", failures)
+
+
+def _targets(output: Path | None, count: int) -> tuple[Path, Path | None]:
+    """The folder for files under their own names, and the one file to write if the user named it."""
+    if output is None:
+        return Path(), None
+    if output.is_dir() or str(output).endswith("/"):
+        return output, None
+    if count > 1:
+        raise UsageError("bad_argument", f"{output} is no folder, and several files cannot become one")
+    return output.parent, output
+
+
+def _get_one(
+    typed: str,
+    *,
+    folder: Path,
+    file: Path | None,
+    options: PlanOptions,
+    policy: HttpPolicy,
+    limit: RateLimit | None,
+    mirrors_only: bool,
+    as_json: bool,
+) -> None:
+    plan = make_plan(typed, options, policy=policy, warn=_warn)
+    # A manifest's name may have folders; what arrives is one file, under its last part.
+    target = file or folder / Path(plan.manifest.name).name
+    if target.exists():
+        result = is_there_already(target, plan)
+    else:
+        result = _download(plan, target, policy, limit, mirrors_only=mirrors_only)
+    if as_json:
+        typer.echo(msgspec.json.encode(report(plan, result)).decode())
+    else:
+        typer.echo(summary(plan, result))
+
+
+def _download(
+    plan: DownloadPlan, target: Path, policy: HttpPolicy, limit: RateLimit | None, *, mirrors_only: bool
+) -> FetchResult:
+    peers: Peers | None = None
+    with show_progress(plan.manifest.name) as view:
+        options = FetchOptions(target=target, policy=policy, limit=limit, on_snapshot=view.show)
+        try:
+            return asyncio.run(_until_done(plan, options, peers))
+        except KeyboardInterrupt:
+            view.say(f"stopped; the same command goes on from here ({target.name}.part is kept)")
+            raise
+
+
+async def _until_done(plan: DownloadPlan, options: FetchOptions, peers: Peers | None) -> FetchResult:
+    # As Ctrl-C: what was written becomes durable, and the exit code is 130.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+    return await fetch(plan, options, peers=peers)
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"dio: {text}", err=True)
+
+
+def trust_in_words(plan: DownloadPlan) -> str:
+    """On whose word the file is right. Only a pinned key makes it "verified"."""
+    if plan.verified.pinned:
+        return f"verified, signed by {plan.verified.signed_by[0]}"
+    return f"matches the list of {plan.coordinator or 'the manifest'}; --pin KEY would verify who made it"
+
+
+def summary(plan: DownloadPlan, result: FetchResult) -> str:
+    """The line that stdout gets for one file."""
+    size = plan.manifest.size_bytes
+    rate = f", {format_rate((size - result.resumed_bytes) / result.seconds)}" if result.seconds > 0 else ""
+    donors = sum(figures.bytes for figures in result.sources if figures.kind == "peer")
+    share = f", {donors * 100 // max(1, size)} % from donors" if donors else ""
+    return f"{result.path}: {format_size(size)}{rate}{share}; {trust_in_words(plan)}; sha256 {result.sha256}"
+
+
+def report(plan: DownloadPlan, result: FetchResult) -> dict[str, Any]:  # Any: a JSON object of mixed values
+    """The object of `--json` (design.md section 4, and more)."""
+    return {
+        "file": str(result.path),
+        "name": plan.manifest.name,
+        "size_bytes": plan.manifest.size_bytes,
+        "sha256": result.sha256,
+        "verified": plan.verified.pinned,
+        "signed_by": list(plan.verified.signed_by),
+        "coordinator": plan.coordinator,
+        "seconds": round(result.seconds, 3),
+        "resumed_bytes": result.resumed_bytes,
+        "bytes_by_source": [
+            {"source": figures.source, "kind": figures.kind, "bytes": figures.bytes} for figures in result.sources
+        ],
+        "segments": result.segments,
+        "segments_rejected": result.segments_rejected,
+        "sources_banned": list(result.banned),
+        "sources": [msgspec.to_builtins(figures) for figures in result.sources],
+    }

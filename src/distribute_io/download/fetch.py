@@ -1,0 +1,307 @@
+"""One download from its plan to the finished file: part file, whole-file digest, sources, rounds.
+
+Rules:
+
+1. The file gets its name only after every segment and the whole file were found right.
+2. If the whole file's digest is wrong although each segment was right when it was written, the disk (or a program)
+   changed it: the segments are hashed again, wrong ones fetched once more. If all are right, the manifest contradicts
+   itself, and that is an integrity failure.
+3. However a download ends, its part file can be resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from distribute_io.core import runs as run_sets
+from distribute_io.core.runs import Runs
+from distribute_io.core.scheduler import messages as m
+from distribute_io.download.driver import Driver, GaveUpError, SegmentFile
+from distribute_io.download.file_digest import FileDigest
+from distribute_io.download.mirror import MirrorParts, MirrorSource
+from distribute_io.download.part_file import PartFile
+from distribute_io.download.plan import DownloadPlan
+from distribute_io.download.rate_limit import RateLimit
+from distribute_io.errors import IntegrityError, SourceError, UsageError
+from distribute_io.ids import FileId, SegmentIndex, SourceId
+from distribute_io.manifest.segments import segment_range
+from distribute_io.transport.dial import HttpPolicy
+
+CONNECTIONS_PER_MIRROR: Final = 3
+"""Two that read, and one that overlaps the next request with the end of the present one (rule S6)."""
+
+_IN_FLIGHT_BYTES_MAX: Final = 64 * 2**20
+"""Sixteen of the largest segments: what is received and not verified yet stays in memory."""
+
+_ROUNDS_MAX: Final = 3
+_WATCH_EVERY_S: Final = 0.25
+_JOIN_S: Final = 1.0
+
+
+class SourceFigures(Struct, frozen=True, kw_only=True):
+    """One source, for people and for `--json`."""
+
+    source: str
+    kind: m.SourceKind
+    bytes: int
+    """Bytes of verified segments."""
+    received_bytes: int
+    rate_bytes_per_s: int | None
+    state: m.SourceState
+    reason: str | None
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """How far a download is."""
+
+    name: str
+    size_bytes: int
+    held_bytes: int
+    """Verified and written, what an earlier run left included."""
+    resumed_bytes: int
+    sources: tuple[SourceFigures, ...]
+
+
+class FetchResult(Struct, frozen=True, kw_only=True):
+    """A finished download."""
+
+    path: Path
+    sha256: FileId
+    seconds: float
+    resumed_bytes: int
+    segments: int
+    segments_rejected: int
+    sources: tuple[SourceFigures, ...]
+    banned: tuple[str, ...]
+
+
+class Peers(Protocol):
+    """Donors as sources: found through the coordinator's session, for as long as the download runs."""
+
+    async def attach(self, driver: Driver, exits: AsyncExitStack) -> None:
+        """Begin to look for donors and add them to the driver; register on `exits` how to end that."""
+        ...
+
+
+class FetchOptions(Struct, frozen=True, kw_only=True):
+    """How to download."""
+
+    target: Path
+    policy: HttpPolicy
+    limit: RateLimit | None = None
+    on_snapshot: Callable[[Snapshot], None] | None = None
+
+
+async def fetch(plan: DownloadPlan, options: FetchOptions, *, peers: Peers | None) -> FetchResult:
+    """Download a file. Cancelling it leaves a part file that the next call resumes.
+
+    Args:
+        plan: what to fetch, verified.
+        options: where to, and how.
+        peers: donors, or None for mirrors only.
+
+    Raises:
+        UsageError: `no_sources`, `file_exists`.
+        SourceError: no source could deliver; the text names each source's reason.
+        IntegrityError: `all_sources_lie` or `file_mismatch`.
+        StoreError: our own disk failed.
+    """
+    if plan.manifest.size_bytes and not plan.mirrors and peers is None:
+        raise UsageError("no_sources", f"no mirror of {plan.manifest.name} is known; --coordinator URL finds donors")
+    part = PartFile(options.target, plan.manifest, plan.segment_list)
+    download = _Download(plan, options, peers, part)
+    resumed = await asyncio.to_thread(part.open)
+    try:
+        result = await download.run(resumed)
+        await asyncio.to_thread(part.finish)
+    finally:
+        # After `finish` there is nothing left to close; after a failure what was written becomes durable.
+        await asyncio.shield(asyncio.to_thread(part.close))
+    return result
+
+
+class _Download:
+    def __init__(self, plan: DownloadPlan, options: FetchOptions, peers: Peers | None, part: PartFile) -> None:
+        self._plan = plan
+        self._manifest = plan.manifest
+        self._options = options
+        self._peers = peers
+        self._part = part
+        self._rejected = 0
+        self._banned: list[str] = []
+        self._figures: dict[str, SourceFigures] = {}
+
+    async def run(self, resumed: Runs) -> FetchResult:
+        started = time.monotonic()
+        held = resumed
+        for _ in range(_ROUNDS_MAX):
+            sha256 = await self._round(held, resumed)
+            if sha256 == self._manifest.sha256:
+                return FetchResult(
+                    path=self._options.target,
+                    sha256=sha256,
+                    seconds=time.monotonic() - started,
+                    resumed_bytes=self._bytes_of(resumed),
+                    segments=len(self._plan.segment_list),
+                    segments_rejected=self._rejected,
+                    sources=tuple(self._figures.values()),
+                    banned=tuple(self._banned),
+                )
+            spoilt = await asyncio.to_thread(self._find_spoilt)
+            if not spoilt:
+                break
+            await asyncio.to_thread(self._part.forget, spoilt)
+            held = run_sets.difference(run_sets.whole(len(self._plan.segment_list)), spoilt)
+            resumed = run_sets.intersection(resumed, held)
+        raise IntegrityError(
+            "file_mismatch",
+            f"{self._manifest.name}: every segment is as the manifest says, but the whole file's SHA-256 is not: its "
+            "publisher must make the manifest anew",
+        )
+
+    async def _round(self, held: Runs, resumed: Runs) -> FileId:
+        """Fetch what `held` lacks; returns the SHA-256 of what is in the part file then."""
+        manifest = self._manifest
+        digest = FileDigest(self._part, manifest.size_bytes)
+        try:
+            missing = run_sets.difference(run_sets.whole(len(self._plan.segment_list)), held)
+            if not missing:
+                digest.advance(manifest.size_bytes)
+                return await asyncio.to_thread(digest.result)
+            file = SegmentFile(
+                self._part,
+                self._plan.segment_list,
+                size_bytes=manifest.size_bytes,
+                segment_size_bytes=manifest.segment_size_bytes,
+            )
+            config = m.SchedulerConfig(
+                size_bytes=manifest.size_bytes,
+                segment_size_bytes=manifest.segment_size_bytes,
+                missing=missing,
+                max_in_flight_bytes=_IN_FLIGHT_BYTES_MAX,
+            )
+            async with AsyncExitStack() as exits:
+                driver = Driver(file, self._part, config=config, held=held, on_front=digest.advance)
+                exits.callback(driver.close)
+                try:
+                    await self._fetch_all(driver, file, exits, resumed)
+                finally:
+                    self._note(driver)
+            return await asyncio.to_thread(digest.result)
+        finally:
+            digest.stop()
+
+    async def _fetch_all(self, driver: Driver, file: SegmentFile, exits: AsyncExitStack, resumed: Runs) -> None:
+        watcher = asyncio.ensure_future(self._watch(driver, resumed))
+        exits.callback(watcher.cancel)
+        running = asyncio.ensure_future(driver.run())
+        exits.callback(running.cancel)
+        self._add_mirrors(driver, file)
+        if self._peers is not None:
+            await self._peers.attach(driver, exits)
+        await asyncio.wait({watcher, running}, return_when=asyncio.FIRST_COMPLETED)
+        if watcher.done():
+            watcher.result()  # raises what the part file's own thread met
+        try:
+            await running
+        except GaveUpError as error:
+            raise self._explain(error.action, driver) from error
+
+    def _add_mirrors(self, driver: Driver, file: SegmentFile) -> None:
+        policy = self._options.policy
+        if self._plan.allow_private:
+            policy = policy.allowing_private()
+        for mirror in self._plan.mirrors:
+            parts = MirrorParts(
+                url=mirror.url, writer=file, sink=driver, post=driver.post, policy=policy, limit=self._options.limit
+            )
+            source = MirrorSource(parts, connections_max=CONNECTIONS_PER_MIRROR)
+            driver.add_source(SourceId(mirror.url), source, kind="mirror", holdings=None, slots=CONNECTIONS_PER_MIRROR)
+
+    async def _watch(self, driver: Driver, resumed: Runs) -> None:
+        """Tell how far it is, now and then, and look after the journal's thread."""
+        while True:
+            await asyncio.sleep(_WATCH_EVERY_S)
+            failure = self._part.failure()
+            if failure is not None:
+                raise failure
+            if self._options.on_snapshot is not None:
+                self._options.on_snapshot(self._snapshot(driver, resumed))
+
+    def _snapshot(self, driver: Driver, resumed: Runs) -> Snapshot:
+        size = self._manifest.size_bytes
+        missing = driver.missing()
+        return Snapshot(
+            name=self._manifest.name,
+            size_bytes=size,
+            held_bytes=size - self._bytes_of(missing),
+            resumed_bytes=self._bytes_of(resumed),
+            sources=tuple(figures_of(status) for status in driver.source_table()),
+        )
+
+    def _note(self, driver: Driver) -> None:
+        """Add a round's figures to those before."""
+        self._rejected += driver.segments_rejected
+        self._banned += [source_id for source_id in driver.banned if source_id not in self._banned]
+        for status in driver.source_table():
+            figures = figures_of(status)
+            before = self._figures.get(figures.source)
+            if before is not None:
+                figures = SourceFigures(
+                    source=figures.source,
+                    kind=figures.kind,
+                    bytes=before.bytes + figures.bytes,
+                    received_bytes=before.received_bytes + figures.received_bytes,
+                    rate_bytes_per_s=figures.rate_bytes_per_s,
+                    state=figures.state,
+                    reason=figures.reason or before.reason,
+                )
+            self._figures[figures.source] = figures
+
+    def _explain(self, action: m.Fail, driver: Driver) -> Exception:
+        reasons = "; ".join(f"{row.source_id}: {row.reason}" for row in driver.source_table() if row.reason is not None)
+        name = self._manifest.name
+        if action.reason == "integrity":
+            return IntegrityError(
+                "all_sources_lie", f"no source delivers {name} as its manifest says, so it was given up ({reasons})"
+            )
+        if action.code == "no_progress":
+            return SourceError("stalled", f"{name}: nothing came for too long ({reasons or 'no source answers'})")
+        return SourceError("mirror_unreachable", f"{name}: no source can deliver it ({reasons or 'none is known'})")
+
+    def _bytes_of(self, segments: Runs) -> int:
+        manifest = self._manifest
+        return run_sets.size_bytes(segments, file_bytes=manifest.size_bytes, segment_bytes=manifest.segment_size_bytes)
+
+    def _find_spoilt(self) -> Runs:
+        """Hash every segment of the part file again; returns those that are wrong."""
+        size = self._manifest.size_bytes
+        spoilt: list[int] = []
+        for index, digest in enumerate(self._plan.segment_list):
+            start, end = segment_range(size, SegmentIndex(index))
+            data = bytearray(end - start)
+            self._part.read(start, memoryview(data))
+            if hashlib.sha256(data).digest() != digest:
+                spoilt.append(index)
+        return run_sets.of_indices(spoilt)
+
+
+def figures_of(status: m.SourceStatus) -> SourceFigures:
+    """A row of the scheduler's table, as it is shown."""
+    return SourceFigures(
+        source=status.source_id,
+        kind=status.kind,
+        bytes=status.verified_bytes,
+        received_bytes=status.received_bytes,
+        rate_bytes_per_s=status.rate_bytes_per_s,
+        state=status.state,
+        reason=status.reason,
+    )
