@@ -175,6 +175,10 @@ class Process:
         except subprocess.TimeoutExpired:
             raise TimedOutError(f"{self.name} still runs after {timeout_s:g} s\n{self.output()}") from None
 
+    def send_signal(self, signum: signal.Signals) -> None:
+        """Send a signal."""
+        self._popen.send_signal(signum)
+
     def kill(self) -> None:
         """End it at once, as `kill -9` would, and wait until it is gone."""
         self._popen.kill()
@@ -206,6 +210,10 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything that was started, last first."""
         self._exits.close()
 
     def start(self, name: str, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> Process:
