@@ -16,6 +16,7 @@ from distribute_io.stores.catalogue import (
     MIRRORS_PER_FILE_MAX,
     Catalogue,
     CauseRecord,
+    CauseSize,
     DailyTotal,
     LibraryRecord,
     ManifestRecord,
@@ -208,6 +209,7 @@ class CatalogueSuite(ABC):
                 after = page[-1].payload_sha256
             assert sorted(seen) == [f"{number}.iso" for number in range(7)]
             assert {m.name for m in await catalogue.files(cause=CAUSE, limit=10)} == {"1.iso", "3.iso", "5.iso"}
+            assert await catalogue.sizes() == {CAUSE: CauseSize(3, 9_000_000), "other": CauseSize(4, 12_000_000)}
 
         self.run(tmp_path, use)
 

@@ -99,12 +99,14 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             "being written.",
         ),
     ] = 2_000
-    hash_threads: Annotated[
-        int, Meta(ge=1, le=64, description="Threads that hash one file. Two feed from one disk; more help on arrays.")
-    ] = 2
-    connections_max: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Open HTTP connections, sessions included; each takes a descriptor.")
-    ] = 20_000
+    hash_files: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Files hashed at once. Each has three threads; more than one helps where the disk is fast.",
+        ),
+    ] = 1
     sessions_max: Annotated[int, Meta(ge=1, le=1_000_000, description="Open sessions; one takes about 30 kB.")] = 10_000
     sessions_per_address_max: Annotated[
         int,

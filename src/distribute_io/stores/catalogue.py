@@ -141,6 +141,13 @@ class DailyTotal(Struct, frozen=True):
     totals: Totals
 
 
+class CauseSize(Struct, frozen=True):
+    """How much there is to give for in one cause."""
+
+    files: int
+    size_bytes: int
+
+
 class Catalogue(Protocol):
     """The durable catalogue. Opened once, used by one coordinator process, closed once."""
 
@@ -185,6 +192,9 @@ class Catalogue(Protocol):
 
     async def files(self, *, cause: CauseId | None = None, after: str = "", limit: int) -> tuple[ManifestRecord, ...]:
         """One page of manifests, ordered by `payload_sha256`, those above `after` only; `limit` <= PAGE_FILES_MAX."""
+
+    async def sizes(self) -> dict[CauseId, CauseSize]:
+        """How many files each cause has, and their bytes; causes without files are left out."""
 
     async def drop_manifest(self, payload_sha256: str, *, actor: str, at_s: int) -> bool:
         """Forget one manifest (a file of the folder that was removed or changed). True when it was there."""

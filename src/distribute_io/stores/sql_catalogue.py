@@ -26,6 +26,7 @@ from distribute_io.stores.catalogue import (
     PAGE_FILES_MAX,
     AuditRecord,
     CauseRecord,
+    CauseSize,
     DailyTotal,
     LibraryRecord,
     ManifestRecord,
@@ -155,6 +156,14 @@ class SqlCatalogue:
         if cause is not None:
             query = query.where(table.c.cause == cause)
         return tuple(rows.manifest(row) for row in await self._rows(query.limit(min(limit, PAGE_FILES_MAX))))
+
+    async def sizes(self) -> dict[CauseId, CauseSize]:
+        table = schema.manifest
+        each = sa.select(table.c.cause, table.c.file_id, table.c.size_bytes).distinct().subquery()
+        sums = sa.select(
+            each.c.cause, sa.func.count().label("files"), sa.func.sum(each.c.size_bytes).label("size_bytes")
+        ).group_by(each.c.cause)
+        return {CauseId(row.cause): CauseSize(int(row.files), int(row.size_bytes)) for row in await self._rows(sums)}
 
     async def drop_manifest(self, payload_sha256: str, *, actor: str, at_s: int) -> bool:
         return await self._writer.run(

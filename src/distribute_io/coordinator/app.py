@@ -1,0 +1,269 @@
+"""Wiring: configuration in, one task group out.
+
+This is the only place of the coordinator that picks real stores, clocks and sockets. `serve` starts everything, tells
+what it started, and returns when it is cancelled, after all that it started has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import logging
+import os
+import random
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from msgspec import Struct
+
+from distribute_io.coordinator.addresses import Callers, PublicAddress, parse_networks, public_address
+from distribute_io.coordinator.books import Books
+from distribute_io.coordinator.ceilings import Ceiling
+from distribute_io.coordinator.claims import Claims
+from distribute_io.coordinator.client_parts import ClientParts
+from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.coordinator.library import Library
+from distribute_io.coordinator.listing import Listing
+from distribute_io.coordinator.middleware import add_headers, limited, preflight
+from distribute_io.coordinator.pages import Pages
+from distribute_io.coordinator.prober import HttpProber
+from distribute_io.coordinator.problems import problems
+from distribute_io.coordinator.routes_api import CatalogueApi
+from distribute_io.coordinator.routes_files import EmbeddedMirror
+from distribute_io.coordinator.routes_publish import PublishApi
+from distribute_io.coordinator.stats import Statistics
+from distribute_io.errors import StoreError, UsageError
+from distribute_io.ids import CauseId, PublicKeyText
+from distribute_io.manifest.keys import SigningKey, load_signing_key, write_new_key
+from distribute_io.stores.catalogue import Catalogue, CauseRecord
+from distribute_io.stores.memory_state import MemoryState
+from distribute_io.stores.sql_catalogue import open_sqlite
+
+log = logging.getLogger(__name__)
+
+REQUEST_BURST_S: Final = 5
+"""Seconds' worth of requests that one address may make at once."""
+
+STOP_TIMEOUT_S: Final = 3.0
+"""How long open requests may go on after the stop: a download resumes elsewhere, so no longer than a person waits."""
+
+KEY_NAME: Final = "publisher.pem"
+
+
+class Started(Struct, frozen=True):
+    """What is served where, for the start-up output."""
+
+    public: PublicAddress
+    listening: str
+    """Address and port of the HTTP server."""
+    key: PublicKeyText
+    key_is_new: bool
+    data_dir: Path
+    tag: str
+    """Empty when the browser client is not built."""
+    library: Library | None
+    stun_ports: tuple[int, ...]
+
+
+def data_directory(config: CoordinatorConfig) -> Path:
+    """Where key and catalogue are kept."""
+    if config.data_dir:
+        return Path(config.data_dir).expanduser()
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "distribute-io" / "serve"
+
+
+def open_catalogue(config: CoordinatorConfig) -> Catalogue:
+    """The catalogue that the configuration names; made when it is not there. Blocks.
+
+    Raises:
+        StoreError: when it cannot be opened.
+    """
+    data_dir = data_directory(config)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = config.catalogue.removeprefix("sqlite:///")
+    return open_sqlite(Path(path) if path else data_dir / "catalogue.sqlite")
+
+
+def publisher_key(data_dir: Path) -> tuple[SigningKey, bool]:
+    """The publisher's key, and whether it was made just now."""
+    path = data_dir / KEY_NAME
+    if path.exists():
+        return load_signing_key(path), False
+    return write_new_key(path), True
+
+
+async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -> None:
+    """Serve until cancelled.
+
+    Args:
+        started: called once, when everything listens.
+
+    Raises:
+        UsageError: `port_in_use`, `file_not_found` for the folder, `bad_config`.
+        StoreError: `store_in_use` when another coordinator has the data directory; any of the catalogue's.
+    """
+    folder = await asyncio.to_thread(_folder, config)
+    data_dir = data_directory(config)
+    async with AsyncExitStack() as stack:
+        await asyncio.to_thread(data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
+        stack.enter_context(_held_lock(data_dir / "lock"))
+        key, key_is_new = publisher_key(data_dir)
+        catalogue = await asyncio.to_thread(open_catalogue, config)
+        stack.push_async_callback(catalogue.close)
+        await _ensure_cause(catalogue, config)
+        listener = stack.enter_context(_listener(config))
+        public = public_address(config, port=listener.getsockname()[1], stun_ports=())
+        books = Books(catalogue, time.time)
+        await books.load()
+        stack.push_async_callback(books.write)
+        state = MemoryState()
+        library = None
+        if folder is not None:
+            library = Library(
+                folder=folder,
+                data_dir=data_dir,
+                cause=CauseId(config.cause),
+                key=key,
+                catalogue=catalogue,
+                changed=lambda file_id: None,
+                rescan_s=config.rescan_s,
+                settle_ms=config.settle_ms,
+                hash_files=config.hash_files,
+            )
+        listing = Listing(catalogue, library, public)
+        parts = await asyncio.to_thread(ClientParts.load)
+        pages = Pages(
+            catalogue=catalogue, listing=listing, library=library, parts=parts, public=public, key=key.public_key
+        )
+        prober = HttpProber(allow_private=config.allow_private_mirrors or public.is_private)
+        publishing = PublishApi(
+            catalogue=catalogue,
+            claims=Claims(catalogue, prober, random.SystemRandom()),
+            listing=listing,
+            changed=lambda file_id: None,
+            withdrawn=lambda file_id: None,
+        )
+        reading = CatalogueApi(
+            catalogue=catalogue,
+            listing=listing,
+            library=library,
+            statistics=Statistics(catalogue, state, books),
+        )
+        mirror = EmbeddedMirror(library, listing)
+        app = _application(
+            config,
+            [*parts.routes(), *pages.routes(), *mirror.routes(), *reading.routes(), *publishing.routes()],
+        )
+        await stack.enter_async_context(_site(app, listener, config))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(books.run(), name="books")
+            if library is not None:
+                tasks.create_task(library.run(), name="library")
+            started(
+                Started(
+                    public=public,
+                    listening="{}:{}".format(*listener.getsockname()[:2]),
+                    key=key.public_key,
+                    key_is_new=key_is_new,
+                    data_dir=data_dir,
+                    tag=pages.tag(),
+                    library=library,
+                    stun_ports=(),
+                )
+            )
+
+
+def _folder(config: CoordinatorConfig) -> Path | None:
+    if not config.folder:
+        return None
+    folder = Path(config.folder).absolute()
+    if not folder.is_dir():
+        raise UsageError("file_not_found", f"The folder {config.folder} is not there.")
+    return folder
+
+
+def _application(config: CoordinatorConfig, routes: list[web.RouteDef]) -> web.Application:
+    callers = Callers(parse_networks(config.trusted_proxies))
+    rate = config.requests_per_address_per_s
+    ceiling = Ceiling(rate_per_s=rate, burst=rate * REQUEST_BURST_S)
+    app = web.Application(middlewares=[preflight, problems, limited(ceiling, callers, _now_us)])
+    app.on_response_prepare.append(add_headers)
+    app.add_routes(routes)
+    return app
+
+
+@asynccontextmanager
+async def _site(app: web.Application, listener: socket.socket, config: CoordinatorConfig) -> AsyncIterator[None]:
+    """The HTTP server; at the end open requests get a moment, then their connections are closed."""
+    # No access log: it would hold addresses and file names.
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_TIMEOUT_S)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener, ssl_context=_tls(config), backlog=1024).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _tls(config: CoordinatorConfig) -> ssl.SSLContext | None:
+    if not config.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError("bad_config", f"The TLS certificate or its key cannot be used: {error}") from error
+    return context
+
+
+@contextmanager
+def _listener(config: CoordinatorConfig) -> Iterator[socket.socket]:
+    """The bound HTTP socket: bound before anything else, so that a taken port is told at once."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        bound = socket.create_server((config.host, config.port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                "port_in_use", f"Another program listens on port {config.port}: stop it, or choose another by --port."
+            ) from error
+        reason = error.strerror or str(error)
+        raise UsageError("bad_argument", f"Cannot listen on {config.host}:{config.port}: {reason}.") from error
+    with bound:
+        yield bound
+
+
+@contextmanager
+def _held_lock(path: Path) -> Iterator[None]:
+    """Keeps a second coordinator off the data directory. The system lets go of it when the process dies."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(
+                "store_in_use", f"Another coordinator uses {path.parent}: stop it, or give another --data-dir."
+            ) from error
+        yield
+
+
+async def _ensure_cause(catalogue: Catalogue, config: CoordinatorConfig) -> None:
+    """The folder's cause exists; a title from the configuration wins over the one that is there."""
+    known = {cause.cause: cause for cause in await catalogue.causes()}
+    present = known.get(CauseId(config.cause))
+    title = config.cause_title or (present.title if present is not None else config.cause.replace("-", " ").title())
+    if present is None or present.title != title:
+        text, icon = (present.text, present.icon) if present is not None else ("", "")
+        record = CauseRecord(cause=CauseId(config.cause), title=title, text=text, icon=icon)
+        await catalogue.put_cause(record, actor="cli", at_s=int(time.time()))
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1_000

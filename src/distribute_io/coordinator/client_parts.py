@@ -1,0 +1,128 @@
+"""The built browser client: what `client/build.mjs` put into `client_dist`, kept in memory and served under `/v/HASH/`.
+
+The address names the content, so it never changes and may be cached for ever; `/distribute.js` is the loader again by
+an address that changes with each version, so it is revalidated.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from distribute_io.errors import RefusedError
+
+DIST: Final = Path(__file__).parents[1] / "client_dist"
+
+_TYPES: Final = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".wasm": "application/wasm",
+}
+_PART_BYTES_MAX: Final = 4 * 2**20
+"""One part; the whole client is far smaller, so more is not ours."""
+
+LOADER: Final = "distribute.js"
+
+LATEST: Final = "latest"
+"""Stands for the hash where the loader came from `/distribute.js`: it cannot know its own hash, and SRI protects what
+it loads from here all the same."""
+
+
+class Part(Struct, frozen=True):
+    """One file of the client."""
+
+    content_type: str
+    body: bytes
+    gzipped: bytes
+
+
+class BuildInfo(Struct, frozen=True):
+    """`build.json`: the client's hash, and the SRI value of every part."""
+
+    hash: str
+    integrity: dict[str, str]
+
+
+class ClientParts:
+    """All parts of one build of the client. Never changes; a new build needs a restart."""
+
+    def __init__(self, build: BuildInfo, parts: Mapping[str, Part]) -> None:
+        self.build = build
+        self._parts = dict(parts)
+
+    @classmethod
+    def load(cls, dist: Path = DIST) -> ClientParts:
+        """Read a build; an absent or unfinished one is a client without parts."""
+        try:
+            build = msgspec.json.decode((dist / "build.json").read_bytes(), type=BuildInfo)
+        except (OSError, msgspec.DecodeError):
+            return cls(BuildInfo("", {}), {})
+        parts = {}
+        for path in sorted(dist.iterdir()):
+            content_type = _TYPES.get(path.suffix)
+            if content_type is None or path.name == "build.json" or path.stat().st_size > _PART_BYTES_MAX:
+                continue
+            body = path.read_bytes()
+            parts[path.name] = Part(content_type, body, gzip.compress(body, 9, mtime=0))
+        return cls(build, parts)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there is a loader to serve."""
+        return bool(self.build.hash) and LOADER in self._parts
+
+    def get(self, name: str) -> Part | None:
+        """A part by its file name."""
+        return self._parts.get(name)
+
+    def address(self, name: str) -> str:
+        """Path of a part under its immutable address."""
+        return f"/v/{self.build.hash}/{name}"
+
+    def integrity(self, name: str) -> str:
+        """The SRI value of a part, empty when it is not there."""
+        return self.build.integrity.get(name, "")
+
+    # --- HTTP ---
+
+    def routes(self) -> list[web.RouteDef]:
+        """`/v/HASH/NAME` and `/distribute.js`."""
+        return [web.get("/v/{hash}/{name}", self._immutable), web.get("/distribute.js", self._loader)]
+
+    async def _immutable(self, request: web.Request) -> web.StreamResponse:
+        part, version = self.get(request.match_info["name"]), request.match_info["hash"]
+        if part is None or not self.build.hash or version not in (self.build.hash, LATEST):
+            raise RefusedError("unknown_route", "This version of the client is not here; reload the page.")
+        cache = "public, no-cache" if version == LATEST else "public, max-age=31536000, immutable"
+        return part_response(request, part, cache=cache)
+
+    async def _loader(self, request: web.Request) -> web.StreamResponse:
+        part = self.get(LOADER)
+        if part is None:
+            raise RefusedError("unknown_route", "The browser client is not built; `make client` builds it.")
+        return part_response(request, part, cache="public, max-age=300")
+
+
+def part_response(request: web.Request, part: Part, *, cache: str) -> web.Response:
+    """The answer with one part, gzipped for who takes it. `cache` is its Cache-Control."""
+    zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+    response = web.Response(
+        body=part.gzipped if zipped else part.body,
+        content_type=part.content_type,
+        charset="utf-8" if part.content_type.startswith(("text/", "application/")) else None,
+        headers={"Cache-Control": cache, "Vary": "Accept-Encoding", "Cross-Origin-Resource-Policy": "cross-origin"},
+    )
+    if zipped:
+        response.headers["Content-Encoding"] = "gzip"
+    return response

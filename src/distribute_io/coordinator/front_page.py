@@ -1,0 +1,178 @@
+"""The front page as HTML: files with links that work without JavaScript, and the tag to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from itertools import groupby
+
+from msgspec import Struct
+
+from distribute_io.stores.catalogue import CauseRecord
+from distribute_io.units import format_size
+
+
+class FrontFile(Struct, frozen=True):
+    """One file on the page."""
+
+    name: str
+    href: str
+    """Empty when no mirror is known."""
+    file_id: str
+    """Empty while it is being hashed."""
+    size_bytes: int
+    cause: str
+
+
+class FrontPage(Struct, frozen=True, kw_only=True):
+    """All that the page shows."""
+
+    files: tuple[FrontFile, ...]
+    causes: tuple[CauseRecord, ...]
+    waiting: int
+    """Files that are still being hashed."""
+    key: str
+    tag: str
+    """Empty when the client is not built."""
+    public_url: str
+    is_secure: bool
+    loader: str
+    loader_integrity: str
+    script: str
+    script_integrity: str
+    style: str
+
+
+def render(page: FrontPage) -> str:
+    """The whole document."""
+    return "\n".join(_document(page))
+
+
+def _document(page: FrontPage) -> Iterator[str]:
+    yield "<!doctype html>"
+    yield '<html lang="en">'
+    yield "<head>"
+    yield '<meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield '<meta name="color-scheme" content="light dark">'
+    yield "<title>Downloads</title>"
+    yield '<meta name="description" content="Verified downloads from mirrors and from people who give bandwidth.">'
+    if page.style:
+        yield f'<link rel="stylesheet" href="{escape(page.style)}">'
+    if page.loader:
+        yield (
+            f'<script src="{escape(page.loader)}" integrity="{escape(page.loader_integrity)}" crossorigin="anonymous" '
+            f'data-select="a.download" data-key="{escape(page.key)}" async></script>'
+        )
+    if page.script:
+        yield (
+            f'<script src="{escape(page.script)}" integrity="{escape(page.script_integrity)}" crossorigin="anonymous" '
+            "defer></script>"
+        )
+    yield "</head>"
+    yield "<body>"
+    yield '<a class="skip" href="#files">Skip to the files</a>'
+    yield from _header(page)
+    yield "<main>"
+    yield from _files(page)
+    yield from _tag(page)
+    yield "</main>"
+    yield from _footer(page)
+    yield "</body>"
+    yield "</html>"
+
+
+def _header(page: FrontPage) -> Iterator[str]:
+    causes = [cause for cause in page.causes if cause.title]
+    title = causes[0].title if len(causes) == 1 else "Downloads"
+    text = causes[0].text if len(causes) == 1 and causes[0].text else ""
+    yield '<header class="top">'
+    yield '<div class="wrap">'
+    yield '<p class="brand"><span class="mark" aria-hidden="true"></span>Distribute.io</p>'
+    yield f"<h1>{escape(title)}</h1>"
+    if text:
+        yield f'<p class="lead">{escape(text)}</p>'
+    yield (
+        '<p class="lead">Your browser fetches each file from several mirrors and from people who give bandwidth, '
+        "all at once, and checks every byte of it. Nothing needs to be installed.</p>"
+    )
+    yield '<p class="actions"><a class="button quiet" href="/donate">Give bandwidth</a></p>'
+    yield "</div>"
+    yield "</header>"
+
+
+def _files(page: FrontPage) -> Iterator[str]:
+    yield '<section class="wrap" id="files" aria-labelledby="files-title">'
+    yield '<h2 id="files-title">Files</h2>'
+    if not page.is_secure:
+        yield (
+            '<p class="note">This page was opened over plain http, so your browser offers no hashing and no storage: '
+            "the links below are ordinary downloads. Over https they are verified.</p>"
+        )
+    if page.waiting:
+        many = f"{page.waiting} files are" if page.waiting > 1 else "One file is"
+        yield f'<p class="note">{many} still being hashed: ordinary downloads for now, verified ones soon.</p>'
+    if not page.files:
+        yield '<p class="empty">There is nothing here yet. Put files into the folder; they appear by themselves.</p>'
+    for folder, group in groupby(page.files, key=lambda file: file.name.rpartition("/")[0]):
+        if folder:
+            yield f'<h3 class="folder">{escape(folder)}/</h3>'
+        yield '<ul class="files">'
+        for file in group:
+            yield from _file(file)
+        yield "</ul>"
+    yield "</section>"
+
+
+def _file(file: FrontFile) -> Iterator[str]:
+    base = file.name.rpartition("/")[2]
+    size = escape(format_size(file.size_bytes))
+    yield "<li>"
+    if file.href:
+        marks = f' data-distribute="{file.file_id}"' if file.file_id else ""
+        name = "download" if file.file_id else "plain"
+        yield f'<a class="{name}" href="{escape(file.href)}"{marks}><span class="name">{escape(base)}</span>'
+        yield f'<span class="size">{size}</span></a>'
+    else:
+        yield f'<p class="plain"><span class="name">{escape(base)}</span><span class="size">{size}</span></p>'
+    if file.file_id:
+        yield "<details><summary>Checksum</summary><dl>"
+        yield f"<dt>SHA-256</dt><dd><code>{file.file_id}</code></dd>"
+        yield (
+            f'<dt>For other programs</dt><dd><a href="/api/v1/files/{file.file_id}.meta4">Metalink</a> '
+            "(aria2c checks it piece by piece)</dd>"
+        )
+        yield "</dl></details>"
+    else:
+        yield '<p class="hint">Being hashed</p>'
+    yield "</li>"
+
+
+def _tag(page: FrontPage) -> Iterator[str]:
+    yield '<section class="wrap" id="embed" aria-labelledby="embed-title">'
+    yield '<h2 id="embed-title">On your own page</h2>'
+    if page.tag:
+        yield (
+            "<p>Put this tag into a page with download links; <code>data-select</code> says which links it takes over. "
+            "Without JavaScript, or when anything is missing, they stay the plain links that they are.</p>"
+        )
+        yield f'<div class="copy"><pre tabindex="0"><code id="tag">{escape(page.tag)}</code></pre>'
+        yield '<button type="button" class="button quiet" data-copy="tag" hidden>Copy</button></div>'
+    else:
+        yield "<p>The browser client is not built, so the links above are ordinary downloads.</p>"
+    yield "<p>In a terminal:</p>"
+    example = next((file.name for file in page.files if file.file_id), "NAME")
+    command = f"dio get {page.public_url}/files/{example}"
+    yield f'<div class="copy"><pre tabindex="0"><code id="command">{escape(command)}</code></pre>'
+    yield '<button type="button" class="button quiet" data-copy="command" hidden>Copy</button></div>'
+    yield "</section>"
+
+
+def _footer(page: FrontPage) -> Iterator[str]:
+    yield '<footer class="wrap">'
+    yield f"<p>Publisher's key: <code>{escape(page.key)}</code></p>"
+    yield (
+        "<p>Fetching from donors shows your address to them, as any peer-to-peer download does; "
+        "&ldquo;mirrors only&rdquo; in the download panel prevents it.</p>"
+    )
+    yield "</footer>"

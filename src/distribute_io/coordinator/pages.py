@@ -1,0 +1,134 @@
+"""The pages that people see: the front page, rendered here, and `/donate`, a part of the client.
+
+Rules: no inline script or style, nothing from a third party, a strict Content-Security-Policy; every link works without
+JavaScript; the front page uses the very tag that it shows.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from distribute_io.coordinator.addresses import PublicAddress
+from distribute_io.coordinator.client_parts import LOADER, ClientParts, part_response
+from distribute_io.coordinator.front_page import FrontFile, FrontPage, render
+from distribute_io.coordinator.library import Library
+from distribute_io.coordinator.listing import Listing
+from distribute_io.errors import RefusedError
+from distribute_io.ids import FileId, PublicKeyText
+from distribute_io.manifest.names import url_path
+from distribute_io.stores.catalogue import Catalogue
+
+FILES_SHOWN_MAX: Final = 500
+"""Files on the front page; whoever has more makes pages of their own."""
+
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",  # the whole-file hasher is WebAssembly
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "worker-src 'self' blob:",  # parts come by fetch with integrity and start as workers from a blob
+        "connect-src 'self' https: http: wss: ws: blob:",  # mirrors may be anywhere
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+class Pages:
+    """Serves `/` and `/donate`."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        listing: Listing,
+        library: Library | None,
+        parts: ClientParts,
+        public: PublicAddress,
+        key: PublicKeyText,
+    ) -> None:
+        self._catalogue = catalogue
+        self._listing = listing
+        self._library = library
+        self._parts = parts
+        self._public = public
+        self._key = key
+
+    def routes(self) -> list[web.RouteDef]:
+        """The pages' routes."""
+        return [web.get("/", self._front), web.get("/donate", self._donate)]
+
+    def tag(self) -> str:
+        """The script tag for a publisher's own page, or an empty text when the client is not built."""
+        if not self._parts.is_built:
+            return ""
+        return (
+            f'<script src="{self._public.url}{self._parts.address(LOADER)}"\n'
+            f'        integrity="{self._parts.integrity(LOADER)}" crossorigin="anonymous"\n'
+            f'        data-select="a.download" data-key="{self._key}" async></script>'
+        )
+
+    async def _front(self, _request: web.Request) -> web.StreamResponse:
+        page = FrontPage(
+            files=await self._files(),
+            causes=await self._catalogue.causes(),
+            waiting=len(self._library.waiting()) if self._library is not None else 0,
+            key=self._key,
+            tag=self.tag(),
+            public_url=self._public.url,
+            is_secure=self._public.is_secure_context,
+            loader=self._parts.address(LOADER) if self._parts.is_built else "",
+            loader_integrity=self._parts.integrity(LOADER),
+            script=self._asset("front.js"),
+            script_integrity=self._parts.integrity("front.js"),
+            style=self._asset("site.css"),
+        )
+        return web.Response(
+            text=render(page),
+            content_type="text/html",
+            headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"},
+        )
+
+    def _asset(self, name: str) -> str:
+        return self._parts.address(name) if self._parts.get(name) is not None else ""
+
+    async def _files(self) -> tuple[FrontFile, ...]:
+        """What can be downloaded: files of the catalogue, and those of the folder that have no manifest yet."""
+        shown: dict[tuple[str, str], FrontFile] = {}
+        for record in await self._catalogue.files(limit=FILES_SHOWN_MAX):
+            shelved = self._library.get(record.name) if self._library is not None else None
+            if shelved is not None and shelved.payload_sha256 == record.payload_sha256:
+                href = f"/files/{url_path(record.name)}"
+            else:
+                mirrors = await self._listing.mirrors(FileId(record.file_id))
+                href = mirrors[0].url if mirrors else ""
+            shown[(record.name, record.payload_sha256)] = FrontFile(
+                name=record.name,
+                href=href,
+                file_id=record.file_id,
+                size_bytes=record.size_bytes,
+                cause=record.cause,
+            )
+        for shelved in (self._library.waiting() if self._library is not None else ())[:FILES_SHOWN_MAX]:
+            name = shelved.found.name
+            shown[(name, "")] = FrontFile(
+                name=name,
+                href=f"/files/{url_path(name)}",
+                file_id="",
+                size_bytes=shelved.found.stat.size_bytes,
+                cause="",
+            )
+        return tuple(file for _key, file in sorted(shown.items()))[:FILES_SHOWN_MAX]
+
+    async def _donate(self, request: web.Request) -> web.StreamResponse:
+        part = self._parts.get("donate.html")
+        if part is None:
+            raise RefusedError("unknown_route", "The donor page is not built; `make client` builds it.")
+        response = part_response(request, part, cache="no-cache")
+        response.headers["Content-Security-Policy"] = POLICY
+        return response

@@ -1,0 +1,217 @@
+"""The contract of the soft state: who is here, what they hold, what they were assigned, whom they were introduced to.
+
+Rules that every back end keeps (`tests/stores/state_suite.py` checks them):
+
+1. All of it may be lost at any time: peers come back and tell it again. Nothing here is the only copy of anything but
+   the last second of credits.
+2. A session's departure takes its donor record, holdings, lease and wants with it; its matches end.
+3. `copies` counts each donor once for each segment that it holds or is assigned, and is right after every call.
+4. A pair of sessions has at most one standing match of one file. A receipt only grows, and never above the match's
+   bound; it is taken until `RECEIPTS_TAKEN_US` after the match's end.
+5. Times are integer microseconds of the caller's clock, given as arguments: implementations have no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+from distribute_io.core.runs import Runs
+from distribute_io.ids import CauseId, FileId, MatchId, SessionId
+from distribute_io.wire.session import NatClass
+
+RECEIPTS_TAKEN_US: Final = 600 * 1_000_000
+"""A donor that lost its connection at the end of a transfer may still bring the receipt."""
+
+
+class FileShape(Struct, frozen=True):
+    """What the state must know of a file to count its copies."""
+
+    file_id: FileId
+    cause: CauseId
+    segments: int
+    size_bytes: int
+    segment_size_bytes: int
+
+
+class Donor(Struct, frozen=True):
+    """A session that gives."""
+
+    session_id: SessionId
+    causes: frozenset[CauseId]
+    """Empty: all."""
+    storage_bytes: int
+    up_bytes_per_s: int
+    takers_max: int
+    native: bool
+    nat: NatClass
+    region: str
+    """From coarse to fine, parts separated by `/`; empty when unknown."""
+    joined_at_us: int
+    ready: bool = False
+    """Whether its holdings were told completely; only then it is assigned anything."""
+
+    def gives_to(self, cause: CauseId) -> bool:
+        """Whether the donor chose the cause."""
+        return not self.causes or cause in self.causes
+
+
+class Holder(Struct, frozen=True):
+    """A donor that holds some of a file."""
+
+    donor: Donor
+    runs: Runs
+    takers: int
+    """Standing matches in which it gives."""
+
+
+class Want(Struct, frozen=True):
+    """A downloader that would like more donors of a file."""
+
+    session_id: SessionId
+    file_id: FileId
+    missing: Runs
+    peers_max: int
+    """How many more."""
+    since_us: int
+
+
+class MatchRecord(Struct, frozen=True):
+    """One introduction."""
+
+    match_id: MatchId
+    file_id: FileId
+    cause: CauseId
+    downloader: SessionId
+    donor: SessionId
+    receipt_secret: bytes
+    bytes_max: int
+    made_at_us: int
+    phase: Literal["pending", "open", "ended"] = "pending"
+    credited_bytes: int = 0
+    ended_at_us: int = 0
+
+
+class Held(Struct, frozen=True):
+    """How much of one file all donors together hold, copies counted."""
+
+    cause: CauseId
+    segments: int
+    size_bytes: int
+
+
+class Census(Struct, frozen=True):
+    """Counts of what is here now."""
+
+    donors: int
+    downloaders: int
+    donors_by_cause: Mapping[CauseId, int]
+    """Donors that chose a cause by name; `donors_of_all` gives to every cause."""
+    donors_of_all: int
+    held: Mapping[FileId, Held]
+    """By file, only those of which something is held."""
+
+
+class State(Protocol):
+    """The soft state of all coordinators that share it."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+    # --- donors ---
+
+    async def put_donor(self, donor: Donor) -> None:
+        """Add a donor, or change its record; holdings and lease stay."""
+
+    async def donor(self, session_id: SessionId) -> Donor | None:
+        """A donor's record."""
+
+    async def donors(self, cause: CauseId | None = None) -> tuple[Donor, ...]:
+        """All donors, or those that give to a cause, by session id."""
+
+    async def drop_donor(self, session_id: SessionId) -> None:
+        """The session gives no more: forget its record, holdings and lease. Its matches stand."""
+
+    async def put_holdings(self, session_id: SessionId, shape: FileShape, runs: Runs) -> None:
+        """What a donor holds of a file, in place of what was known; empty runs forget the file."""
+
+    async def holdings(self, session_id: SessionId) -> dict[FileId, Runs]:
+        """All that a donor holds."""
+
+    async def put_lease(
+        self, session_id: SessionId, files: Sequence[tuple[FileShape, Runs]], expires_at_us: int
+    ) -> None:
+        """What a donor is assigned, in place of what it was."""
+
+    async def lease(self, session_id: SessionId) -> dict[FileId, Runs]:
+        """What a donor is assigned; empty when nothing is, or the lease ran out."""
+
+    async def expire_leases(self, now_us: int) -> tuple[SessionId, ...]:
+        """Forget the leases that ran out; returns whose they were."""
+
+    async def copies(self, file_id: FileId) -> Sequence[int]:
+        """Copies of each segment of a file (rule 3); empty when no donor ever had any of it."""
+
+    async def holders(self, file_id: FileId) -> tuple[Holder, ...]:
+        """Who holds some of a file, by session id."""
+
+    async def drop_file(self, file_id: FileId) -> tuple[SessionId, ...]:
+        """The file is gone: forget holdings, leases and wants of it; returns who held it or was assigned it."""
+
+    # --- downloaders ---
+
+    async def put_want(self, want: Want) -> None:
+        """Remember a want, in place of the session's earlier want of that file."""
+
+    async def drop_want(self, session_id: SessionId, file_id: FileId) -> None:
+        """Forget a want."""
+
+    async def want(self, session_id: SessionId, file_id: FileId) -> Want | None:
+        """A session's want of a file."""
+
+    async def wants(self, file_id: FileId) -> tuple[Want, ...]:
+        """Who wants more donors of a file, longest waiting first."""
+
+    async def wants_of(self, session_id: SessionId) -> tuple[Want, ...]:
+        """A session's wants."""
+
+    # --- matches ---
+
+    async def add_match(self, match: MatchRecord) -> bool:
+        """Add a match; False when that pair has a standing match of that file (rule 4)."""
+
+    async def match(self, match_id: MatchId) -> MatchRecord | None:
+        """A match, standing, or ended not longer than `RECEIPTS_TAKEN_US` ago."""
+
+    async def standing(self, session_id: SessionId) -> tuple[MatchRecord, ...]:
+        """The standing matches of a session, on either side, by match id."""
+
+    async def open_match(self, match_id: MatchId) -> None:
+        """The two are connected."""
+
+    async def end_match(self, match_id: MatchId, now_us: int) -> MatchRecord | None:
+        """End a match; returns it as it was before, or None when it did not stand."""
+
+    async def credit(self, match_id: MatchId, bytes_total: int, now_us: int) -> int:
+        """Take a receipt whose MAC was checked; returns the bytes by which the credit grew.
+
+        Raises:
+            RemoteProtocolError: `match_unknown`, or `receipt_invalid` above the match's bound or when it shrinks.
+        """
+
+    async def expire_matches(self, now_us: int, *, pending_since_us: int) -> tuple[MatchRecord, ...]:
+        """End the matches that were made before `pending_since_us` and did not open, and forget old ended ones.
+
+        Returns:
+            Those that did not open.
+        """
+
+    # --- all ---
+
+    async def leave(self, session_id: SessionId, now_us: int) -> tuple[MatchRecord, ...]:
+        """A session ended (rule 2); returns its matches as they stood before."""
+
+    async def census(self) -> Census:
+        """Counts of what is here now."""
