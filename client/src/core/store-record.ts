@@ -1,0 +1,125 @@
+/**
+ * The records of a donor's index file: fixed size, each with its own checksum, so that a write torn by a crash damages one
+ * record and no other.
+ *
+ * The file is a row of 128-byte slots. Slots 0 and 1 hold the totals, written in turn: the one with the higher
+ * generation counts. Every later slot holds one segment, or zeros when it is free.
+ *
+ * | bytes | segment | totals |
+ * | --- | --- | --- |
+ * | 0-3 | "dio" and the format's version (1) | the same |
+ * | 4-7 | kind: 1 | kind: 2 |
+ * | 8-39 | digest | 8-15 generation, 16-23 bytes served, 24-31 of these on `day`, 32-35 day, 36-39 people |
+ * | 40-71 | file id | 0 |
+ * | 72-79 | segment index, size | 0 |
+ * | 124-127 | FNV-1a of what precedes | the same |
+ */
+
+import { fromHex, toHex } from "./hex.ts";
+
+export const RECORD_BYTES = 128;
+const CHECKED_BYTES = RECORD_BYTES - 4;
+const MAGIC = 0x64696f00;
+export const STORE_VERSION = 1;
+
+/** One segment that is held. Digest and file id in hexadecimal. */
+export interface SegmentRecord {
+  readonly fileId: string;
+  readonly index: number;
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
+/** What a donor has given. */
+export interface Totals {
+  /** Bytes handed to downloaders, ever. */
+  readonly servedBytes: number;
+  /** Of these, bytes on `day`. */
+  readonly servedTodayBytes: number;
+  /** Days since 1 January 1970, in the visitor's own time zone. */
+  readonly day: number;
+  /** Downloaders that got anything, ever. */
+  readonly people: number;
+}
+
+export type StoreRecord =
+  | { readonly kind: "segment"; readonly segment: SegmentRecord }
+  | { readonly kind: "totals"; readonly totals: Totals; readonly generation: number }
+  | { readonly kind: "free" }
+  /** Torn, or not ours. */
+  | { readonly kind: "damaged" }
+  /** Written by a later version of this program. */
+  | { readonly kind: "newer" };
+
+export function encodeSegmentRecord(record: SegmentRecord): Uint8Array<ArrayBuffer> {
+  const { bytes, view } = blank(1);
+  bytes.set(fromHex(record.digest), 8);
+  bytes.set(fromHex(record.fileId), 40);
+  view.setUint32(72, record.index);
+  view.setUint32(76, record.sizeBytes);
+  return sealed(bytes, view);
+}
+
+export function encodeTotals(totals: Totals, generation: number): Uint8Array<ArrayBuffer> {
+  const { bytes, view } = blank(2);
+  view.setBigUint64(8, BigInt(generation));
+  view.setBigUint64(16, BigInt(totals.servedBytes));
+  view.setBigUint64(24, BigInt(totals.servedTodayBytes));
+  view.setUint32(32, totals.day);
+  view.setUint32(36, totals.people);
+  return sealed(bytes, view);
+}
+
+/** @param bytes exactly one slot. */
+export function decodeRecord(bytes: Uint8Array): StoreRecord {
+  if (bytes.every((byte) => byte === 0)) return { kind: "free" };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, RECORD_BYTES);
+  const head = view.getUint32(0);
+  if (head >>> 8 !== MAGIC >>> 8 || view.getUint32(CHECKED_BYTES) !== checksum(bytes)) return { kind: "damaged" };
+  if ((head & 0xff) !== STORE_VERSION) return { kind: "newer" };
+  switch (view.getUint32(4)) {
+    case 1:
+      return {
+        kind: "segment",
+        segment: {
+          digest: toHex(bytes.subarray(8, 40)),
+          fileId: toHex(bytes.subarray(40, 72)),
+          index: view.getUint32(72),
+          sizeBytes: view.getUint32(76),
+        },
+      };
+    case 2:
+      return {
+        kind: "totals",
+        generation: Number(view.getBigUint64(8)),
+        totals: {
+          servedBytes: Number(view.getBigUint64(16)),
+          servedTodayBytes: Number(view.getBigUint64(24)),
+          day: view.getUint32(32),
+          people: view.getUint32(36),
+        },
+      };
+    default:
+      return { kind: "newer" };
+  }
+}
+
+function blank(kind: number): { bytes: Uint8Array<ArrayBuffer>; view: DataView } {
+  const bytes = new Uint8Array(RECORD_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC | STORE_VERSION);
+  view.setUint32(4, kind);
+  return { bytes, view };
+}
+
+function sealed(bytes: Uint8Array<ArrayBuffer>, view: DataView): Uint8Array<ArrayBuffer> {
+  view.setUint32(CHECKED_BYTES, checksum(bytes));
+  return bytes;
+}
+
+/** FNV-1a, 32 bits: finds torn writes; it is no protection against anybody, the digests are. */
+function checksum(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes.subarray(0, CHECKED_BYTES)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
