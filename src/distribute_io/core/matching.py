@@ -1,0 +1,140 @@
+"""Whom to introduce to a downloader: holders of what it misses, near before far, the less loaded of two.
+
+Rules:
+
+1. Out of the question, each with its reason: the downloader itself, a donor that it is matched with already, one that
+   serves as many as it allows, one that holds nothing of what is missing, and a pair of two restricted NATs, which
+   cannot connect (RFC 4787 section 4: address- and port-dependent mapping on both ends).
+2. Among the rest one donor after another is chosen. Those that hold something nobody chosen so far holds come first;
+   then the nearest; then a restricted donor for a downloader that is not restricted, so that the scarce unrestricted
+   ones stay free for those who need them.
+3. Of two drawn from what is left of rule 2 the less loaded one is taken (power of two choices, Mitzenmacher 2001).
+
+Same input and random source give the same choice. Loads are takers standing over takers allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from distribute_io.core import runs as sets
+from distribute_io.core.placement.model import Rng
+from distribute_io.core.runs import Runs
+from distribute_io.ids import SessionId
+from distribute_io.wire.session import NatClass
+
+ExclusionReason = Literal["itself", "matched_already", "full", "holds_nothing_missing", "nat_incompatible"]
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A donor that holds some of the file."""
+
+    session_id: SessionId
+    runs: Runs
+    nat: NatClass
+    region: str
+    """From coarse to fine, parts separated by `/`; empty when unknown."""
+    takers: int
+    takers_max: int
+
+
+class Demand(Struct, frozen=True, kw_only=True):
+    """What a downloader asks for."""
+
+    session_id: SessionId
+    missing: Runs
+    nat: NatClass
+    region: str
+    donors_max: int
+    """Donors to introduce at most."""
+
+
+class Exclusion(Struct, frozen=True):
+    """A donor that was not introduced, with the reason."""
+
+    session_id: SessionId
+    reason: ExclusionReason
+
+
+class Choice(Struct, frozen=True):
+    """Whom to introduce, best first; and whom not, and why (those merely not needed are not listed)."""
+
+    chosen: tuple[Candidate, ...]
+    excluded: tuple[Exclusion, ...]
+
+
+def can_connect(left: NatClass, right: NatClass) -> bool:
+    """Whether a direct connection is likely; an unknown class is given the benefit of the doubt."""
+    return not (left == right == "restricted")
+
+
+def choose_donors(demand: Demand, candidates: Sequence[Candidate], matched: frozenset[SessionId], rng: Rng) -> Choice:
+    """Choose at most `demand.donors_max` donors.
+
+    Args:
+        demand: who asks, and what is missing.
+        candidates: donors of the file, in an order that does not depend on chance.
+        matched: donors that this downloader has a standing match of this file with.
+        rng: draws the two of rule 3.
+    """
+    usable: list[Candidate] = []
+    excluded: list[Exclusion] = []
+    for candidate in candidates:
+        reason = _exclusion(demand, candidate, matched)
+        if reason is None:
+            usable.append(candidate)
+        else:
+            excluded.append(Exclusion(candidate.session_id, reason))
+
+    chosen: list[Candidate] = []
+    uncovered = demand.missing
+    while usable and len(chosen) < demand.donors_max:
+        best = max(_rank(demand, candidate, uncovered) for candidate in usable)
+        equals = [candidate for candidate in usable if _rank(demand, candidate, uncovered) == best]
+        picked = _less_loaded(equals, rng)
+        chosen.append(picked)
+        usable.remove(picked)
+        uncovered = sets.difference(uncovered, picked.runs)
+    return Choice(tuple(chosen), tuple(excluded))
+
+
+def _exclusion(demand: Demand, candidate: Candidate, matched: frozenset[SessionId]) -> ExclusionReason | None:
+    if candidate.session_id == demand.session_id:
+        return "itself"
+    if candidate.session_id in matched:
+        return "matched_already"
+    if candidate.takers >= candidate.takers_max:
+        return "full"
+    if not sets.intersection(candidate.runs, demand.missing):
+        return "holds_nothing_missing"
+    if not can_connect(demand.nat, candidate.nat):
+        return "nat_incompatible"
+    return None
+
+
+def _rank(demand: Demand, candidate: Candidate, uncovered: Runs) -> tuple[bool, int, bool]:
+    """Rule 2; larger is better."""
+    spares_unrestricted = demand.nat != "restricted" and candidate.nat == "restricted"
+    brings_new = bool(sets.intersection(candidate.runs, uncovered))
+    return brings_new, _nearness(demand.region, candidate.region), spares_unrestricted
+
+
+def _nearness(left: str, right: str) -> int:
+    """How many leading parts of two regions are equal."""
+    near = 0
+    for a, b in zip(left.split("/"), right.split("/"), strict=False):
+        if not a or a != b:
+            break
+        near += 1
+    return near
+
+
+def _less_loaded(equals: Sequence[Candidate], rng: Rng) -> Candidate:
+    """Rule 3."""
+    one = equals[rng.getrandbits(32) % len(equals)]
+    other = equals[rng.getrandbits(32) % len(equals)]
+    # Cross-multiplied, so that loads compare exactly in integers.
+    return one if one.takers * other.takers_max <= other.takers * one.takers_max else other
