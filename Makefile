@@ -2,7 +2,10 @@
 #   make demo    everything on this machine: a coordinator, mirrors, donors and a download that shows its sources
 #   make test    all tests, with real browsers and servers
 #   make check   format, lint, strict types in both languages, import contracts, generated files
-#   make bench   the measurements (long); make fmt formats; make build makes sdist and wheel; make pins re-pins versions
+#   make bench   the measurements, long
+#   make fmt     formats both languages, writes the generated files
+#   make build   sdist, wheel and npm package in dist/
+#   make pins    resolves the pinned versions anew
 
 SHELL := /bin/sh
 PYTHON ?= python3
@@ -19,7 +22,7 @@ CLIENT_SOURCES := $(shell find client -path client/node_modules -prune -o -type 
 .PHONY: help setup client demo test test-python test-client check bench fmt build pins clean
 
 help:
-	@sed -n '2,5s/^# \{0,1\}//p' Makefile
+	@sed -n '2,8s/^# \{0,1\}//p' Makefile
 
 setup: .make/client
 
@@ -84,11 +87,15 @@ fmt: .make/client
 bench: .make/client .make/machine
 	$(BIN)/python -m bench $(or $(ARGS),all)
 
-build: .make/venv
+build: .make/client
 	$(BIN)/python -m build
+	mkdir -p client/dist
+	cp src/distribute_io/client_dist/index.js client/dist/
+	cp LICENSE client/
+	cd client && npm run --silent declarations && npm pack --pack-destination ../dist
 
 pins: .make/venv
 	$(BIN)/python requirements/pin.py
 
 clean:
-	rm -rf .make .venv dist build src/distribute_io/client_dist client/node_modules client/types
+	rm -rf .make .venv dist build src/distribute_io/client_dist client/node_modules client/types client/dist client/LICENSE

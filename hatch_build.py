@@ -87,4 +87,7 @@ class ClientBuildHook(BuildHookInterface[Any]):
 
 
 if __name__ == "__main__":
-    build_client()
+    try:
+        build_client()
+    except RuntimeError as error:
+        sys.exit(str(error))

@@ -3,7 +3,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["node_modules", "types"]),
+  globalIgnores(["node_modules", "types", "dist"]),
   js.configs.recommended,
   {
     files: ["**/*.ts"],
