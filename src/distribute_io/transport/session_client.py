@@ -1,0 +1,187 @@
+"""A peer's session with its coordinator: a WebSocket that comes back by itself (spec/session.md).
+
+Rules:
+
+1. One connection at a time. Lost, it is made again after a random delay that doubles up to half a minute; a delay is
+   reset by a `welcome`. So a coordinator that restarts is not overrun, and bytes never depend on it meanwhile.
+2. After each `welcome` the owner tells again who it is and what it holds: nothing is assumed to be remembered.
+3. `send` never waits. Without a connection what is sent is dropped: rule 2 makes up for it. What a slow coordinator
+   does not read is bounded; above the bound the connection is given up and made again.
+4. What the coordinator says is decoded once, into one of the messages of `wire.session`; anything else ends the
+   connection, as it would break every later message too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Final, Protocol
+
+import aiohttp
+import msgspec
+
+from distribute_io.wire.limits import HEARTBEAT_MS, MESSAGE_BYTES_MAX, OUTBOUND_BYTES_MAX, PROTOCOL_VERSION
+from distribute_io.wire.session import (
+    ClientMessage,
+    CoordinatorMessage,
+    ErrorMessage,
+    Hello,
+    Ping,
+    Pong,
+    Welcome,
+)
+
+_BACKOFF_S_MIN: Final = 0.5
+_BACKOFF_S_MAX: Final = 30.0
+_RESTART_S: Final = (1.0, 10.0)
+"""After a coordinator said that it stops (close code 1001): spec/session.md section 1."""
+
+_CONNECT_TIMEOUT_S: Final = 15.0
+_CLOSE_GOING_AWAY: Final = 1001
+_SILENCE_S: Final = 75.0
+"""Three heartbeats without even a `pong`: the connection is dead, whatever the operating system says."""
+
+_decoder = msgspec.json.Decoder(CoordinatorMessage)
+_encoder = msgspec.json.Encoder()
+
+
+class SessionEvents(Protocol):
+    """What the session tells its owner, on the loop."""
+
+    def on_welcome(self, welcome: Welcome) -> None:
+        """A session began (again): tell what you want and hold."""
+        ...
+
+    def on_message(self, message: CoordinatorMessage) -> None:
+        """The coordinator said something."""
+        ...
+
+    def on_lost(self, reason: str) -> None:
+        """The session is gone; another attempt follows. `reason` is for people."""
+        ...
+
+
+class SessionClient:
+    """One peer's session. Caller's duties: run `run` in a task of its own, and cancel it to leave."""
+
+    def __init__(self, url: str, *, agent: str, events: SessionEvents, rng: random.Random) -> None:
+        self._url = url
+        self._agent = agent
+        self._events = events
+        self._rng = rng
+        self._outbox: asyncio.Queue[bytes] | None = None
+        self._queued_bytes = 0
+        self._overrun = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is sent now has a connection to go to."""
+        return self._outbox is not None
+
+    def send(self, message: ClientMessage) -> None:
+        """Send a message, or drop it when there is no connection (rule 3)."""
+        if self._outbox is None:
+            return
+        data = _encoder.encode(message)
+        if self._queued_bytes + len(data) > OUTBOUND_BYTES_MAX:
+            self._overrun.set()
+            return
+        self._queued_bytes += len(data)
+        self._outbox.put_nowait(data)
+
+    async def run(self) -> None:
+        """Keep a session for as long as this is not cancelled."""
+        attempt = 0
+        async with aiohttp.ClientSession(trust_env=True) as http:
+            while True:
+                outcome = await self._one_connection(http)
+                attempt = 0 if outcome.welcomed else attempt + 1
+                self._events.on_lost(outcome.reason)
+                if outcome.restarting:
+                    await asyncio.sleep(self._rng.uniform(*_RESTART_S))
+                else:
+                    ceiling = min(_BACKOFF_S_MAX, _BACKOFF_S_MIN * 2 ** min(attempt, 10))
+                    await asyncio.sleep(self._rng.uniform(ceiling / 2, ceiling))
+
+    async def _one_connection(self, http: aiohttp.ClientSession) -> _Outcome:
+        outcome = _Outcome()
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                socket = await http.ws_connect(self._url, max_msg_size=MESSAGE_BYTES_MAX, autoclose=True, compress=0)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            outcome.reason = f"the coordinator does not answer ({type(error).__name__})"
+            return outcome
+        self._outbox = asyncio.Queue()
+        self._queued_bytes = 0
+        self._overrun.clear()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            self.send(Hello(protocol=PROTOCOL_VERSION, agent=self._agent, native=True))
+            tasks = [
+                asyncio.ensure_future(self._write(socket, self._outbox)),
+                asyncio.ensure_future(self._read(socket, outcome)),
+                asyncio.ensure_future(self._watch_overrun()),
+            ]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                failure = task.exception() if task.done() else None
+                if failure is not None:
+                    self._explain(failure, outcome)
+        finally:
+            self._outbox = None
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await socket.close()
+        outcome.restarting = socket.close_code == _CLOSE_GOING_AWAY
+        return outcome
+
+    def _explain(self, error: BaseException, outcome: _Outcome) -> None:
+        if isinstance(error, msgspec.DecodeError):
+            outcome.reason = "the coordinator's message cannot be understood"
+        elif isinstance(error, (aiohttp.ClientError, TimeoutError, OSError)):
+            outcome.reason = f"the connection to the coordinator was lost ({type(error).__name__})"
+        else:
+            raise error
+
+    async def _write(self, socket: aiohttp.ClientWebSocketResponse, outbox: asyncio.Queue[bytes]) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_MS / 1000):
+                    data = await outbox.get()
+                self._queued_bytes -= len(data)
+            except TimeoutError:
+                data = _encoder.encode(Ping())
+            await socket.send_str(data.decode())
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse, outcome: _Outcome) -> None:
+        while True:
+            async with asyncio.timeout(_SILENCE_S):
+                received = await socket.receive()
+            if received.type is not aiohttp.WSMsgType.TEXT:
+                outcome.reason = outcome.reason or "the coordinator closed the session"
+                return
+            message = _decoder.decode(received.data)
+            match message:
+                case Welcome():
+                    outcome.welcomed = True
+                    self._events.on_welcome(message)
+                case Pong():
+                    continue
+                case ErrorMessage(code=code, message=text, fatal=True):
+                    outcome.reason = f"the coordinator ended the session: {text} [{code}]"
+                case _:
+                    self._events.on_message(message)
+
+    async def _watch_overrun(self) -> None:
+        await self._overrun.wait()
+        raise ConnectionError("the coordinator does not read")
+
+
+class _Outcome:
+    """How one connection went."""
+
+    def __init__(self) -> None:
+        self.welcomed = False
+        self.restarting = False
+        self.reason = ""
