@@ -1,0 +1,47 @@
+"""Donors: a browser tab that only opened `/donate`, and the headless `dio donate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.harness.browser import Browser, Page
+from tests.harness.coordinator import CAUSE, Coordinator
+from tests.harness.processes import Process, dio, wait_for
+
+
+def open_donor_page(browser: Browser, coordinator: Coordinator) -> Page:
+    """Open the donor page and press its start button."""
+    page = browser.new_page()
+    page.goto(f"{coordinator.url}/donate")
+    page.press_button("Start…")
+    return page
+
+
+def start_headless_donor(
+    coordinator: Coordinator, data_dir: Path, *, storage: str = "16MB", up: str = "4MB/s", name: str = "donor"
+) -> Process:
+    """Start `dio donate` in a process of its own."""
+    words: list[str | Path] = ["donate", coordinator.url, "--cause", CAUSE, "--storage", storage, "--up", up]
+    return coordinator.stage.start(name, dio(*words, "--data-dir", data_dir, "--json"))
+
+
+def wait_until_held(coordinator: Coordinator, size_bytes: int, *, donors: int = 1, timeout_s: float = 60.0) -> None:
+    """Wait until so many donors together hold at least so much, by the coordinator's count."""
+
+    def held() -> dict[str, Any] | None:  # Any: JSON of any shape
+        stats = coordinator.stats()
+        return stats if stats["donors"] >= donors and stats["bytes_held"] >= size_bytes else None
+
+    wait_for(held, f"{donors} donors that hold {size_bytes} bytes", timeout_s=timeout_s)
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of all files under a folder; what vanishes while we look counts as nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
