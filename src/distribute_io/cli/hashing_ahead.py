@@ -1,0 +1,99 @@
+"""Files hashed one after the other in a thread, while the command does everything else; with a bar on a terminal.
+
+`dio publish` starts this before it loads the cryptography: on a large file that is the difference between being as fast
+as `openssl dgst -sha256` and not (bench/results/publish.md).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Final
+
+from distribute_io.manifest.hashing import FileDigests, hash_file
+
+_POLL_S: Final = 0.1
+"""How often the bar moves."""
+
+
+class HashingAhead:
+    """Owns the thread: leaving the `with` block cancels what is not done and waits for its end."""
+
+    def __init__(self, files: Sequence[Path], *, segment_bytes: int | None = None) -> None:
+        self._files: Final = files
+        self._segment_bytes: Final = segment_bytes
+        self._results: SimpleQueue[FileDigests | BaseException] = SimpleQueue()
+        self._cancelled = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._finished_bytes = 0
+        self.read_bytes = 0
+        """Bytes read so far, of all files."""
+
+    def __enter__(self) -> HashingAhead:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cancelled.set()
+        self._thread.join()
+
+    def results(self) -> Iterator[FileDigests]:
+        """The digests of each file, in order.
+
+        Raises:
+            DistributeError: what `hash_file` raised for the file whose turn it is; nothing comes after it.
+        """
+        with _bar(self._files) as show:
+            for _ in self._files:
+                while (result := self._next()) is None:
+                    show(self.read_bytes)
+                show(self.read_bytes)
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+
+    def _next(self) -> FileDigests | BaseException | None:
+        try:
+            return self._results.get(timeout=_POLL_S)
+        except Empty:
+            return None
+
+    def _run(self) -> None:
+        try:
+            for file in self._files:
+                digests = hash_file(
+                    file,
+                    segment_bytes=self._segment_bytes,
+                    on_progress=self._note,
+                    is_cancelled=self._cancelled.is_set,
+                )
+                self._finished_bytes += digests.size_bytes
+                self._results.put(digests)
+        except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits for it
+            self._results.put(error)
+
+    def _note(self, read_bytes: int) -> None:
+        self.read_bytes = self._finished_bytes + read_bytes
+
+
+@contextmanager
+def _bar(files: Sequence[Path]) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr, if that is a terminal; yields what to tell the bytes that are done."""
+    if not sys.stderr.isatty():
+        yield lambda _done_bytes: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        # A file that is not there is reported when its turn comes; here it only does not count.
+        task = progress.add_task("reading", total=sum(file.stat().st_size for file in files if file.is_file()))
+        yield lambda done_bytes: progress.update(task, completed=done_bytes)
