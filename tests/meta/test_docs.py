@@ -53,11 +53,25 @@ def test_every_attribute_of_the_tag_is_documented() -> None:
     assert [name for name in sorted(attributes) if f"`data-{name}`" not in page] == []
 
 
-def test_every_event_is_documented() -> None:
+def test_every_event_and_its_fields_are_documented() -> None:
     page = words_in_code(REFERENCE / "page.md")
-    events = {name for path in CLIENT.rglob("*.ts") for name in re.findall(r'"(distribute:\w+)"', path.read_text())}
+    source = (CLIENT / "snippet" / "link-events.ts").read_text()
+    events = re.findall(r'"(\w+)"', re.findall(r"type EventKind = ([^;]+);", source)[0])
+    fields = re.findall(r"readonly (\w+)\??:", source)
     assert len(events) >= 6
-    assert [name for name in sorted(events) if f"`{name}`" not in page] == []
+    assert len(fields) >= 12
+    assert [name for name in events if f"`distribute:{name}`" not in page] == []
+    assert [name for name in fields if f"`{name}`" not in page] == []
+
+
+def test_every_option_of_the_module_is_documented() -> None:
+    page = words_in_code(REFERENCE / "page.md")
+    source = (CLIENT / "download" / "module.ts").read_text()
+    options = re.findall(
+        r"readonly (\w+)\??:", re.findall(r"interface DownloadOptions \{(.*?)\n\}", source, re.DOTALL)[0]
+    )
+    assert len(options) >= 5
+    assert [name for name in options if f"`{name}`" not in page] == []
 
 
 def test_every_route_is_documented() -> None:

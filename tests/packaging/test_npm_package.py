@@ -52,7 +52,7 @@ def test_its_types_serve_strict_programs(installed: Path) -> None:
     shutil.copy(Path(__file__).with_name("consumer.mts"), installed)
     options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "es2023", "--lib", "es2023,dom"]
     for modules in (["--module", "nodenext"], ["--module", "esnext", "--moduleResolution", "bundler"]):
-        run(TOOLS / "node", COMPILER, *options, *modules, "--types", "", "consumer.mts", cwd=installed)
+        run(TOOLS / "node", COMPILER, *options, *modules, "consumer.mts", cwd=installed)
 
 
 def test_importing_it_does_nothing(installed: Path) -> None:
