@@ -5,7 +5,8 @@
  * loader, which pins every part by its SHA-384; a page pins the loader. `HASH` of `/v/HASH/` names the loader and with it
  * everything below. The npm module comes last, because it also has to know that address.
  *
- * `define` gives the sources: `__DIO_PARTS__` (name -> `sha384-…` of what was built before) and `__DIO_HASH__` (module only).
+ * `define` gives the sources: `__DIO_PARTS__` (name -> `sha384-…` of what was built before), `__DIO_HASH__` and
+ * `__DIO_WORKER__`, the download worker's whole text (both in the module only).
  * The same sources give the same bytes: no date, no path, no version of the machine enters the output.
  */
 import { createHash } from "node:crypto";
@@ -20,9 +21,8 @@ const out = join(here, "..", "src", "distribute_io", "client_dist");
 /** What is built, in stages; a stage may pin what the stages before it made. */
 const STAGES = [
   [
-    ["download.js", "src/download/main.ts"],
+    ["download.js", "src/snippet/download-part.ts"],
     ["download-worker.js", "src/worker/download-worker.ts"],
-    ["hasher-worker.js", "src/worker/hasher-worker.ts"],
     ["donor-worker.js", "src/donate/donor-worker.ts"],
     ["site.css", "src/pages/site.css"],
   ],
@@ -35,10 +35,12 @@ const STAGES = [
 ];
 const LOADER = "distribute.js";
 const MODULE = "index.js";
+const WORKER = "download-worker.js";
 const LOADER_BYTES_MAX = 10_240; // it is on other people's pages for every visitor, also those who download nothing
 
 const integrity = {};
 let hash = "";
+let worker = "";
 
 /** Bundles one entry and returns its bytes; esbuild's own messages go to stderr. */
 async function bundle(name, entry) {
@@ -53,7 +55,11 @@ async function bundle(name, entry) {
     charset: "utf8",
     legalComments: "none",
     logLevel: "warning",
-    define: { __DIO_PARTS__: JSON.stringify(integrity), __DIO_HASH__: JSON.stringify(hash) },
+    define: {
+      __DIO_PARTS__: JSON.stringify(integrity),
+      __DIO_HASH__: JSON.stringify(hash),
+      __DIO_WORKER__: JSON.stringify(name === MODULE ? worker : ""),
+    },
   });
   return result.outputFiles[0].contents;
 }
@@ -79,6 +85,7 @@ try {
           throw new Error(`${LOADER} has ${bytes.length} bytes, the limit is ${LOADER_BYTES_MAX}`);
         hash = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
       }
+      if (name === WORKER) worker = Buffer.from(bytes).toString();
       integrity[name] = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
       await writeFile(join(staging, name), bytes);
     }
@@ -87,6 +94,9 @@ try {
   // Swapped in whole, so that a running server or a second build never sees half of it.
   await rm(out, { recursive: true, force: true });
   await rename(staging, out);
+} catch (error) {
+  if (error.errors === undefined) console.error(`client build: ${error.message}`); // esbuild prints its own
+  process.exitCode = 1;
 } finally {
   await rm(staging, { recursive: true, force: true });
 }

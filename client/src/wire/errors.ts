@@ -85,5 +85,10 @@ export function isIntegrityFailure(error: DistributeError): boolean {
 
 /** The code of an error of ours; `otherwise` for anything that a library threw. */
 export function codeOf(error: unknown, otherwise: ErrorCode): ErrorCode {
-  return error instanceof DistributeError ? (error as DistributeError).code : otherwise; // as: instanceof gives `any`
+  return isDistributeError(error) ? error.code : otherwise;
+}
+
+/** Whether an error is one of ours, of any family; `instanceof` alone would give the family the type `any`. */
+export function isDistributeError(error: unknown): error is DistributeError {
+  return error instanceof DistributeError;
 }

@@ -1,0 +1,103 @@
+/**
+ * The coordinator's answers about a file, fetched and checked for shape. Nothing here is trusted for what it says: the
+ * manifest's signature and digests are (trust.ts).
+ */
+
+import { decodeBody, type Complete } from "../wire/decode.ts";
+import { isDistributeError, RefusedError } from "../wire/errors.ts";
+import type { FileEntry } from "../wire/messages.ts";
+
+/** What a person clicked on, or a program asked for: one of the two. */
+export type Target = { readonly href: string } | { readonly fileId: string };
+
+/** Without an answer for so long, the plain link is followed. */
+const TIMEOUT_MS = 4_000;
+
+/** An entry: some envelopes of 16 KiB at most, and mirrors. */
+const ENTRY_BYTES_MAX = 1_048_576;
+
+/**
+ * Asks what file a link points to, or what is known of a file.
+ *
+ * @throws RefusedError `unknown_link`, `unknown_file`, `coordinator_unreachable`, `coordinator_malformed`, or the code that
+ *   the coordinator gave.
+ */
+export async function resolve(
+  coordinatorUrl: string,
+  target: Target,
+  signal: AbortSignal,
+): Promise<Complete<FileEntry>> {
+  const path =
+    "href" in target
+      ? `/api/v1/resolve?url=${encodeURIComponent(target.href)}`
+      : `/api/v1/files/${encodeURIComponent(target.fileId)}`;
+  const bytes = await get(
+    coordinatorUrl + path,
+    ENTRY_BYTES_MAX,
+    signal,
+    "href" in target ? "unknown_link" : "unknown_file",
+  );
+  try {
+    return decodeBody("FileEntry", JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    throw new RefusedError("coordinator_malformed", "The coordinator's answer cannot be understood.", { cause });
+  }
+}
+
+/**
+ * Fetches a segment list.
+ *
+ * @param url absolute, or relative to the coordinator.
+ * @param sizeBytes 32 for each segment; an answer of another length is refused.
+ * @throws RefusedError as {@link resolve}.
+ */
+export async function fetchSegmentList(
+  coordinatorUrl: string,
+  url: string,
+  sizeBytes: number,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return get(new URL(url, `${coordinatorUrl}/`).href, sizeBytes, signal, "unknown_file");
+}
+
+async function get(
+  url: string,
+  bytesMax: number,
+  signal: AbortSignal,
+  notFound: "unknown_link" | "unknown_file",
+): Promise<Uint8Array<ArrayBuffer>> {
+  const deadline = AbortSignal.timeout(TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      credentials: "omit",
+      referrerPolicy: "no-referrer",
+      signal: AbortSignal.any([signal, deadline]),
+    });
+    if (response.ok) return await readBounded(response, bytesMax);
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (isDistributeError(cause)) throw cause;
+    throw new RefusedError("coordinator_unreachable", "The coordinator did not answer.", { cause });
+  }
+  if (response.status === 404) throw new RefusedError(notFound, "The coordinator does not know this file.");
+  if (response.status === 410) throw new RefusedError("taken_down", "This file was withdrawn.");
+  if (response.status === 429) throw new RefusedError("rate_limited", "The coordinator asks to try again later.");
+  throw new RefusedError("coordinator_unreachable", `The coordinator answered with status ${response.status}.`);
+}
+
+/** Reads a body that may not be longer than `bytesMax`. */
+async function readBounded(response: Response, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(bytesMax);
+  let filled = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+    if (filled + part.value.byteLength > bytesMax) {
+      await reader?.cancel();
+      throw new RefusedError("coordinator_malformed", "The coordinator's answer is too long.");
+    }
+    bytes.set(part.value, filled);
+    filled += part.value.byteLength;
+  }
+  return bytes.subarray(0, filled);
+}

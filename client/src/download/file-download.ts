@@ -1,0 +1,169 @@
+/**
+ * One download as the page sees it: asks the coordinator, checks the manifest, runs the worker, and ends with a blob that
+ * is what the publisher signed, or with an error that has a code.
+ *
+ * Rules:
+ * - No `RTCPeerConnection` exists before {@link FileDownload.allowPeers}.
+ * - Everything ends with the download: workers, connections, requests. What was stored of a download that did not end
+ *   well is forgotten.
+ */
+
+import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
+import { StoreError } from "../wire/errors.ts";
+import type { StoredFile } from "../storage/stored-file.ts";
+import type { FromWorker, Progress } from "../worker/messages.ts";
+import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
+import { remoteError } from "./errors.ts";
+import { storedBlob } from "./handover.ts";
+import { judgeMirrors } from "./mirrors.ts";
+import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
+import { tell, type WorkerFactory } from "./worker-code.ts";
+
+/** Time for the worker to say goodbye to donors and coordinator after the end. */
+const GOODBYE_MS = 1_000;
+
+export interface DownloadSettings {
+  /** Without a slash at the end. */
+  readonly coordinatorUrl: string;
+  /** Pinned publisher keys; empty: what the coordinator says is compared with itself only. */
+  readonly keys: readonly string[];
+  readonly workers: WorkerFactory;
+}
+
+export interface DownloadObserver {
+  /** The manifest is right; bytes are about to come. */
+  started(file: TrustedFile): void;
+  progressed(progress: Progress): void;
+}
+
+/** A download that ended well. */
+export interface FinishedDownload {
+  readonly file: TrustedFile;
+  readonly progress: Progress;
+  /** The whole file; lies in the browser's private storage where there is one. */
+  readonly blob: Blob;
+}
+
+export class FileDownload {
+  readonly #settings: DownloadSettings;
+  readonly #observer: DownloadObserver;
+  readonly #cancelled = new AbortController();
+  #worker: Worker | undefined;
+  #rtc: RtcHost | undefined;
+  #peersAllowed = false;
+  #ended = false;
+
+  constructor(settings: DownloadSettings, observer: DownloadObserver) {
+    this.#settings = settings;
+    this.#observer = observer;
+  }
+
+  /**
+   * Runs the download; to be called once.
+   *
+   * @throws DistributeError with the reason.
+   * @throws the reason of {@link cancel} when it was cancelled.
+   */
+  async run(target: Target): Promise<FinishedDownload> {
+    const { coordinatorUrl, keys, workers } = this.#settings;
+    const signal = this.#cancelled.signal;
+    const hasher = workers.start();
+    const downloader = workers.start();
+    try {
+      const entry = await resolve(coordinatorUrl, target, signal);
+      const file = await trustedFile(entry, "fileId" in target ? target.fileId : undefined, keys);
+      const listBytes = 32 * file.layout.count;
+      const list = await fetchSegmentList(coordinatorUrl, entry.segments_url, listBytes, signal);
+      const segmentList = await trustedSegmentList(file, list);
+      const [worker, hashing] = await Promise.all([downloader, hasher]);
+      signal.throwIfAborted();
+      this.#observer.started(file);
+      this.#worker = worker;
+      const ended = this.#outcome(worker);
+      const toHasher = new MessageChannel();
+      tell(hashing, { type: "hash", port: toHasher.port1 }, [toHasher.port1]);
+      const job = {
+        fileId: file.fileId,
+        sizeBytes: file.sizeBytes,
+        segmentSizeBytes: file.layout.segmentSizeBytes,
+        segmentList,
+        mirrors: judgeMirrors(entry.mirrors, { pageUrl: location.href, coordinatorUrl }),
+        sessionUrl: entry.session_url,
+      };
+      tell(worker, { type: "download", job, hasher: toHasher.port2 }, [toHasher.port2]);
+      this.#connectPeers();
+      const { stored, progress } = await ended;
+      return { file, progress, blob: await blobOf(stored) };
+    } finally {
+      this.#end([hasher, downloader]);
+    }
+  }
+
+  /** Donors may be asked from now on. */
+  allowPeers(): void {
+    this.#peersAllowed = true;
+    this.#connectPeers();
+  }
+
+  /** Mirrors only from now on: connections to donors are closed. */
+  forbidPeers(): void {
+    this.#peersAllowed = false;
+    this.#rtc?.close();
+    this.#rtc = undefined;
+    if (this.#worker !== undefined) tell(this.#worker, { type: "forbid_peers" });
+  }
+
+  /** Ends the download; {@link run} throws `reason`. Does nothing when it has ended. */
+  cancel(reason: unknown = new DOMException("The download was cancelled.", "AbortError")): void {
+    if (this.#worker !== undefined) tell(this.#worker, { type: "cancel" });
+    this.#cancelled.abort(reason);
+  }
+
+  #connectPeers(): void {
+    if (!this.#peersAllowed || this.#ended || this.#worker === undefined || this.#rtc !== undefined || !canConnect())
+      return;
+    const channel = new MessageChannel();
+    this.#rtc = new RtcHost(channel.port1, browserWindow());
+    tell(this.#worker, { type: "allow_peers", rtc: channel.port2 }, [channel.port2]);
+  }
+
+  /** Ends workers and connections, a moment later: a last receipt and goodbye may be on their way. */
+  #end(starting: readonly Promise<Worker>[]): void {
+    this.#ended = true;
+    setTimeout(() => {
+      this.#rtc?.close();
+      // A worker that never started has nothing to end, and its reason is told already.
+      for (const start of starting)
+        start
+          .then((worker) => {
+            worker.terminate();
+          })
+          .catch(() => undefined);
+    }, GOODBYE_MS);
+  }
+
+  #outcome(worker: Worker): Promise<Extract<FromWorker, { type: "done" }>> {
+    return new Promise((finish, fail) => {
+      this.#cancelled.signal.addEventListener("abort", () => {
+        fail(this.#cancelled.signal.reason as Error); // whatever the caller gave: it is what it gets back
+      });
+      worker.onerror = (event) => {
+        fail(new StoreError("store_unreadable", `The download worker failed: ${event.message}`));
+      };
+      worker.onmessage = (event: MessageEvent<FromWorker>) => {
+        const message = event.data;
+        if (message.type === "progress") this.#observer.progressed(message.progress);
+        else if (message.type === "done") finish(message);
+        else if (message.type === "failed") fail(remoteError(message));
+      };
+    });
+  }
+}
+
+async function blobOf(stored: StoredFile): Promise<Blob> {
+  try {
+    return await storedBlob(stored);
+  } catch (cause) {
+    throw new StoreError("store_unreadable", "The stored file cannot be read back.", { cause });
+  }
+}

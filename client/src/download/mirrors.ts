@@ -1,0 +1,50 @@
+/** Which of a file's mirrors this page may ask, as far as their addresses tell. */
+
+import { checkMirrorUrl } from "../core/mirror-url.ts";
+import { isPrivateHost } from "../core/private-address.ts";
+import type { Complete } from "../wire/decode.ts";
+import type { ErrorCode, Mirror } from "../wire/messages.ts";
+import type { MirrorJob } from "../worker/messages.ts";
+
+/** Mirrors that one download may know of; each costs a row in the scheduler's table. */
+const MIRRORS_MAX = 64;
+
+/** What is the same for all mirrors of a download. */
+export interface Surroundings {
+  /** Address of the page. */
+  readonly pageUrl: string;
+  readonly coordinatorUrl: string;
+}
+
+/**
+ * Judges mirrors, those with the lower priority number first, each address once.
+ *
+ * Mirrors on private networks are refused, so that a coordinator cannot make a visitor's browser knock on the doors of
+ * the visitor's own network, unless the coordinator itself is there (intranets, tests). An https page may not ask http.
+ */
+export function judgeMirrors(mirrors: readonly Complete<Mirror>[], where: Surroundings): readonly MirrorJob[] {
+  const byUrl = new Map<string, MirrorJob>();
+  for (const { url } of [...mirrors].sort((left, right) => left.priority - right.priority)) {
+    if (byUrl.size >= MIRRORS_MAX) break;
+    if (isAddress(url) && !byUrl.has(url)) byUrl.set(url, { url, problem: problemOf(new URL(url), where) });
+  }
+  return [...byUrl.values()];
+}
+
+function isAddress(url: string): boolean {
+  try {
+    checkMirrorUrl(url);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function problemOf(mirror: URL, { pageUrl, coordinatorUrl }: Surroundings): ErrorCode | null {
+  const isPrivate = isPrivateHost(mirror.hostname);
+  if (isPrivate && !isPrivateHost(new URL(coordinatorUrl).hostname)) return "mirror_private_address";
+  // A page of https may ask its own machine by http, nobody else (Secure Contexts, section 3.1).
+  const ownMachine = /^(localhost|.*\.localhost|127\..*|\[::1\])$/.test(mirror.hostname);
+  if (mirror.protocol === "http:" && new URL(pageUrl).protocol === "https:" && !ownMachine) return "mirror_insecure";
+  return null;
+}

@@ -1,0 +1,105 @@
+/** `download()` of the npm module. */
+
+import type { Progress } from "../worker/messages.ts";
+import type { Target } from "./coordinator.ts";
+import { FileDownload, type FinishedDownload } from "./file-download.ts";
+import { baseName, saveBlob } from "./handover.ts";
+import { peersAllowed, type PeersPolicy } from "./preferences.ts";
+import { WorkerFactory } from "./worker-code.ts";
+
+/** The worker's whole text, written by the build: the module needs no file beside it. */
+declare const __DIO_WORKER__: string;
+
+export interface DownloadOptions {
+  /** The coordinator's address, for example `https://dio.example`. */
+  readonly coordinator: string;
+  /** Pinned publisher key or keys, `ed25519:…`. Without one the result's `signedBy` is null. */
+  readonly key?: string | readonly string[];
+  /**
+   * May donors be asked? Default `on`. `ask` asks nobody before the visitor chose it in a panel on this site. The visitor's
+   * own "mirrors only" always wins.
+   */
+  readonly peers?: PeersPolicy;
+  /** Ends the download; the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called about four times a second. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** `save`: the browser's download folder, too. A stream gets the verified file. Default: none. */
+  readonly sink?: "save" | WritableStream<Uint8Array>;
+  /** A worker script on the page's own origin, for pages whose CSP forbids blob workers. */
+  readonly worker?: string;
+}
+
+export interface DownloadResult {
+  /** Of the whole file, hexadecimal. */
+  readonly sha256: string;
+  /** The pinned key that signed it; null when none was pinned. */
+  readonly signedBy: string | null;
+  /** As the publisher signed it; may have folders. */
+  readonly name: string;
+  /** The whole verified file. Where the browser has a private file system it lies there, for a day, not in memory. */
+  readonly blob: Blob;
+  /** Verified bytes by source. */
+  readonly bytesBySource: readonly {
+    readonly source: string;
+    readonly kind: "mirror" | "peer";
+    readonly bytes: number;
+  }[];
+}
+
+let bundled: WorkerFactory | undefined;
+
+/**
+ * Downloads a file from mirrors and donors, every byte checked.
+ *
+ * @param hrefOrFileId a link to the file (any of its mirrors), or its id: 64 hexadecimal digits.
+ * @throws DistributeError with a stable `code`; what `signal` says when it was aborted. Nothing follows the plain link.
+ */
+export async function download(hrefOrFileId: string, options: DownloadOptions): Promise<DownloadResult> {
+  const { signal, sink } = options;
+  signal?.throwIfAborted();
+  const running = new FileDownload(
+    {
+      coordinatorUrl: new URL(options.coordinator, location.href).href.replace(/\/+$/, ""),
+      keys: typeof options.key === "string" ? options.key.split(/\s+/) : (options.key ?? []),
+      workers: workersOf(options),
+    },
+    { started: () => undefined, progressed: (progress) => options.onProgress?.(progress) },
+  );
+  if (peersAllowed(options.peers ?? "on") === "on") running.allowPeers();
+  const abort = () => {
+    running.cancel(signal?.reason);
+  };
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    const finished = await running.run(targetOf(hrefOrFileId));
+    if (sink === "save") saveBlob(finished.blob, baseName(finished.file.name));
+    else if (sink !== undefined) await finished.blob.stream().pipeTo(sink, signal === undefined ? {} : { signal });
+    return resultOf(finished);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function workersOf(options: DownloadOptions): WorkerFactory {
+  if (options.worker !== undefined) return new WorkerFactory({ kind: "installed", url: options.worker });
+  return (bundled ??= new WorkerFactory({ kind: "text", text: __DIO_WORKER__ }));
+}
+
+function targetOf(hrefOrFileId: string): Target {
+  return /^[0-9a-f]{64}$/.test(hrefOrFileId)
+    ? { fileId: hrefOrFileId }
+    : { href: new URL(hrefOrFileId, location.href).href };
+}
+
+function resultOf({ file, progress, blob }: FinishedDownload): DownloadResult {
+  return {
+    sha256: file.fileId,
+    signedBy: file.signedBy,
+    name: file.name,
+    blob,
+    bytesBySource: progress.sources
+      .filter((source) => source.bytes > 0)
+      .map(({ id, kind, bytes }) => ({ source: id, kind, bytes })),
+  };
+}

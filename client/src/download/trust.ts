@@ -1,0 +1,111 @@
+/**
+ * From what a coordinator says to what may be trusted: a manifest that a pinned key signed, and its segment list.
+ *
+ * Without a pinned key the signature is checked against the key that the manifest itself names, which proves that it was
+ * not changed by accident, and no more: then `pinned` is false, and nobody may call the file "verified" without saying
+ * by whose list.
+ */
+
+import type { ManifestCrypto } from "../core/dsse.ts";
+import { checkFileId, checkVersion, verifyEnvelope, type VerifiedManifest } from "../core/manifest.ts";
+import { SegmentLayout } from "../core/segment-layout.ts";
+import { verifySegmentList } from "../core/segment-list.ts";
+import type { Complete } from "../wire/decode.ts";
+import { isDistributeError, type DistributeError, IntegrityError, RefusedError, UsageError } from "../wire/errors.ts";
+import type { FileEntry } from "../wire/messages.ts";
+import { seenVersion, sawVersion } from "./versions.ts";
+
+/** Envelopes that are looked at in one entry: more than any file has signers. */
+const ENVELOPES_MAX = 16;
+
+/** What a publisher signed about a file, as far as a download needs it. */
+export interface TrustedFile {
+  /** The whole file's SHA-256, hexadecimal. */
+  readonly fileId: string;
+  /** As signed; may have folders. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly layout: SegmentLayout;
+  /** SHA-256 of the segment list, hexadecimal. */
+  readonly segmentsSha256: string;
+  /** The pinned key that signed it; null when no key is pinned. */
+  readonly signedBy: string | null;
+}
+
+/**
+ * Finds the manifest that this page trusts.
+ *
+ * @param askedId the file that was asked for by id; undefined when it was asked for by a link.
+ * @param keys pinned keys; empty: none.
+ * @throws IntegrityError, ManifestError for what the manifests are; UsageError `bad_argument` for keys that are none.
+ */
+export async function trustedFile(
+  entry: Complete<FileEntry>,
+  askedId: string | undefined,
+  keys: readonly string[],
+): Promise<TrustedFile> {
+  const { manifest, signedBy, pinned } = await firstTrusted(entry, keys);
+  checkFileId(manifest, askedId ?? entry.file_id);
+  const signer = pinned ? (signedBy[0] ?? null) : null;
+  // Who asks for a digest wants that file, of whatever version.
+  if (signer !== null && askedId === undefined) {
+    checkVersion(manifest, seenVersion(signer, manifest.cause, manifest.name));
+    sawVersion(signer, manifest.cause, manifest.name, manifest.version);
+  }
+  return {
+    fileId: manifest.sha256,
+    name: manifest.name,
+    sizeBytes: manifest.sizeBytes,
+    layout: new SegmentLayout(manifest.sizeBytes, manifest.segmentSizeBytes),
+    segmentsSha256: manifest.segmentsSha256,
+    signedBy: signer,
+  };
+}
+
+/**
+ * Checks a segment list against the file's manifest.
+ *
+ * @throws IntegrityError `segment_list_mismatch`.
+ */
+export async function trustedSegmentList(
+  file: TrustedFile,
+  data: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return (await verifySegmentList(data, file, sha256)).data;
+}
+
+async function firstTrusted(entry: Complete<FileEntry>, pins: readonly string[]): Promise<VerifiedManifest> {
+  let reason: DistributeError | undefined;
+  for (const envelope of entry.manifests.slice(0, ENVELOPES_MAX)) {
+    try {
+      return await verifyEnvelope(envelope, { pins, nowS: Math.floor(Date.now() / 1_000), crypto: webCrypto });
+    } catch (cause) {
+      if (!isDistributeError(cause) || cause.family === "usage") throw cause;
+      // What is wrong with a manifest of a pinned key says more than that others are not of a pinned key.
+      if (reason === undefined || reason.code === "untrusted_manifest") reason = cause;
+    }
+  }
+  if (reason !== undefined) throw reason;
+  if (pins.length === 0) throw new RefusedError("unknown_file", "The coordinator has no manifest of this file.");
+  throw new IntegrityError("untrusted_manifest", "None of the pinned keys signed a manifest of this file.");
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+const webCrypto: ManifestCrypto = {
+  sha256,
+  verifyEd25519: async (publicKey, signature, message) => {
+    let key: CryptoKey;
+    try {
+      key = await crypto.subtle.importKey("raw", publicKey, "Ed25519", false, ["verify"]);
+    } catch (cause) {
+      if (cause instanceof DOMException && cause.name === "NotSupportedError") {
+        throw new UsageError("unsupported_browser", "This browser cannot check Ed25519 signatures.", { cause });
+      }
+      return false;
+    }
+    return crypto.subtle.verify("Ed25519", key, signature, message);
+  },
+};

@@ -1,0 +1,92 @@
+/**
+ * Starts workers from a page of another origin than ours, whose CSP we do not know.
+ *
+ * Browsers refuse a worker script of another origin, so the script is fetched as text, checked against its hash, and
+ * started from a blob of the page's own origin. A CSP that forbids blob workers says so by an error event, or not at
+ * all: a worker counts as started when it says `ready` within two seconds.
+ */
+
+import { UsageError } from "../wire/errors.ts";
+import type { FromWorker, ToWorker } from "../worker/messages.ts";
+
+/** Where the worker's code comes from. */
+export type WorkerCode =
+  /** Installed by the page on its own origin. */
+  | { readonly kind: "installed"; readonly url: string }
+  /** One of our parts, pinned. */
+  | { readonly kind: "part"; readonly url: string; readonly integrity: string }
+  /** Carried along by the npm module. */
+  | { readonly kind: "text"; readonly text: string };
+
+const START_TIMEOUT_MS = 2_000;
+
+/** A place to start workers from; the code is fetched once. */
+export class WorkerFactory {
+  readonly #code: WorkerCode;
+  #url: Promise<string> | undefined;
+
+  constructor(code: WorkerCode) {
+    this.#code = code;
+  }
+
+  /**
+   * Starts a worker.
+   *
+   * @throws UsageError `part_unavailable` when its code cannot be had or may not run here.
+   */
+  async start(): Promise<Worker> {
+    this.#url ??= this.#load();
+    let url: string;
+    try {
+      url = await this.#url;
+    } catch (cause) {
+      this.#url = undefined; // the next download tries again
+      throw new UsageError("part_unavailable", "The download worker could not be loaded.", { cause });
+    }
+    return started(url);
+  }
+
+  async #load(): Promise<string> {
+    const code = this.#code;
+    if (code.kind === "installed") return code.url;
+    const text = code.kind === "text" ? code.text : await fetchPinned(code.url, code.integrity);
+    return URL.createObjectURL(new Blob([text], { type: "text/javascript" })); // lives as long as the page
+  }
+}
+
+async function fetchPinned(url: string, integrity: string): Promise<string> {
+  const response = await fetch(url, { integrity, credentials: "omit", referrerPolicy: "no-referrer" });
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  return response.text();
+}
+
+function started(url: string): Promise<Worker> {
+  return new Promise((resolve, reject) => {
+    const refuse = (cause?: unknown) => {
+      clearTimeout(timer);
+      worker?.terminate();
+      reject(new UsageError("part_unavailable", "The page's security policy forbids the download worker.", { cause }));
+    };
+    const timer = setTimeout(refuse, START_TIMEOUT_MS);
+    let worker: Worker | undefined;
+    try {
+      worker = new Worker(url, { name: "distribute-io" });
+    } catch (cause) {
+      refuse(cause);
+      return;
+    }
+    const running = worker;
+    running.onerror = refuse;
+    running.onmessage = (event: MessageEvent<FromWorker>) => {
+      if (event.data.type !== "ready") return;
+      clearTimeout(timer);
+      running.onerror = running.onmessage = null;
+      resolve(running);
+    };
+  });
+}
+
+/** Sends a typed message. */
+export function tell(worker: Worker, message: ToWorker, transfer: Transferable[] = []): void {
+  worker.postMessage(message, transfer);
+}

@@ -1,0 +1,16 @@
+/**
+ * The npm module: downloads from a program of one's own, without the tag and without a panel.
+ *
+ * @example
+ * ```ts
+ * import { download } from "distribute-io";
+ * const { blob, sha256 } = await download("https://mirror.example/big.iso", {
+ *   coordinator: "https://dio.example",
+ *   key: "ed25519:…",
+ * });
+ * ```
+ */
+
+export { download, type DownloadOptions, type DownloadResult } from "./download/module.ts";
+export type { SourceProgress } from "./worker/messages.ts";
+export { DistributeError } from "./wire/errors.ts";

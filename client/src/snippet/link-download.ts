@@ -1,0 +1,140 @@
+/**
+ * A click on a link, from the click to the file: runs the download, tells the page by events, shows it in the panel, and
+ * decides what becomes of the link when it does not work out.
+ *
+ * The one decision that matters: when something is not *available*, the link is followed, so nobody is worse off than
+ * without us. When bytes or signatures are *wrong*, nothing is followed: the link is offered, with what it means.
+ */
+
+import { asDistributeError } from "../download/errors.ts";
+import { FileDownload, type FinishedDownload } from "../download/file-download.ts";
+import { baseName, saveBlob } from "../download/handover.ts";
+import { choosePeers, peersAllowed } from "../download/preferences.ts";
+import type { Target } from "../download/coordinator.ts";
+import type { TrustedFile } from "../download/trust.ts";
+import type { WorkerFactory } from "../download/worker-code.ts";
+import type { Card } from "../ui/card.ts";
+import type { Panel } from "../ui/panel.ts";
+import { isIntegrityFailure, type DistributeError } from "../wire/errors.ts";
+import type { Progress } from "../worker/messages.ts";
+import { followLink } from "./follow-link.ts";
+import { announce } from "./link-events.ts";
+import type { LinkOptions } from "./part.ts";
+
+const NOTHING: Progress = { receivedBytes: 0, rateBytesPerS: 0, sources: [] };
+
+export class LinkDownload {
+  readonly #link: HTMLAnchorElement;
+  readonly #options: LinkOptions;
+  readonly #panel: Panel | undefined;
+  readonly #card: Card | undefined;
+  readonly #download: FileDownload;
+  #file: TrustedFile | undefined;
+  #progress = NOTHING;
+  #finished: FinishedDownload | undefined;
+  #cancelled = false;
+
+  constructor(link: HTMLAnchorElement, options: LinkOptions, workers: WorkerFactory, panel: Panel | undefined) {
+    this.#link = link;
+    this.#options = options;
+    this.#panel = panel;
+    const peers = peersAllowed(options.peers);
+    this.#download = new FileDownload(
+      { coordinatorUrl: options.coordinatorUrl, keys: options.keys, workers },
+      {
+        started: (file) => {
+          this.#started(file);
+        },
+        progressed: (progress) => {
+          this.#progressed(progress);
+        },
+      },
+    );
+    this.#card = panel?.add(nameOf(link), options.peers === "off" ? "not offered" : peers, {
+      cancel: () => {
+        this.#cancelled = true;
+        this.#download.cancel();
+      },
+      dismiss: () => undefined,
+      saveAgain: () => {
+        this.#save();
+      },
+      mirrorsOnly: (only) => {
+        choosePeers(only ? "off" : "on");
+        if (only) this.#download.forbidPeers();
+        else this.#download.allowPeers();
+      },
+    });
+    if (peers === "on") this.#download.allowPeers();
+  }
+
+  /** Runs to the end. Never throws. */
+  async run(): Promise<void> {
+    try {
+      this.#finished = await this.#download.run(targetOf(this.#link));
+    } catch (cause) {
+      if (this.#cancelled) this.#card?.cancelled();
+      else this.#end(asDistributeError(cause));
+      return;
+    }
+    const { file, progress } = this.#finished;
+    this.#progressed(progress);
+    this.#card?.verified(file.fileId, file.signedBy, new URL(this.#options.coordinatorUrl).host);
+    announce(this.#link, "verified", { file, progress, sha256: file.fileId, signedBy: file.signedBy });
+    this.#save();
+    this.#card?.saved();
+    announce(this.#link, "saved", { file, progress });
+  }
+
+  /** Brings the download's card into view: its link was clicked again. */
+  reveal(): void {
+    if (this.#card !== undefined) this.#panel?.reveal(this.#card);
+  }
+
+  #started(file: TrustedFile): void {
+    this.#file = file;
+    this.#card?.start({ name: baseName(file.name), sizeBytes: file.sizeBytes });
+    announce(this.#link, "start", { file, progress: NOTHING });
+  }
+
+  #progressed(progress: Progress): void {
+    this.#progress = progress;
+    this.#card?.progress(progress);
+    this.#panel?.refresh();
+    announce(this.#link, "progress", { file: this.#file, progress });
+  }
+
+  #save(): void {
+    if (this.#finished !== undefined) saveBlob(this.#finished.blob, baseName(this.#finished.file.name));
+  }
+
+  #end(error: DistributeError): void {
+    const { code, message } = error;
+    const detail = { file: this.#file, progress: this.#progress, code, message };
+    if (isIntegrityFailure(error)) {
+      const plainLink = this.#link.cloneNode(false) as HTMLAnchorElement; // a clone has the type of its original
+      this.#card?.failed(message, code, plainLink);
+      announce(this.#link, "error", detail);
+      return;
+    }
+    this.#card?.followed(message, code);
+    announce(this.#link, "fallback", detail);
+    followLink(this.#link);
+  }
+}
+
+/** What a link asks for: a file by its id, or whatever its address is a mirror of. */
+function targetOf(link: HTMLAnchorElement): Target {
+  const fileId = link.dataset["distribute"] ?? "";
+  return /^[0-9a-f]{64}$/.test(fileId) ? { fileId } : { href: link.href };
+}
+
+/** A name to show until the manifest says the right one. */
+function nameOf(link: HTMLAnchorElement): string {
+  const last = new URL(link.href).pathname.split("/").findLast((part) => part !== "");
+  try {
+    return decodeURIComponent(last ?? link.host);
+  } catch {
+    return last ?? link.host;
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * One download in its worker, from the job to the stored file: wires scheduler, sources, intake, store and hasher, and
+ * tells the page how it goes.
+ *
+ * The last word is the digest of the whole file: segments that are all right cannot make a wrong file, but what we call
+ * verified is what people compare with a published checksum, so it is computed and compared.
+ */
+
+import { RateMeter } from "../core/rate-meter.ts";
+import type { FailCode } from "../core/scheduler/messages.ts";
+import { Scheduler } from "../core/scheduler/scheduler.ts";
+import { SegmentLayout } from "../core/segment-layout.ts";
+import type { DownloadStore } from "../storage/download-store.ts";
+import { openStore } from "../storage/open-store.ts";
+import type { Clock } from "../transport/clock.ts";
+import { MirrorSource } from "../transport/mirror-source.ts";
+import {
+  isDistributeError,
+  type DistributeError,
+  IntegrityError,
+  SourceError,
+  StoreError,
+  UsageError,
+} from "../wire/errors.ts";
+import { DownloadEngine } from "./download-engine.ts";
+import { FrontHasher } from "./front-hasher.ts";
+import type { DownloadJob, FromWorker, Progress, SourceProgress } from "./messages.ts";
+import { PeerSession, missingRuns } from "./peer-session.ts";
+import { SegmentIntake } from "./segment-intake.ts";
+
+/** How often the page hears of progress. */
+const PROGRESS_MS = 250;
+
+/** Bytes received and not yet stored, at most. Phones (4 GiB and less) get half: their tabs are killed early. */
+const MEMORY_BYTES = 32 * 1024 * 1024;
+const MEMORY_BYTES_SMALL = 16 * 1024 * 1024;
+
+export interface RunEnvironment {
+  readonly clock: Clock;
+  readonly storage: StorageManager;
+  readonly fetch: typeof fetch;
+  readonly smallMemory: boolean;
+  readonly report: (message: FromWorker) => void;
+}
+
+/** A running download. */
+export class DownloadRun {
+  readonly #job: DownloadJob;
+  readonly #environment: RunEnvironment;
+  readonly #store: DownloadStore;
+  readonly #stored: boolean[];
+  readonly #hasher: FrontHasher;
+  readonly #scheduler: Scheduler;
+  readonly #engine: DownloadEngine;
+  readonly #total: RateMeter;
+  readonly #rates = new Map<string, RateMeter>();
+  readonly #peers: PeerSession | undefined;
+  readonly #stopProgress: () => void;
+  #storedBytes = 0;
+  #over = false;
+
+  /**
+   * Opens the store and starts.
+   *
+   * @throws StoreError when there is no place for the file.
+   */
+  static async start(job: DownloadJob, hasher: MessagePort, environment: RunEnvironment): Promise<DownloadRun> {
+    const layout = new SegmentLayout(job.sizeBytes, job.segmentSizeBytes);
+    const store = await openStore(job.fileId, layout, environment.storage);
+    return new DownloadRun(job, layout, store, new FrontHasher(layout, store, hasher), environment);
+  }
+
+  private constructor(
+    job: DownloadJob,
+    layout: SegmentLayout,
+    store: DownloadStore,
+    hasher: FrontHasher,
+    environment: RunEnvironment,
+  ) {
+    this.#job = job;
+    this.#environment = environment;
+    this.#store = store;
+    this.#stored = new Array<boolean>(layout.count).fill(false);
+    this.#hasher = hasher;
+    this.#total = new RateMeter(environment.clock.nowUs());
+    const memoryBytes = environment.smallMemory ? MEMORY_BYTES_SMALL : MEMORY_BYTES;
+    this.#scheduler = new Scheduler(
+      { sizeBytes: job.sizeBytes, segmentSizeBytes: job.segmentSizeBytes, maxInFlightBytes: memoryBytes },
+      environment.clock.nowUs(),
+    );
+    this.#engine = new DownloadEngine(
+      this.#scheduler,
+      environment.clock,
+      {
+        received: (sourceId, bytes) => {
+          this.#received(sourceId, bytes);
+        },
+        segmentStored: (index) => {
+          this.#storedBytes += layout.lengthOf(index);
+          this.#stored[index] = true;
+          hasher.segmentStored(index);
+          this.#peers?.progressed();
+        },
+        banned: (sourceId) => {
+          this.#peers?.lied(sourceId);
+        },
+        complete: () => void this.#complete(),
+        failed: (code) => {
+          this.#fail(asError(code));
+        },
+        storeFailed: (cause) => {
+          this.#fail(asStoreError(cause));
+        },
+      },
+      (listener) => new SegmentIntake(layout, job.segmentList, store, sha256, memoryBytes, listener),
+    );
+    if (job.sessionUrl !== null) {
+      this.#peers = new PeerSession(
+        job.sessionUrl,
+        { fileId: job.fileId, layout, segmentList: job.segmentList, missing: () => missingRuns(this.#stored) },
+        environment.clock,
+        {
+          sourceAdded: (sourceId, source, holdings) => {
+            this.#engine.addSource(sourceId, "peer", source, holdings);
+          },
+          holdingsChanged: (sourceId, holdings) => {
+            this.#engine.setHoldings(sourceId, holdings);
+          },
+          sourceRemoved: (sourceId) => {
+            this.#engine.removeSource(sourceId);
+          },
+        },
+      );
+    }
+    this.#stopProgress = every(environment.clock, PROGRESS_MS * 1_000, () => {
+      this.#account();
+      environment.report({ type: "progress", progress: this.#progress() });
+    });
+    for (const mirror of job.mirrors) {
+      if (mirror.problem !== null) continue;
+      this.#engine.addSource(
+        mirror.url,
+        "mirror",
+        new MirrorSource(mirror.url, job.sizeBytes, environment.fetch),
+        null,
+      );
+    }
+    this.#engine.start();
+  }
+
+  /** Donors may be asked from now on. Takes ownership of the port. */
+  allowPeers(rtc: MessagePort): void {
+    if (!this.#over) this.#peers?.allow(rtc);
+  }
+
+  /** Mirrors only from now on. */
+  forbidPeers(): void {
+    this.#peers?.forbid();
+  }
+
+  /** Ends the download and forgets what was stored. */
+  async cancel(): Promise<void> {
+    if (this.#stop()) await this.#store.discard();
+  }
+
+  #received(sourceId: string, bytes: number): void {
+    const nowUs = this.#environment.clock.nowUs();
+    let rate = this.#rates.get(sourceId);
+    if (rate === undefined) this.#rates.set(sourceId, (rate = new RateMeter(nowUs)));
+    rate.add(bytes, nowUs);
+    this.#total.add(bytes, nowUs);
+  }
+
+  async #complete(): Promise<void> {
+    const progress = this.#progress();
+    this.#stopProgress();
+    this.#account();
+    this.#peers?.close(); // all is here: donors need not wait for the digest
+    this.#environment.report({ type: "progress", progress });
+    try {
+      const sha256Hex = await this.#hasher.digest();
+      if (this.#over) return;
+      if (sha256Hex !== this.#job.fileId) {
+        throw new IntegrityError("file_mismatch", "The whole file's SHA-256 is not the publisher's.");
+      }
+      if (!this.#stop()) return;
+      this.#environment.report({ type: "done", progress, stored: await this.#store.finish() });
+    } catch (cause) {
+      this.#fail(isDistributeError(cause) ? cause : asStoreError(cause));
+    }
+  }
+
+  #fail(error: DistributeError): void {
+    if (!this.#stop()) return;
+    void this.#store.discard();
+    this.#environment.report({ type: "failed", family: error.family, code: error.code, message: error.message });
+  }
+
+  /** Ends all that runs. @returns false when it had ended before. */
+  #stop(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    this.#stopProgress();
+    this.#account();
+    this.#peers?.close();
+    this.#engine.close();
+    this.#hasher.close();
+    return true;
+  }
+
+  /** Tells donors and coordinator what was had of whom. */
+  #account(): void {
+    const figures = { mirror: 0, peer: 0, rejected: 0 };
+    for (const source of this.#scheduler.sources()) {
+      figures[source.kind] += source.verifiedBytes;
+      figures.rejected += source.rejectedBytes;
+      if (source.kind === "peer") this.#peers?.credited(source.sourceId, source.verifiedBytes);
+    }
+    this.#peers?.used({
+      mirrorBytes: figures.mirror,
+      donorBytes: figures.peer,
+      rejectedBytes: figures.rejected,
+    });
+  }
+
+  #progress(): Progress {
+    const nowUs = this.#environment.clock.nowUs();
+    const sources = this.#scheduler.sources().map((source): SourceProgress => ({
+      id: source.sourceId,
+      kind: source.kind,
+      bytes: source.verifiedBytes,
+      rateBytesPerS: this.#rates.get(source.sourceId)?.rateBytesPerS(nowUs) ?? 0,
+      state: source.state,
+      problem: source.state === "ready" ? null : source.reason,
+    }));
+    for (const { url, problem } of this.#job.mirrors) {
+      if (problem !== null)
+        sources.push({ id: url, kind: "mirror", bytes: 0, rateBytesPerS: 0, state: "excluded", problem });
+    }
+    return { receivedBytes: this.#storedBytes, rateBytesPerS: this.#total.rateBytesPerS(nowUs), sources };
+  }
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+/** Calls back again and again. @returns what ends it. */
+function every(clock: Clock, periodUs: number, callback: () => void): () => void {
+  let cancel: (() => void) | undefined;
+  const arm = () => {
+    cancel = clock.after(periodUs, () => {
+      arm();
+      callback();
+    });
+  };
+  arm();
+  return () => {
+    cancel?.();
+  };
+}
+
+function asError(code: FailCode): DistributeError {
+  switch (code) {
+    case "all_sources_bad":
+      return new IntegrityError("all_sources_lie", "Every source delivered bytes that are not the publisher's.");
+    case "all_sources_failed":
+    case "no_sources":
+      return new UsageError("no_sources", "No mirror and no donor delivers this file at present.");
+    case "no_progress":
+      return new SourceError("stalled", "No byte came from any source for too long.");
+  }
+}
+
+function asStoreError(cause: unknown): DistributeError {
+  return isDistributeError(cause)
+    ? cause
+    : new StoreError("store_unreadable", "The browser's storage failed.", { cause });
+}

@@ -1,0 +1,61 @@
+/**
+ * The worker's entry. One script, two roles, told by the first message: `download` runs a download, `hash` follows it
+ * with the whole file's digest. One script, because a page with a strict CSP installs one file on its own origin.
+ */
+
+import { systemClock } from "../transport/clock.ts";
+import { isDistributeError, StoreError } from "../wire/errors.ts";
+import { DownloadRun } from "./download-run.ts";
+import { runHasher } from "./hasher.ts";
+import type { FromWorker, ToWorker } from "./messages.ts";
+
+const worker = self as unknown as DedicatedWorkerGlobalScope; // the only global scope this script runs in
+
+/** `navigator.deviceMemory`, GiB, where the browser tells (Chromium). */
+interface NavigatorWithMemory {
+  readonly deviceMemory?: number;
+}
+
+function report(message: FromWorker): void {
+  worker.postMessage(message);
+}
+
+let run: Promise<DownloadRun> | undefined;
+
+worker.onmessage = (event: MessageEvent<ToWorker>) => {
+  const message = event.data;
+  switch (message.type) {
+    case "hash":
+      void runHasher(message.port);
+      return;
+    case "download":
+      run = DownloadRun.start(message.job, message.hasher, {
+        clock: systemClock(),
+        storage: navigator.storage,
+        fetch: (url, init) => fetch(url, init),
+        smallMemory: ((navigator as NavigatorWithMemory).deviceMemory ?? 8) <= 4,
+        report,
+      });
+      run.catch((cause: unknown) => {
+        const error = isDistributeError(cause)
+          ? cause
+          : new StoreError("store_unreadable", "The browser's storage failed.", { cause });
+        report({ type: "failed", family: error.family, code: error.code, message: error.message });
+      });
+      return;
+    case "allow_peers":
+      void run?.then((running) => {
+        running.allowPeers(message.rtc);
+      });
+      return;
+    case "forbid_peers":
+      void run?.then((running) => {
+        running.forbidPeers();
+      });
+      return;
+    case "cancel":
+      void run?.then((running) => running.cancel());
+  }
+};
+
+report({ type: "ready" });

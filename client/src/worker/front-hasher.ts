@@ -1,0 +1,94 @@
+/**
+ * The SHA-256 of the whole file while its segments come out of order: follows the contiguous front of what is stored,
+ * reads it back (it is still in the page cache: some GiB/s) and feeds the hasher worker in order.
+ *
+ * Two buffers go back and forth, so that one is read while the other is hashed; there are never more.
+ */
+
+import type { SegmentLayout } from "../core/segment-layout.ts";
+import type { DownloadStore } from "../storage/download-store.ts";
+import type { FromHasher, ToHasher } from "./messages.ts";
+
+const BUFFERS = 2;
+
+export class FrontHasher {
+  readonly #layout: SegmentLayout;
+  readonly #store: DownloadStore;
+  readonly #port: MessagePort;
+  readonly #stored: boolean[];
+  readonly #free: ArrayBuffer[] = [];
+  #next = 0;
+  #feeding = false;
+  #finish: ((sha256: string) => void) | undefined;
+  #fail: ((cause: unknown) => void) | undefined;
+
+  constructor(layout: SegmentLayout, store: DownloadStore, port: MessagePort) {
+    this.#layout = layout;
+    this.#store = store;
+    this.#port = port;
+    this.#stored = new Array<boolean>(layout.count).fill(false);
+    for (let count = 0; count < BUFFERS; count += 1) this.#free.push(new ArrayBuffer(layout.segmentSizeBytes));
+    port.onmessage = (event: MessageEvent<FromHasher>) => {
+      if (event.data.type === "digest") {
+        this.#finish?.(event.data.sha256);
+        return;
+      }
+      this.#free.push(event.data.buffer);
+      this.#feed();
+    };
+  }
+
+  /** A segment is in the store. */
+  segmentStored(index: number): void {
+    this.#stored[index] = true;
+    this.#feed();
+  }
+
+  /**
+   * Waits for the digest of the whole file; to be called once, at any time.
+   *
+   * @returns lower-case hexadecimal.
+   * @throws what the store threw when a segment could not be read back.
+   */
+  digest(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#fail = reject;
+      this.#feed();
+    });
+  }
+
+  close(): void {
+    this.#port.onmessage = null;
+    this.#port.close();
+  }
+
+  #feed(): void {
+    if (this.#feeding) return;
+    this.#feedAll().catch((cause: unknown) => this.#fail?.(cause));
+  }
+
+  async #feedAll(): Promise<void> {
+    this.#feeding = true;
+    try {
+      while (this.#next < this.#layout.count && this.#stored[this.#next] === true) {
+        const buffer = this.#free.pop();
+        if (buffer === undefined) return;
+        const lengthBytes = this.#layout.lengthOf(this.#next);
+        await this.#store.read(this.#layout.startOf(this.#next), new Uint8Array(buffer, 0, lengthBytes));
+        this.#next += 1;
+        this.#send({ type: "update", buffer, lengthBytes }, [buffer]);
+      }
+      if (this.#next === this.#layout.count && this.#finish !== undefined && this.#free.length === BUFFERS) {
+        this.#send({ type: "digest" }, []);
+      }
+    } finally {
+      // In the same turn in which the loop ended: a call that comes after it must not find the flag still up.
+      this.#feeding = false;
+    }
+  }
+
+  #send(message: ToHasher, transfer: Transferable[]): void {
+    this.#port.postMessage(message, transfer);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What a page and its download worker say to each other. One worker serves one download; a second worker from the same
+ * code hashes the whole file.
+ */
+
+import type { SourceState } from "../core/scheduler/messages.ts";
+import type { ErrorCode, ErrorFamily } from "../wire/messages.ts";
+import type { StoredFile } from "../storage/stored-file.ts";
+
+/** A mirror as the worker gets it, in the order in which they are to be asked. */
+export interface MirrorJob {
+  readonly url: string;
+  /** Why this page cannot ask it at all; null: it can be tried. */
+  readonly problem: ErrorCode | null;
+}
+
+/** All that the worker needs of a manifest which the page has verified. */
+export interface DownloadJob {
+  readonly fileId: string;
+  readonly sizeBytes: number;
+  readonly segmentSizeBytes: number;
+  /** The segment list, whose digest was checked: 32 bytes for each segment. */
+  readonly segmentList: Uint8Array<ArrayBuffer>;
+  readonly mirrors: readonly MirrorJob[];
+  /** The coordinator's session; null when there is none. */
+  readonly sessionUrl: string | null;
+}
+
+/** To the worker. The first message says what the worker is. */
+export type ToWorker =
+  | { readonly type: "hash"; readonly port: MessagePort }
+  | { readonly type: "download"; readonly job: DownloadJob; readonly hasher: MessagePort }
+  /** Donors may be asked from now on; the port leads to the page's `RtcHost`. */
+  | { readonly type: "allow_peers"; readonly rtc: MessagePort }
+  /** Mirrors only from now on: all connections to donors are closed. */
+  | { readonly type: "forbid_peers" }
+  | { readonly type: "cancel" };
+
+/** One source as the page shows it. */
+export interface SourceProgress {
+  /** A mirror's URL, or `donor 1`, `donor 2` … in order of their coming: a donor's address is nobody's business. */
+  readonly id: string;
+  readonly kind: "mirror" | "peer";
+  /** Verified bytes that came from it. */
+  readonly bytes: number;
+  readonly rateBytesPerS: number;
+  readonly state: SourceState;
+  /** Why it is not used at present, a code; null while it is. */
+  readonly problem: string | null;
+}
+
+/** A moment of a download. */
+export interface Progress {
+  /** Verified bytes; never goes back. */
+  readonly receivedBytes: number;
+  readonly rateBytesPerS: number;
+  readonly sources: readonly SourceProgress[];
+}
+
+/** From the worker. */
+export type FromWorker =
+  /** The worker runs; comes before anything is asked of it. */
+  | { readonly type: "ready" }
+  | { readonly type: "progress"; readonly progress: Progress }
+  /** All segments are right and stored, and so is the digest of the whole file. */
+  | { readonly type: "done"; readonly progress: Progress; readonly stored: StoredFile }
+  | {
+      readonly type: "failed";
+      readonly family: ErrorFamily;
+      readonly code: ErrorCode;
+      readonly message: string;
+    };
+
+/** To the hasher, on its port. `bytes` come in order of the file; the buffer is sent back. */
+export type ToHasher =
+  { readonly type: "update"; readonly buffer: ArrayBuffer; readonly lengthBytes: number } | { readonly type: "digest" };
+
+/** From the hasher. */
+export type FromHasher =
+  | { readonly type: "updated"; readonly buffer: ArrayBuffer }
+  /** Lower-case hexadecimal. */
+  | { readonly type: "digest"; readonly sha256: string };

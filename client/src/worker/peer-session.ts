@@ -1,0 +1,138 @@
+/**
+ * A download's conversation with its coordinator, and its donors.
+ *
+ * The session is there for every download that has an address for it, also with mirrors only: it carries the figures by
+ * which publishers see what donors saved them. Donors are asked for only between {@link PeerSession.allow} and
+ * {@link PeerSession.forbid}. The download does not need any of it: whatever fails here is silent.
+ */
+
+import type { Runs } from "../core/runs.ts";
+import { webCryptoHmac } from "../transport/hmac.ts";
+import { PeerPool, type PeerJob, type PeerPoolEvents } from "../transport/peer-pool.ts";
+import { RtcClient } from "../transport/rtc-client.ts";
+import { SessionClient, browserSessionWorld } from "../transport/session-client.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { Complete } from "../wire/decode.ts";
+import type { Usage, Welcome } from "../wire/messages.ts";
+
+/** How this program names itself to coordinators. */
+const AGENT = "distribute-io page";
+
+/** The figures are told again after so many more bytes, and at the end. */
+const USAGE_EVERY_BYTES = 16 * 1024 * 1024;
+
+/** What a download has had so far, cumulative. */
+export interface UsageFigures {
+  readonly mirrorBytes: number;
+  readonly donorBytes: number;
+  readonly rejectedBytes: number;
+}
+
+export class PeerSession {
+  readonly #job: PeerJob;
+  readonly #clock: Clock;
+  readonly #events: PeerPoolEvents;
+  readonly #session: SessionClient;
+  #welcome: Complete<Welcome> | undefined;
+  #pool: PeerPool | undefined;
+  #figures: UsageFigures = { mirrorBytes: 0, donorBytes: 0, rejectedBytes: 0 };
+  #toldBytes = 0;
+
+  constructor(sessionUrl: string, job: PeerJob, clock: Clock, events: PeerPoolEvents) {
+    this.#job = job;
+    this.#clock = clock;
+    this.#events = events;
+    this.#session = new SessionClient(
+      sessionUrl,
+      AGENT,
+      {
+        onWelcome: (welcome) => {
+          this.#welcome = welcome;
+          this.#pool?.onWelcome(welcome);
+          this.#toldBytes = 0; // a new session knows nothing
+        },
+        onMessage: (message) => {
+          this.#pool?.onMessage(message);
+        },
+        onLost: () => {
+          this.#welcome = undefined;
+          this.#pool?.onLost();
+        },
+      },
+      browserSessionWorld(),
+    );
+  }
+
+  /** Asks for donors from now on. Takes ownership of the port, which leads to the page's `RtcHost`. */
+  allow(rtc: MessagePort): void {
+    this.forbid();
+    this.#pool = new PeerPool(
+      this.#job,
+      new RtcClient(rtc),
+      { clock: this.#clock, hmac: webCryptoHmac },
+      (message) => this.#session.send(message),
+      this.#events,
+    );
+    if (this.#welcome !== undefined) this.#pool.onWelcome(this.#welcome);
+  }
+
+  /** Lets all donors go; asks for none until the next {@link allow}. */
+  forbid(): void {
+    this.#pool?.close();
+    this.#pool = undefined;
+  }
+
+  /** Something was stored, or a source failed: another set of donors may be useful. */
+  progressed(): void {
+    this.#pool?.progressed();
+  }
+
+  /** So many bytes of a donor were found right, in all. */
+  credited(sourceId: string, bytesTotal: number): void {
+    this.#pool?.credited(sourceId, bytesTotal);
+  }
+
+  /** A donor sent wrong bytes. */
+  lied(sourceId: string): void {
+    this.#pool?.lied(sourceId);
+  }
+
+  /** Notes the figures, and tells them from time to time. */
+  used(figures: UsageFigures): void {
+    this.#figures = figures;
+    const bytes = figures.mirrorBytes + figures.donorBytes + figures.rejectedBytes;
+    if (bytes >= this.#toldBytes + USAGE_EVERY_BYTES) this.#tell(bytes);
+  }
+
+  /** Tells the last figures and ends the session. */
+  close(): void {
+    this.forbid();
+    const { mirrorBytes, donorBytes, rejectedBytes } = this.#figures;
+    this.#tell(mirrorBytes + donorBytes + rejectedBytes);
+    this.#session.close();
+  }
+
+  #tell(bytes: number): void {
+    const { mirrorBytes, donorBytes, rejectedBytes } = this.#figures;
+    const usage: Usage = {
+      type: "usage",
+      file_id: this.#job.fileId,
+      mirror_bytes: mirrorBytes,
+      donor_bytes: donorBytes,
+      rejected_bytes: rejectedBytes,
+    };
+    if (this.#session.send(usage)) this.#toldBytes = bytes;
+  }
+}
+
+/** The segments that are not stored yet, as runs. */
+export function missingRuns(stored: readonly boolean[]): Runs {
+  const runs: [number, number][] = [];
+  stored.forEach((done, index) => {
+    if (done) return;
+    const last = runs.at(-1);
+    if (last?.[1] === index) last[1] = index + 1;
+    else runs.push([index, index + 1]);
+  });
+  return runs;
+}
