@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from distribute_io.core.scheduler.partial import PartialSegment
@@ -33,7 +33,7 @@ class Blame:
     __slots__ = ("_cases",)
 
     def __init__(self) -> None:
-        self._cases: dict[int, tuple[SourceId, ...]] = {}
+        self._cases: dict[int, tuple[Source, ...]] = {}
 
     def judge(self, index: int, partial: PartialSegment) -> Verdict:
         """A complete segment was rejected; its senders are marked as the verdict says."""
@@ -44,16 +44,14 @@ class Blame:
             return Verdict(senders[0], ())
         for source in senders:
             source.suspect()
-        self._cases[index] = tuple(source.source_id for source in senders)
-        return Verdict(None, tuple(senders))
+        self._cases[index] = tuple(senders)
+        return Verdict(None, self._cases[index])
 
-    def compared(
-        self, index: int, wrong: Iterable[SourceId], sources: Mapping[SourceId, Source]
-    ) -> tuple[SourceId, ...]:
+    def compared(self, index: int, wrong: Iterable[SourceId]) -> tuple[Source, ...]:
         """The parts of a rejected segment were compared. Returns the liars that are still to be banned."""
         suspects = self._cases.pop(index, ())
         named = set(wrong)
-        for source_id in suspects:
-            if source_id not in named:
-                sources[source_id].clear()
-        return tuple(source_id for source_id in suspects if source_id in named and sources[source_id].state != "banned")
+        for source in suspects:
+            if source.source_id not in named:
+                source.clear()
+        return tuple(source for source in suspects if source.source_id in named and source.state != "banned")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from distribute_io.core.scheduler.coverage import Piece, coverage, cut
 from distribute_io.core.scheduler.ledger import Ledger, align_down
@@ -18,19 +18,39 @@ from distribute_io.core.scheduler.sources import Source
 from distribute_io.core.scheduler.tuning import BACKLOG_RUNS_MAX, BALANCED_PATIENCE, MICROS_PER_S
 
 
-class Pick(NamedTuple):
-    """A decision: start a request for `[start, end)`.
-
-    `victim` is shortened to `victim_end` before. `rival` is the request that the new one hedges. `dropped` is cancelled
-    for being slow, and nothing is started.
-    """
+class Fetch(NamedTuple):
+    """Start a request for `[start, end)`, which is open."""
 
     start: int
     end: int
-    victim: Request | None = None
-    victim_end: int = 0
-    rival: Request | None = None
-    dropped: Request | None = None
+
+
+class Steal(NamedTuple):
+    """Shorten `victim` to `start`, then start a request for `[start, end)`."""
+
+    start: int
+    end: int
+    victim: Request
+
+
+class Hedge(NamedTuple):
+    """Shorten `rival` to `end` if it is longer, then start a request for `[start, end)` that races it."""
+
+    start: int
+    end: int
+    rival: Request
+    for_slowness: bool
+    """Is `rival` so slow that its source is put on probation when it loses?"""
+
+
+class Drop(NamedTuple):
+    """Cancel a request for being slow; nothing is started."""
+
+    victim: Request
+
+
+Pick: TypeAlias = Fetch | Steal | Hedge | Drop
+"""A decision: what a source does next."""
 
 
 class Outlook:
@@ -143,7 +163,7 @@ def _choose_solo(outlook: Outlook, source: Source) -> Pick | None:
             other.source_id not in senders and other.holds(index, index + 1) for other in outlook.usable
         ):
             continue
-        return Pick(ledger.start_of(index), ledger.end_of(index))
+        return Fetch(ledger.start_of(index), ledger.end_of(index))
     return None
 
 
@@ -153,7 +173,7 @@ def _choose_fragment(outlook: Outlook, source: Source) -> Pick | None:
     for start, end in outlook.ledger.fragments():
         index = outlook.ledger.segment_at(start)
         if source.holds(index, index + 1) and outlook.ledger.has_room(index):
-            return Pick(align_down(start), end)
+            return Fetch(align_down(start), end)
     return None
 
 
@@ -167,14 +187,15 @@ def _choose_run(outlook: Outlook, source: Source) -> Pick | None:
             if not outlook.ledger.has_room(run[0]):
                 return None
             count = request_segments(outlook, source)
-            if (
-                outlook.is_sole(source)
-                and source.received_bytes > 0
-                and source.finished_in_a_row + len(source.requests) > 0
-            ):
+            if _is_sole_and_at_work(outlook, source):
                 count = max(count, -(-(run[1] - run[0]) // _free_lanes(outlook, source)))
-            return Pick(ledger.start_of(run[0]), ledger.end_of(min(run[1], run[0] + count) - 1))
+            return Fetch(ledger.start_of(run[0]), ledger.end_of(min(run[1], run[0] + count) - 1))
     return None
+
+
+def _is_sole_and_at_work(outlook: Outlook, source: Source) -> bool:
+    """Does everything hang on this source, and has it shown that it delivers? Then it gets long requests (S7)."""
+    return outlook.is_sole(source) and source.received_bytes > 0 and source.finished_in_a_row + len(source.requests) > 0
 
 
 def _pieces_for(outlook: Outlook, source: Source) -> Sequence[Piece]:

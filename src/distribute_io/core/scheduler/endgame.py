@@ -5,11 +5,12 @@ Pure: reads the ledger and the sources, changes nothing.
 
 from __future__ import annotations
 
-from distribute_io.core.scheduler.choice import Outlook, Pick, choose_open_work, request_segments
+from distribute_io.core.scheduler.choice import Drop, Hedge, Outlook, Pick, Steal, choose_open_work, request_segments
 from distribute_io.core.scheduler.ledger import align_down, align_up
 from distribute_io.core.scheduler.requests import Request
 from distribute_io.core.scheduler.sources import Source
 from distribute_io.core.scheduler.tuning import (
+    ALIGN_BYTES,
     MICROS_PER_S,
     SLOW_AFTER_US,
     SLOW_FACTOR,
@@ -46,11 +47,11 @@ def _choose_rescue(outlook: Outlook, source: Source) -> Pick | None:
         if not ledger.may_mix(request):
             if request.stalled:
                 continue
-            return Pick(0, 0, dropped=request)
+            return Drop(request)
         if source.suspected:
             continue
         end = min(request.end, ledger.end_of(index))
-        return Pick(align_down(request.position), end, victim=request, victim_end=end, rival=request)
+        return Hedge(align_down(request.position), end, request, for_slowness=not request.stalled)
     return None
 
 
@@ -127,7 +128,7 @@ def _split(outlook: Outlook, source: Source, request: Request, rate: int, thief_
     end = high
     if high - start > wanted:
         end = (start + wanted) // ledger.segment_size_bytes * ledger.segment_size_bytes
-    return Pick(start, end, victim=request, victim_end=start)
+    return Steal(start, end, request)
 
 
 def _hedge(outlook: Outlook, source: Source, request: Request, rate: int) -> Pick | None:
@@ -145,10 +146,10 @@ def _hedge(outlook: Outlook, source: Source, request: Request, rate: int) -> Pic
     if 2 * left_us <= 3 * own_us + 2 * STEAL_GAIN_US_MIN:
         return None
     # A split is better where the part that stays with the victim does not take it longer than we need for all.
-    stays = rate * source.rate.latency_us // MICROS_PER_S + 65_536
+    stays = rate * source.rate.latency_us // MICROS_PER_S + ALIGN_BYTES
     if stays * MICROS_PER_S // rate <= own_us:
         return None
-    return Pick(start, request.end, rival=request)
+    return Hedge(start, request.end, request, for_slowness=False)
 
 
 def _segment_up(outlook: Outlook, byte: int) -> int:

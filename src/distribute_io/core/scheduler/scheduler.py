@@ -14,7 +14,7 @@ from typing import Literal, assert_never
 
 from distribute_io.core.scheduler import messages as m
 from distribute_io.core.scheduler.blame import Blame
-from distribute_io.core.scheduler.choice import Outlook, Pick, can_take_more
+from distribute_io.core.scheduler.choice import Drop, Hedge, Outlook, Pick, Steal, can_take_more
 from distribute_io.core.scheduler.clocks import Clocks
 from distribute_io.core.scheduler.endgame import choose
 from distribute_io.core.scheduler.ledger import Ledger
@@ -103,8 +103,8 @@ class Scheduler:
             case m.SegmentRejected():
                 self._take_rejected(event.segment_index, now_us)
             case m.PartsCompared():
-                for source_id in self._blame.compared(event.segment_index, event.wrong_source_ids, self._sources):
-                    self._ban(self._sources[source_id], "bad_part", now_us)
+                for liar in self._blame.compared(event.segment_index, event.wrong_source_ids):
+                    self._ban(liar, "bad_part", now_us)
             case m.SourceAdded():
                 self._take_added(event)
             case m.HoldingsChanged():
@@ -327,25 +327,29 @@ class Scheduler:
                     break
                 done = True
                 self._perform(pick, source, now_us)
-                if pick.dropped is not None:
+                if isinstance(pick, Drop):
                     return True  # a source went on probation: look anew
         return done
 
     def _perform(self, pick: Pick, source: Source, now_us: int) -> None:
-        if pick.dropped is not None:
-            self._cancel(pick.dropped, now_us)
-            self._probate(pick.dropped.source, "slow", now_us, None)
+        if isinstance(pick, Drop):
+            self._cancel(pick.victim, now_us)
+            self._probate(pick.victim.source, "slow", now_us, None)
             return
-        if pick.victim is not None and pick.victim_end < pick.victim.end:
-            self._shorten(pick.victim, pick.victim_end)
-        if pick.rival is None:
-            self._discard(pick.start, min(pick.end, self._segment_end(pick.start)), None)
+        if isinstance(pick, Steal):
+            self._shorten(pick.victim, pick.start)
+        if isinstance(pick, Hedge):
+            if pick.end < pick.rival.end:
+                self._shorten(pick.rival, pick.end)
+        else:
+            segment_end = self._ledger.end_of(self._ledger.segment_at(pick.start))
+            self._discard(pick.start, min(pick.end, segment_end), None)
         request = Request(self._next_request_id, source, pick.start, pick.end, now_us)
         self._next_request_id += 1
-        if pick.rival is not None:
+        if isinstance(pick, Hedge):
             request.rival = pick.rival
             pick.rival.rival = request
-            pick.rival.slow = pick.rival is pick.victim and not pick.rival.stalled
+            pick.rival.slow = pick.for_slowness
         self._ledger.start(request)
         self._actions.append(
             m.StartRequest(
@@ -355,9 +359,6 @@ class Scheduler:
                 end_byte=request.end,
             )
         )
-
-    def _segment_end(self, byte: int) -> int:
-        return self._ledger.end_of(self._ledger.segment_at(byte))
 
     def _unblock(self, now_us: int) -> bool:
         """Where pieces of segments that nobody may go on with block everything, drop them (S4, S13)."""

@@ -9,6 +9,7 @@ from distribute_io.core.scheduler.intervals import IntervalSet
 from distribute_io.core.scheduler.messages import SourceKind, SourceState, SourceStatus
 from distribute_io.core.scheduler.rates import RateEstimate
 from distribute_io.core.scheduler.tuning import (
+    BACKOFF_DOUBLINGS_MAX,
     BACKOFF_SLOW_US,
     BACKOFF_SLOW_US_MAX,
     BACKOFF_US,
@@ -36,6 +37,7 @@ class Source:
 
     __slots__ = (
         "_clean_segments",
+        "_slow_count",
         "_suspicions",
         "duplicate_bytes",
         "failures",
@@ -50,7 +52,6 @@ class Source:
         "rejected_bytes",
         "requests",
         "slots",
-        "slow_count",
         "source_id",
         "state",
         "suspected",
@@ -69,7 +70,7 @@ class Source:
         self.requests: list[Request] = []
         self.finished_in_a_row = 0
         self.failures = 0
-        self.slow_count = 0
+        self._slow_count = 0
         self.probation_until_us: int | None = None
         self.suspected = False
         self._suspicions = 0
@@ -107,10 +108,10 @@ class Source:
         """Give it no work for a while (S14). Returns False if it was on probation already and stays so as it was."""
         if self.state == "ready":
             if reason == "slow":
-                backoff_us = min(BACKOFF_SLOW_US << min(self.slow_count, 8), BACKOFF_SLOW_US_MAX)
-                self.slow_count += 1
+                backoff_us = min(BACKOFF_SLOW_US << min(self._slow_count, BACKOFF_DOUBLINGS_MAX), BACKOFF_SLOW_US_MAX)
+                self._slow_count += 1
             else:
-                backoff_us = min(BACKOFF_US << min(self.failures, 8), BACKOFF_US_MAX)
+                backoff_us = min(BACKOFF_US << min(self.failures, BACKOFF_DOUBLINGS_MAX), BACKOFF_US_MAX)
                 self.failures += 1
         elif self.state == "probation" and retry_after_us is not None:
             backoff_us = 0

@@ -53,6 +53,8 @@ BACKOFF_US_MAX: Final = 8_000_000
 """Longest probation after failures (S14)."""
 BACKOFF_SLOW_US_MAX: Final = 160_000_000
 """Longest probation of slow sources (S14)."""
+BACKOFF_DOUBLINGS_MAX: Final = 8
+"""A probation does not double more often than this (S14)."""
 RETRY_AFTER_US_MAX: Final = 600_000_000
 """A source's own `retry_after_us` is honoured up to this (S14)."""
 

@@ -1,0 +1,208 @@
+/**
+ * Which range a source gets next, while there is work that nobody does (S4, S6 to S9, S13).
+ *
+ * Pure: reads the ledger and the sources, changes nothing. What happens when nothing is open is in endgame.ts.
+ */
+
+import type { Settings } from "./config.ts";
+import { coverage, cut, type Piece } from "./coverage.ts";
+import { divide, divideUp, multiplyDivide } from "./exact.ts";
+import { alignDown, ascending, type Ledger } from "./ledger.ts";
+import type { Request } from "./requests.ts";
+import type { Source } from "./sources.ts";
+import { BACKLOG_RUNS_MAX, BALANCED_PATIENCE, MICROS_PER_S } from "./tuning.ts";
+
+/** A decision: what a source does next. */
+export type Pick =
+  /** Start a request for `[start, end)`, which is open. */
+  | { readonly kind: "start"; readonly start: number; readonly end: number }
+  /** Shorten `victim` to `start`, then start a request for `[start, end)`. */
+  | { readonly kind: "steal"; readonly start: number; readonly end: number; readonly victim: Request }
+  /** Shorten `rival` to `end` if it is longer, then start a request for `[start, end)` that races it. */
+  | {
+      readonly kind: "hedge";
+      readonly start: number;
+      readonly end: number;
+      readonly rival: Request;
+      /** Is `rival` so slow that its source is put on probation when it loses? */
+      readonly forSlowness: boolean;
+    }
+  /** Cancel a request for being slow; nothing is started. */
+  | { readonly kind: "drop"; readonly victim: Request };
+
+/** What a choice looks at, at one moment. */
+export class Outlook {
+  readonly settings: Settings;
+  readonly ledger: Ledger;
+  readonly nowUs: number;
+  readonly ready: readonly Source[];
+  readonly usable: readonly Source[];
+  readonly #elapsedUs: number;
+  #peers: readonly Source[] | null = null;
+  #pieces: readonly Piece[] | null = null;
+
+  /**
+   * @param sources all sources in the order of `SourceAdded`.
+   * @param startedUs when the download began.
+   */
+  constructor(settings: Settings, ledger: Ledger, sources: readonly Source[], nowUs: number, startedUs: number) {
+    this.settings = settings;
+    this.ledger = ledger;
+    this.nowUs = nowUs;
+    this.ready = sources.filter((source) => source.state === "ready");
+    this.usable = sources.filter((source) => source.usable);
+    this.#elapsedUs = nowUs - startedUs;
+  }
+
+  /** Ready peers that deliver. */
+  get peers(): readonly Source[] {
+    this.#peers ??= this.ready.filter(
+      (source) => source.kind === "peer" && !source.requests.some((request) => request.stalled),
+    );
+    return this.#peers;
+  }
+
+  /** How many of them hold what. */
+  get pieces(): readonly Piece[] {
+    this.#pieces ??= coverage(
+      this.ledger.segments,
+      this.peers.map((peer) => peer.holdings),
+    );
+    return this.#pieces;
+  }
+
+  /** Ready sources: peers before mirrors, those that hold little first (S8). */
+  inOrderOfChoice(): readonly Source[] {
+    const held = (source: Source): number => source.holdings?.total ?? this.ledger.segments;
+    return [...this.ready].sort(
+      (a, b) => Number(a.kind === "mirror") - Number(b.kind === "mirror") || held(a) - held(b) || a.ordinal - b.ordinal,
+    );
+  }
+
+  /** Is no other source ready? */
+  isSole(source: Source): boolean {
+    return this.ready.every((other) => other === source);
+  }
+
+  /** Open bytes of a piece, in its first runs: enough to compare pieces by, and bounded work. */
+  openBytes(piece: Piece): number {
+    let bytes = 0;
+    let runs = 0;
+    for (const [start, end] of this.ledger.open.within(
+      this.ledger.startOf(piece.first),
+      this.ledger.endOf(piece.end - 1),
+    )) {
+      if (runs >= BACKLOG_RUNS_MAX) break;
+      bytes += end - start;
+      runs += 1;
+    }
+    return bytes;
+  }
+
+  /** May mirrors fetch what peers hold (S9)? */
+  mirrorsMayTakeCovered(): boolean {
+    if (this.settings.policy === "fast" || this.peers.length === 0) return true;
+    if (this.settings.policy === "spare-mirrors") return false;
+    let rate = 0;
+    let covered = 0;
+    for (const peer of this.peers) {
+      rate += peer.rate.at(this.nowUs) ?? 0;
+      for (const request of peer.requests) covered += request.remainingBytes;
+    }
+    for (const piece of this.pieces) if (piece.holders > 0) covered += this.openBytes(piece);
+    return rate === 0 || multiplyDivide(covered, MICROS_PER_S, rate) * BALANCED_PATIENCE > this.#elapsedUs;
+  }
+}
+
+/** Has this ready source a slot for one more request now (S6)? */
+export function canTakeMore(outlook: Outlook, source: Source): boolean {
+  const requests = source.requests;
+  if (requests.length >= source.slots || outlook.ledger.requests.size >= outlook.settings.maxOpenRequests) return false;
+  if (requests.some((request) => request.stalled)) return outlook.isSole(source);
+  return freeLanes(outlook, source) > 0;
+}
+
+/** Work that nobody does: solo segments, then pieces of segments, then runs of whole ones. */
+export function chooseOpenWork(outlook: Outlook, source: Source): Pick | null {
+  return chooseSolo(outlook, source) ?? chooseFragment(outlook, source) ?? chooseRun(outlook, source);
+}
+
+/** How many segments a request to this source should have, 1 or more (S7). */
+export function requestSegments(outlook: Outlook, source: Source): number {
+  const { firstRequestBytes, segmentSizeBytes } = outlook.settings;
+  const rate = source.rate.at(outlook.nowUs);
+  if (rate === null) return divideUp(firstRequestBytes, segmentSizeBytes);
+  let total = 0;
+  for (const other of outlook.ready) total += other.rate.at(outlook.nowUs) ?? 0;
+  const share = multiplyDivide(outlook.ledger.leftBytes, rate, total);
+  const horizon = multiplyDivide(rate, source.horizonUs(), MICROS_PER_S);
+  return Math.max(1, divide(Math.min(horizon, share), segmentSizeBytes));
+}
+
+function freeLanes(outlook: Outlook, source: Source): number {
+  const busy = source.requests.filter((request) => !request.isEnding(outlook.nowUs)).length;
+  return Math.max(1, source.slots - 1) - busy;
+}
+
+function chooseSolo(outlook: Outlook, source: Source): Pick | null {
+  const { ledger } = outlook;
+  for (const index of ascending(ledger.soloOpen)) {
+    if (!source.holds(index, index + 1) || !ledger.hasRoom(index)) continue;
+    const senders = ledger.solo.get(index) ?? new Set();
+    const others = outlook.usable.some((other) => !senders.has(other.sourceId) && other.holds(index, index + 1));
+    if (senders.has(source.sourceId) && others) continue;
+    return { kind: "start", start: ledger.startOf(index), end: ledger.endOf(index) };
+  }
+  return null;
+}
+
+function chooseFragment(outlook: Outlook, source: Source): Pick | null {
+  if (source.suspected) return null;
+  for (const [start, end] of outlook.ledger.fragments()) {
+    const index = outlook.ledger.segmentAt(start);
+    if (source.holds(index, index + 1) && outlook.ledger.hasRoom(index)) {
+      return { kind: "start", start: alignDown(start), end };
+    }
+  }
+  return null;
+}
+
+function chooseRun(outlook: Outlook, source: Source): Pick | null {
+  const { ledger } = outlook;
+  for (const piece of piecesFor(outlook, source)) {
+    for (const [first, end] of cut(piece, source.holdings)) {
+      const run = ledger.wholeRun(first, end);
+      if (run === null) continue;
+      const [runFirst, runEnd] = run;
+      if (!ledger.hasRoom(runFirst)) return null;
+      let count = requestSegments(outlook, source);
+      if (isSoleAndAtWork(outlook, source)) {
+        count = Math.max(count, divideUp(runEnd - runFirst, freeLanes(outlook, source)));
+      }
+      return {
+        kind: "start",
+        start: ledger.startOf(runFirst),
+        end: ledger.endOf(Math.min(runEnd, runFirst + count) - 1),
+      };
+    }
+  }
+  return null;
+}
+
+/** Does everything hang on this source, and has it shown that it delivers? Then it gets long requests (S7). */
+function isSoleAndAtWork(outlook: Outlook, source: Source): boolean {
+  return outlook.isSole(source) && source.receivedBytes > 0 && source.finishedInARow + source.requests.length > 0;
+}
+
+/** The pieces in the order in which `source` looks for work (S8). */
+function piecesFor(outlook: Outlook, source: Source): readonly Piece[] {
+  const { ledger, pieces, settings } = outlook;
+  if (source.kind === "peer") return pieces;
+  if (settings.policy === "fast") return [{ holders: 0, first: 0, end: ledger.segments }];
+  const bare = pieces.filter((piece) => piece.holders === 0);
+  const covered = pieces.filter((piece) => piece.holders > 0);
+  if (covered.length === 0 || bare.some((piece) => ledger.wholeRun(piece.first, piece.end) !== null)) return bare;
+  if (!outlook.mirrorsMayTakeCovered()) return [];
+  const backlog = new Map(covered.map((piece) => [piece, divide(outlook.openBytes(piece), piece.holders)]));
+  return covered.sort((a, b) => (backlog.get(b) ?? 0) - (backlog.get(a) ?? 0) || a.first - b.first);
+}
