@@ -52,7 +52,7 @@ async function bundle(name, entry) {
     write: false,
     target: "es2022",
     format: name.endsWith(".css") ? undefined : name === MODULE ? "esm" : "iife",
-    charset: "utf8",
+    charset: "ascii", // a page that includes a script decides how its bytes are read
     legalComments: "none",
     logLevel: "warning",
     define: {

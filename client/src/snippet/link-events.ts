@@ -2,17 +2,9 @@
 
 import type { TrustedFile } from "../download/trust.ts";
 import type { ErrorCode } from "../wire/messages.ts";
-import type { Progress } from "../worker/messages.ts";
+import type { Progress, SourceProgress } from "../worker/messages.ts";
 
 export type EventKind = "start" | "progress" | "verified" | "saved" | "error" | "fallback";
-
-/** One source in an event. */
-export interface SourceDetail {
-  readonly id: string;
-  readonly kind: "mirror" | "peer";
-  readonly bytes: number;
-  readonly rateBytesPerS: number;
-}
 
 /** `event.detail` of every `distribute:` event. What is not known yet is null. */
 export interface EventDetail {
@@ -22,7 +14,7 @@ export interface EventDetail {
   /** Verified bytes. */
   readonly receivedBytes: number;
   readonly rateBytesPerS: number;
-  readonly sources: readonly SourceDetail[];
+  readonly sources: readonly SourceProgress[];
   /** On `verified`: the whole file's SHA-256, hexadecimal. */
   readonly sha256?: string;
   /** On `verified`: the pinned key that signed it; null when the page pins none. */
@@ -46,7 +38,7 @@ export function announce(link: HTMLAnchorElement, kind: EventKind, { file, progr
     sizeBytes: file?.sizeBytes ?? null,
     receivedBytes: progress.receivedBytes,
     rateBytesPerS: progress.rateBytesPerS,
-    sources: progress.sources.map(({ id, kind, bytes, rateBytesPerS }) => ({ id, kind, bytes, rateBytesPerS })),
+    sources: progress.sources,
     ...rest,
   };
   link.dispatchEvent(new CustomEvent(`distribute:${kind}`, { bubbles: true, composed: true, detail }));

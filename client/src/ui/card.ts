@@ -103,6 +103,7 @@ export class Card {
   /** The file is right. `coordinator` is whose list it matches when no key was pinned. */
   verified(sha256: string, signedBy: string | null, coordinator: string): void {
     this.#percent = 100;
+    for (const rate of this.#sources.querySelectorAll('li[data-state="ready"] .rate')) setText(rate, "");
     this.#bar.dataset["tone"] = "good";
     this.#showPercent(100, STRINGS.saved);
     this.#showState(signedBy === null ? STRINGS.verifiedListed(coordinator) : STRINGS.verifiedPinned, "good");

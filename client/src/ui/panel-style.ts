@@ -85,7 +85,8 @@ li { display: grid; grid-template-columns: 10px minmax(0, 1fr) auto auto; gap: 8
 li::before { content: ""; inline-size: 10px; block-size: 10px; border-radius: 3px; background: var(--accent); }
 li[data-kind="peer"]::before { border-radius: 50%; background: var(--donor); }
 li .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-li .rate { color: var(--faint); min-inline-size: 5.5em; text-align: end; }
+li .rate { color: var(--faint); text-align: end; }
+li .bytes { min-inline-size: 5em; text-align: end; }
 li[data-out] .name, li[data-out] .rate { color: var(--faint); }
 li[data-state="banned"] .rate { color: var(--bad); }
 .small { font-size: 13px; color: var(--faint); }

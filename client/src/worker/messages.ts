@@ -44,6 +44,7 @@ export interface SourceProgress {
   /** Verified bytes that came from it. */
   readonly bytes: number;
   readonly rateBytesPerS: number;
+  /** `ready` while it is used; `probation`, `excluded`, `banned` (it sent wrong bytes) and `removed` say that it is not. */
   readonly state: SourceState;
   /** Why it is not used at present, a code; null while it is. */
   readonly problem: string | null;
