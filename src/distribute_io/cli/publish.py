@@ -20,7 +20,7 @@ def publish(
         list[str] | None,
         typer.Option("--mirror", metavar="URL", help="Where the file can be fetched; ending in /: a base. Repeatable."),
     ] = None,
-    cause: Annotated[str, typer.Option(help="What donors give to: 1 to 64 of a-z, 0-9 and -.")] = "default",
+    cause: Annotated[str, typer.Option(help="What donors give to: 1 to 64 of a-z, 0-9 and -.")] = "main",
     keys: Annotated[
         list[Path] | None,
         typer.Option(

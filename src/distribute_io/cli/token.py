@@ -6,34 +6,19 @@ other proof. A token's text is shown once, when it is made; the catalogue keeps 
 
 from __future__ import annotations
 
-import asyncio
-import os
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
+from distribute_io.cli.local_catalogue import ACTOR, ConfigFile, DataDir, coordinator_config, with_catalogue
 from distribute_io.coordinator import links
-from distribute_io.coordinator.app import open_catalogue
 from distribute_io.coordinator.bearer import ANY, new_token
-from distribute_io.coordinator.config_sources import load
 from distribute_io.errors import RefusedError, UsageError
 from distribute_io.manifest.names import check_cause
 from distribute_io.manifest.timestamps import format_timestamp
-from distribute_io.stores.catalogue import Catalogue
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the tokens of publishers.")
-
-_ACTOR = "cli"
-T = TypeVar("T")
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="The coordinator's data directory.", show_default="~/.local/share/distribute-io/serve"),
-]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="The coordinator's configuration.")]
 
 
 @app.command()
@@ -61,7 +46,7 @@ def create(
         origins=[origin if origin == ANY else _checked_origin(origin) for origin in origins or []],
         now_s=int(time.time()),
     )
-    _with_catalogue(data_dir, config, lambda catalogue: catalogue.put_token(record, actor=_ACTOR))
+    with_catalogue(coordinator_config(data_dir, config), lambda catalogue: catalogue.put_token(record, actor=ACTOR))
     typer.echo(f"Token {record.token_id}; it is shown only now:", err=True)
     typer.echo(told)
 
@@ -70,7 +55,7 @@ def create(
 def list_tokens(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """List all tokens with their scopes."""
     # One line each and never folded, so that other programs can read it.
-    for token in _with_catalogue(data_dir, config, lambda catalogue: catalogue.tokens()):
+    for token in with_catalogue(coordinator_config(data_dir, config), lambda catalogue: catalogue.tokens()):
         state = "valid" if token.revoked_at_s is None else f"revoked {format_timestamp(token.revoked_at_s)}"
         scope = f"causes {','.join(token.causes)}  origins {','.join(token.origins) or 'none'}"
         typer.echo(
@@ -86,8 +71,9 @@ def revoke(
 ) -> None:
     """Revoke a token; what was published with it stays."""
     now_s = int(time.time())
-    if not _with_catalogue(
-        data_dir, config, lambda catalogue: catalogue.revoke_token(token_id, actor=_ACTOR, at_s=now_s)
+    if not with_catalogue(
+        coordinator_config(data_dir, config),
+        lambda catalogue: catalogue.revoke_token(token_id, actor=ACTOR, at_s=now_s),
     ):
         raise RefusedError("token_invalid", f"There is no valid token {token_id}: `dio token list` shows all.")
     typer.echo(f"revoked {token_id}", err=True)
@@ -98,18 +84,3 @@ def _checked_origin(text: str) -> str:
         return links.origin(text)
     except RefusedError as error:
         raise UsageError("bad_argument", f"{text!a} is no origin; write it as https://host[:port]") from error
-
-
-def _with_catalogue(data_dir: Path | None, file: Path | None, use: Callable[[Catalogue], Awaitable[T]]) -> T:
-    """Open the catalogue that the coordinator of this configuration has, use it, and close it."""
-    flags: dict[str, object] = {"data_dir": None if data_dir is None else str(data_dir)}
-    config = load(flags=flags, environment=os.environ, file=file).config
-
-    async def run() -> T:
-        catalogue = open_catalogue(config)
-        try:
-            return await use(catalogue)
-        finally:
-            await catalogue.close()
-
-    return asyncio.run(run())

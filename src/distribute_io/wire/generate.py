@@ -26,7 +26,7 @@ _FAMILIES: Final = {
     "protocol": ("RemoteProtocolError", "the other end: it is disconnected", "1"),
     "source": ("SourceError", "nobody: another source is tried", "1"),
     "integrity": ("IntegrityError", "nobody may go on: bytes or signatures are not the publisher's", "3"),
-    "manifest": ("ManifestError", "the publisher", "3"),
+    "manifest": ("ManifestError", "the publisher", "1"),
     "refused": ("RefusedError", "who asked: the coordinator said no", "1"),
     "store": ("StoreError", "the operator or the user: disk or database", "1"),
 }
