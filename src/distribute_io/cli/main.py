@@ -48,6 +48,9 @@ _EXIT_CODES: Final[dict[str, int]] = {"usage": EXIT_USAGE, "integrity": EXIT_VER
 """Exit code by family of the error; a family that is not here is `EXIT_FAILED`."""
 
 
+_OPTIONS_OF_A_PROGRAM: Final = frozenset({"install_completion", "show_completion"})
+
+
 class LazyGroup(TyperGroup):
     """Knows all commands by name and line, and loads the one that is called."""
 
@@ -65,6 +68,8 @@ def load_command(name: str) -> Any:  # Any: typer keeps its command's type priva
     """Imports the module of one command and returns what typer made of it."""
     command = typer.main.get_command(importlib.import_module(f"distribute_io.cli.{name}").app)
     command.name = name
+    # Each module's app is one of typer's own programs, with options of a program; completion is that of `dio` alone.
+    command.params = [option for option in command.params if option.name not in _OPTIONS_OF_A_PROGRAM]
     return command
 
 
