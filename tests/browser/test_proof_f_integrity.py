@@ -1,0 +1,79 @@
+"""Proof f: a failure of integrity is not a failure of availability. It stops, names the error, and offers the plain
+link as a choice; it never follows it by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+
+from playwright.sync_api import Route
+
+from tests.harness.browser import wait_for_download
+from tests.harness.chromium import Chromium, ChromiumPage
+from tests.harness.coordinator import Release
+from tests.harness.downloads import Visitor
+from tests.harness.processes import Stage
+from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
+
+_ANOTHER_KEY = "ed25519:" + base64.b64encode(bytes(range(32))).decode()
+
+
+def published(stage: Stage) -> tuple[Scene, Release, dict[str, str]]:
+    scene = make_scene(stage, [MirrorPlan(rate=None), MirrorPlan(rate=None)])
+    release = scene.publish("release-1.0.iso", 6 * MIB)
+    return scene, release, {"iso": scene.mirrors[0].link(release.name)}
+
+
+def assert_it_stopped_and_offers_the_plain_link(visitor: Visitor, href: str) -> None:
+    """Nothing was saved and the page is where it was; the panel's own link brings the file when it is chosen."""
+    page = visitor.page
+    assert isinstance(page, ChromiumPage)
+    assert visitor.events("verified", "saved", "fallback") == []
+    assert page.downloads() == []
+    assert page.evaluate("document.title") == "Releases"
+    # The first link is the page's own, any other is the panel's.
+    choice = page.playwright.locator(f'a[href="{href}"]').nth(1)
+    choice.wait_for(timeout=5_000)
+    choice.click()
+    wait_for_download(page)
+
+
+def test_a_wrong_pinned_key_is_refused(stage: Stage, chromium: Callable[..., Chromium]) -> None:
+    scene, _, links = published(stage)
+    visitor = scene.visit(chromium("visitor"), links, attributes={"data-key": _ANOTHER_KEY})
+    visitor.click("iso")
+    visitor.expect_error("untrusted_manifest")
+    assert_it_stopped_and_offers_the_plain_link(visitor, links["iso"])
+
+
+def test_a_tampered_manifest_is_refused(stage: Stage, chromium: Callable[..., Chromium]) -> None:
+    scene, _, links = published(stage)
+    visitor = scene.visit(chromium("visitor"), links)
+    page = visitor.page
+    assert isinstance(page, ChromiumPage)
+
+    def tamper(route: Route) -> None:
+        """What a coordinator that turned bad would do: another digest under the old signature."""
+        entry = route.fetch().json()
+        payload = json.loads(base64.b64decode(entry["manifests"][0]["payload"]))
+        payload["sha256"] = entry["file_id"] = hashlib.sha256(b"something else").hexdigest()
+        entry["manifests"][0]["payload"] = base64.b64encode(json.dumps(payload).encode()).decode()
+        route.fulfill(json=entry, headers={"Access-Control-Allow-Origin": "*"})
+
+    page.playwright.route("**/api/v1/resolve**", tamper)
+    visitor.click("iso")
+    visitor.expect_error("bad_signature", "untrusted_manifest")
+    assert_it_stopped_and_offers_the_plain_link(visitor, links["iso"])
+
+
+def test_when_all_sources_lie_it_stops(stage: Stage, chromium: Callable[..., Chromium]) -> None:
+    scene, _, links = published(stage)
+    for mirror in scene.mirrors:
+        mirror.change(misbehave=["flip"])
+    visitor = scene.visit(chromium("visitor"), links)
+    visitor.click("iso")
+    visitor.expect_error("all_sources_lie")
+    assert_it_stopped_and_offers_the_plain_link(visitor, links["iso"])
