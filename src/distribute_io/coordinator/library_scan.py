@@ -1,6 +1,6 @@
 """What lies under the published folder: one walk over it, and the names by which its files are published.
 
-Rules, as a publisher would expect them (docs/how-to/publish-a-folder.md):
+Rules, as a publisher would expect them (docs/operating.md):
 
 1. Regular files are published by their path below the folder, so equal base names in two subfolders are two files.
 2. Names that begin with a dot are left out, files and folders alike, and so is the data directory if it lies inside.
