@@ -6,6 +6,7 @@ Progress and warnings go to stderr. stdout gets one line for each file, or with 
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from distribute_io import __version__
 from distribute_io.cli.get_progress import show_progress
 from distribute_io.download.existing import is_there_already
 from distribute_io.download.fetch import FetchOptions, FetchResult, Peers, fetch
@@ -125,20 +127,37 @@ def _get_one(
 def _download(
     plan: DownloadPlan, target: Path, policy: HttpPolicy, limit: RateLimit | None, *, mirrors_only: bool
 ) -> FetchResult:
-    peers: Peers | None = None
     with show_progress(plan.manifest.name) as view:
         options = FetchOptions(target=target, policy=policy, limit=limit, on_snapshot=view.show)
         try:
-            return asyncio.run(_until_done(plan, options, peers))
+            return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only))
         except KeyboardInterrupt:
             view.say(f"stopped; the same command goes on from here ({target.name}.part is kept)")
             raise
 
 
-async def _until_done(plan: DownloadPlan, options: FetchOptions, peers: Peers | None) -> FetchResult:
+async def _until_done(plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool) -> FetchResult:
     # As Ctrl-C: what was written becomes durable, and the exit code is 130.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
-    return await fetch(plan, options, peers=peers)
+    return await fetch(plan, options, peers=None if mirrors_only else _donors(plan, options))
+
+
+def _donors(plan: DownloadPlan, options: FetchOptions) -> Peers | None:
+    """Donors of the plan's coordinator. Without one, and with mirrors only, no WebRTC code is even loaded."""
+    if plan.session_url is None:
+        return None
+    from distribute_io.download.peer_pool import PeerPool
+    from distribute_io.transport.webrtc_reactor import ReactorEngine
+
+    return PeerPool(
+        ReactorEngine(),
+        session_url=plan.session_url,
+        agent=f"dio/{__version__}",
+        file_id=plan.manifest.sha256,
+        segments=len(plan.segment_list),
+        limit=options.limit,
+        rng=random.Random(),
+    )
 
 
 def _warn(text: str) -> None:

@@ -206,7 +206,7 @@ class Driver:
         for opened in self._open.values():
             opened.request.cancelled.set()
         self._open.clear()
-        for source in self._sources.values():
+        for source in list(self._sources.values()):  # closing a peer removes it from the table
             source.close()
         self._joiner.shutdown(wait=True, cancel_futures=True)
 
@@ -380,6 +380,8 @@ class Driver:
                 self._keep_digests(index, parts)
             case m.BanSource(source_id=source_id, reason=reason):
                 self.banned[source_id] = reason
+                if source_id in self._sources:
+                    self._sources[source_id].accuse()
                 self._drop_source(source_id)
             case m.ExcludeSource(source_id=source_id):
                 self._drop_source(source_id)

@@ -26,7 +26,7 @@ from distribute_io.core.runs import Runs
 from distribute_io.core.scheduler import messages as m
 from distribute_io.download.driver import Driver, GaveUpError, SegmentFile
 from distribute_io.download.file_digest import FileDigest
-from distribute_io.download.mirror import MirrorParts, MirrorSource
+from distribute_io.download.mirror import MirrorParts, MirrorSource, SegmentWriter
 from distribute_io.download.part_file import PartFile
 from distribute_io.download.plan import DownloadPlan
 from distribute_io.download.rate_limit import RateLimit
@@ -40,6 +40,10 @@ CONNECTIONS_PER_MIRROR: Final = 3
 
 _IN_FLIGHT_BYTES_MAX: Final = 64 * 2**20
 """Sixteen of the largest segments: what is received and not verified yet stays in memory."""
+
+_MIRRORS_GRACE_US: Final = 5_000_000
+_PEERS_GRACE_US: Final = 20_000_000
+"""A download from donors alone waits longer: a session, an introduction and a handshake come before the first one."""
 
 _ROUNDS_MAX: Final = 3
 _WATCH_EVERY_S: Final = 0.25
@@ -86,7 +90,7 @@ class FetchResult(Struct, frozen=True, kw_only=True):
 class Peers(Protocol):
     """Donors as sources: found through the coordinator's session, for as long as the download runs."""
 
-    async def attach(self, driver: Driver, exits: AsyncExitStack) -> None:
+    async def attach(self, driver: Driver, writer: SegmentWriter, exits: AsyncExitStack) -> None:
         """Begin to look for donors and add them to the driver; register on `exits` how to end that."""
         ...
 
@@ -187,6 +191,7 @@ class _Download:
                 segment_size_bytes=manifest.segment_size_bytes,
                 missing=missing,
                 max_in_flight_bytes=_IN_FLIGHT_BYTES_MAX,
+                no_source_grace_us=_PEERS_GRACE_US if self._peers is not None else _MIRRORS_GRACE_US,
             )
             async with AsyncExitStack() as exits:
                 driver = Driver(file, self._part, config=config, held=held, on_front=digest.advance)
@@ -206,7 +211,7 @@ class _Download:
         exits.callback(running.cancel)
         self._add_mirrors(driver, file)
         if self._peers is not None:
-            await self._peers.attach(driver, exits)
+            await self._peers.attach(driver, file, exits)
         await asyncio.wait({watcher, running}, return_when=asyncio.FIRST_COMPLETED)
         if watcher.done():
             watcher.result()  # raises what the part file's own thread met

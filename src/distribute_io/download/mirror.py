@@ -98,6 +98,9 @@ class MirrorSource:
     def verified(self, size_bytes: int) -> None:
         """Mirrors get no receipts."""
 
+    def accuse(self) -> None:
+        """There is nobody to tell: the driver names banned mirrors."""
+
     def close(self) -> None:
         """End all threads; those that wait for the mirror are woken."""
         for thread in self._threads:

@@ -77,6 +77,10 @@ class Source(Protocol):
         """So many bytes that this source sent were found right."""
         ...
 
+    def accuse(self) -> None:
+        """This source sent wrong bytes. `close` follows."""
+        ...
+
     def close(self) -> None:
         """End it, and all requests with it. What it holds (threads, sockets) is let go soon after."""
         ...

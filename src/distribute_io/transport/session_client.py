@@ -14,6 +14,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from typing import Final, Protocol
 
@@ -89,6 +90,14 @@ class SessionClient:
         self._queued_bytes += len(data)
         self._outbox.put_nowait(data)
 
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until what was sent has left, for a while at most."""
+        outbox = self._outbox
+        if outbox is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await outbox.join()
+
     async def run(self) -> None:
         """Keep a session for as long as this is not cancelled."""
         attempt = 0
@@ -149,10 +158,12 @@ class SessionClient:
             try:
                 async with asyncio.timeout(HEARTBEAT_MS / 1000):
                     data = await outbox.get()
-                self._queued_bytes -= len(data)
             except TimeoutError:
-                data = _encoder.encode(Ping())
+                await socket.send_str(_encoder.encode(Ping()).decode())
+                continue
+            self._queued_bytes -= len(data)
             await socket.send_str(data.decode())
+            outbox.task_done()
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse, outcome: _Outcome) -> None:
         while True:
