@@ -9,14 +9,18 @@ import pytest
 
 from tests.harness.processes import Stage
 
-_STAGE = pytest.StashKey[Stage]()
-
 
 @pytest.fixture
-def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[Stage]:
     """The processes of one test; their output is part of the report when it fails."""
     with Stage(tmp_path / "stage") as started:
-        request.node.stash[_STAGE] = started
+        yield started
+
+
+@pytest.fixture(scope="module")
+def module_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The processes that all tests of a module share, where starting them for each would cost minutes."""
+    with Stage(tmp_path_factory.mktemp("module")) as started:
         yield started
 
 
@@ -24,7 +28,7 @@ def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the processes' output to the report of a failed test."""
     report = yield
-    stage = item.stash.get(_STAGE, None)
-    if stage is not None and report.failed:
-        report.sections.append(("processes", stage.report()))
+    if report.failed and isinstance(item, pytest.Function):
+        stages = {value for value in item.funcargs.values() if isinstance(value, Stage)}
+        report.sections.extend(("processes", stage.report()) for stage in stages)
     return report

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+import pytest
+
 from tests.harness.browser import Page, wait_for_download
 from tests.harness.chromium import Chromium, ChromiumPage
 from tests.harness.coordinator import Release, make_release
@@ -15,10 +17,19 @@ from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 _WITHOUT_WEBRTC = "for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection']) delete window[name];"
 
 
-def published(stage: Stage) -> tuple[Scene, Release, dict[str, str]]:
+Published = tuple[Scene, Release, dict[str, str]]
+
+
+def publish(stage: Stage) -> Published:
     scene = make_scene(stage, [MirrorPlan(rate=None)])
     release = scene.publish("release-1.0.iso", 4 * MIB)
     return scene, release, {"iso": scene.mirrors[0].link(release.name)}
+
+
+@pytest.fixture(scope="module")
+def published(module_stage: Stage) -> Published:
+    """For the tests that leave the coordinator alone."""
+    return publish(module_stage)
 
 
 def assert_plainly_saved(page: Page, release: Release) -> None:
@@ -27,15 +38,15 @@ def assert_plainly_saved(page: Page, release: Release) -> None:
     assert hashlib.sha256(saved.path.read_bytes()).hexdigest() == release.sha256
 
 
-def test_without_javascript_the_link_is_a_link(stage: Stage, chromium: Callable[..., Chromium]) -> None:
-    scene, release, links = published(stage)
+def test_without_javascript_the_link_is_a_link(published: Published, chromium: Callable[..., Chromium]) -> None:
+    scene, release, links = published
     visitor = scene.visit(chromium("visitor", javascript=False), links)
     visitor.click("iso")
     assert_plainly_saved(visitor.page, release)
 
 
-def test_a_blocked_script_leaves_the_link_alone(stage: Stage, chromium: Callable[..., Chromium]) -> None:
-    scene, release, links = published(stage)
+def test_a_blocked_script_leaves_the_link_alone(published: Published, chromium: Callable[..., Chromium]) -> None:
+    scene, release, links = published
     dead = f'<script src="http://127.0.0.1:{free_port()}/distribute.js" data-select="a.download" async></script>'
     visitor = scene.visit(chromium("visitor"), links, script=dead)
     visitor.click("iso")
@@ -44,17 +55,17 @@ def test_a_blocked_script_leaves_the_link_alone(stage: Stage, chromium: Callable
 
 
 def test_a_script_with_another_hash_than_pinned_leaves_the_link_alone(
-    stage: Stage, chromium: Callable[..., Chromium]
+    published: Published, chromium: Callable[..., Chromium]
 ) -> None:
-    scene, release, links = published(stage)
+    scene, release, links = published
     visitor = scene.visit(chromium("visitor"), links, attributes={"integrity": "sha384-" + "A" * 64})
     visitor.click("iso")
     assert_plainly_saved(visitor.page, release)
     assert visitor.events() == []
 
 
-def test_an_unknown_link_is_followed(stage: Stage, chromium: Callable[..., Chromium]) -> None:
-    scene, _, _ = published(stage)
+def test_an_unknown_link_is_followed(published: Published, chromium: Callable[..., Chromium]) -> None:
+    scene, _, _ = published
     unknown = make_release(scene.served, "unpublished.iso", 1 * MIB)
     visitor = scene.visit(chromium("visitor"), {"iso": scene.mirrors[0].link(unknown.name)})
     visitor.click("iso")
@@ -63,8 +74,8 @@ def test_an_unknown_link_is_followed(stage: Stage, chromium: Callable[..., Chrom
     assert visitor.events("error", "verified") == []
 
 
-def test_without_webrtc_mirrors_deliver_it_verified(stage: Stage, chromium: Callable[..., Chromium]) -> None:
-    scene, release, links = published(stage)
+def test_without_webrtc_mirrors_deliver_it_verified(published: Published, chromium: Callable[..., Chromium]) -> None:
+    scene, release, links = published
     visitor = scene.visit(chromium("visitor"), links, init_script=_WITHOUT_WEBRTC)
     assert visitor.page.evaluate("typeof RTCPeerConnection") == "undefined"
     visitor.click("iso")
@@ -76,7 +87,7 @@ def test_without_webrtc_mirrors_deliver_it_verified(stage: Stage, chromium: Call
 def test_when_the_coordinator_is_gone_before_the_click_the_link_is_followed(
     stage: Stage, chromium: Callable[..., Chromium]
 ) -> None:
-    scene, release, links = published(stage)
+    scene, release, links = publish(stage)
     visitor = scene.visit(chromium("visitor"), links)
     scene.coordinator.process.kill()
     visitor.click("iso")
@@ -87,7 +98,7 @@ def test_when_the_coordinator_is_gone_before_the_click_the_link_is_followed(
 def test_when_the_coordinator_goes_between_hover_and_click_the_link_is_followed(
     stage: Stage, chromium: Callable[..., Chromium]
 ) -> None:
-    scene, release, links = published(stage)
+    scene, release, links = publish(stage)
     visitor = scene.visit(chromium("visitor"), links)
     page = visitor.page
     assert isinstance(page, ChromiumPage)

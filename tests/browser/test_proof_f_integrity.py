@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Route
 
 from tests.harness.browser import wait_for_download
@@ -21,8 +22,12 @@ from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 _ANOTHER_KEY = "ed25519:" + base64.b64encode(bytes(range(32))).decode()
 
 
-def published(stage: Stage) -> tuple[Scene, Release, dict[str, str]]:
-    scene = make_scene(stage, [MirrorPlan(rate=None), MirrorPlan(rate=None)])
+Published = tuple[Scene, Release, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def published(module_stage: Stage) -> Published:
+    scene = make_scene(module_stage, [MirrorPlan(rate=None), MirrorPlan(rate=None)])
     release = scene.publish("release-1.0.iso", 6 * MIB)
     return scene, release, {"iso": scene.mirrors[0].link(release.name)}
 
@@ -41,16 +46,16 @@ def assert_it_stopped_and_offers_the_plain_link(visitor: Visitor, href: str) -> 
     wait_for_download(page)
 
 
-def test_a_wrong_pinned_key_is_refused(stage: Stage, chromium: Callable[..., Chromium]) -> None:
-    scene, _, links = published(stage)
+def test_a_wrong_pinned_key_is_refused(published: Published, chromium: Callable[..., Chromium]) -> None:
+    scene, _, links = published
     visitor = scene.visit(chromium("visitor"), links, attributes={"data-key": _ANOTHER_KEY})
     visitor.click("iso")
     visitor.expect_error("untrusted_manifest")
     assert_it_stopped_and_offers_the_plain_link(visitor, links["iso"])
 
 
-def test_a_tampered_manifest_is_refused(stage: Stage, chromium: Callable[..., Chromium]) -> None:
-    scene, _, links = published(stage)
+def test_a_tampered_manifest_is_refused(published: Published, chromium: Callable[..., Chromium]) -> None:
+    scene, _, links = published
     visitor = scene.visit(chromium("visitor"), links)
     page = visitor.page
     assert isinstance(page, ChromiumPage)
@@ -69,11 +74,15 @@ def test_a_tampered_manifest_is_refused(stage: Stage, chromium: Callable[..., Ch
     assert_it_stopped_and_offers_the_plain_link(visitor, links["iso"])
 
 
-def test_when_all_sources_lie_it_stops(stage: Stage, chromium: Callable[..., Chromium]) -> None:
-    scene, _, links = published(stage)
+def test_when_all_sources_lie_it_stops(published: Published, chromium: Callable[..., Chromium]) -> None:
+    scene, _, links = published
     for mirror in scene.mirrors:
         mirror.change(misbehave=["flip"])
-    visitor = scene.visit(chromium("visitor"), links)
-    visitor.click("iso")
-    visitor.expect_error("all_sources_lie")
+    try:
+        visitor = scene.visit(chromium("visitor"), links)
+        visitor.click("iso")
+        visitor.expect_error("all_sources_lie")
+    finally:
+        for mirror in scene.mirrors:
+            mirror.change()
     assert_it_stopped_and_offers_the_plain_link(visitor, links["iso"])

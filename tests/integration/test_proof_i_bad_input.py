@@ -42,16 +42,15 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with Stage(tmp_path_factory.mktemp("bad-input")) as stage:
-        coordinator = start_coordinator(stage)
-        token = coordinator.create_token(origins=["https://mirror.example"])
-        narrow_token = coordinator.create_token(cause="another", origins=["https://another.example"])
-        bench = Bench(coordinator, token, narrow_token, SigningKey.generate(), "")
-        status, entry = post_document(bench, good_document(bench.key, name="there-before.bin", version=7), token)
-        assert status == 201, entry
-        yield Bench(coordinator, token, narrow_token, bench.key, entry["file_id"])
-        assert coordinator.process.exit_code is None, coordinator.process.output()
+def bench(module_stage: Stage) -> Iterator[Bench]:
+    coordinator = start_coordinator(module_stage)
+    token = coordinator.create_token(origins=["https://mirror.example"])
+    narrow_token = coordinator.create_token(cause="another", origins=["https://another.example"])
+    bench = Bench(coordinator, token, narrow_token, SigningKey.generate(), "")
+    status, entry = post_document(bench, good_document(bench.key, name="there-before.bin", version=7), token)
+    assert status == 201, entry
+    yield Bench(coordinator, token, narrow_token, bench.key, entry["file_id"])
+    assert coordinator.process.exit_code is None, coordinator.process.output()
 
 
 @pytest.fixture(autouse=True)
