@@ -328,6 +328,8 @@ class CatalogueSuite(ABC):
             newest, before = await catalogue.audit(2)
             assert (newest.actor, newest.action, newest.subject) == ("t1", "publish", record().file_id)
             assert (before.actor, before.action, before.subject) == ("cli", "cause_put", CAUSE)
+            assert await catalogue.audit_after(before.entry, 10) == (newest,)
+            assert await catalogue.audit_after(newest.entry, 10) == ()
 
         self.run(tmp_path, use)
 

@@ -26,6 +26,7 @@ from msgspec import Struct
 from distribute_io.coordinator.addresses import Callers, PublicAddress, parse_networks, public_address
 from distribute_io.coordinator.books import Books
 from distribute_io.coordinator.ceilings import Ceiling
+from distribute_io.coordinator.changes import Changes
 from distribute_io.coordinator.claims import Claims
 from distribute_io.coordinator.client_parts import ClientParts
 from distribute_io.coordinator.config import CoordinatorConfig
@@ -38,13 +39,15 @@ from distribute_io.coordinator.problems import problems
 from distribute_io.coordinator.routes_api import CatalogueApi
 from distribute_io.coordinator.routes_files import EmbeddedMirror
 from distribute_io.coordinator.routes_publish import PublishApi
+from distribute_io.coordinator.routes_session import SessionRoute
+from distribute_io.coordinator.session_side import SessionSide, build_sessions, monotonic_us
 from distribute_io.coordinator.stats import Statistics
 from distribute_io.errors import StoreError, UsageError
 from distribute_io.ids import CauseId, PublicKeyText
 from distribute_io.manifest.keys import SigningKey, load_signing_key, write_new_key
 from distribute_io.stores.catalogue import Catalogue, CauseRecord
-from distribute_io.stores.memory_state import MemoryState
 from distribute_io.stores.sql_catalogue import open_sqlite
+from distribute_io.transport.stun import StunServer
 
 log = logging.getLogger(__name__)
 
@@ -120,51 +123,24 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         stack.push_async_callback(catalogue.close)
         await _ensure_cause(catalogue, config)
         listener = stack.enter_context(_listener(config))
-        public = public_address(config, port=listener.getsockname()[1], stun_ports=())
+        stun = await _stun(config)
+        stack.callback(stun.close)
+        public = public_address(config, port=listener.getsockname()[1], stun_ports=stun.ports)
         books = Books(catalogue, time.time)
         await books.load()
         stack.push_async_callback(books.write)
-        state = MemoryState()
-        library = None
-        if folder is not None:
-            library = Library(
-                folder=folder,
-                data_dir=data_dir,
-                cause=CauseId(config.cause),
-                key=key,
-                catalogue=catalogue,
-                changed=lambda file_id: None,
-                rescan_s=config.rescan_s,
-                settle_ms=config.settle_ms,
-                hash_files=config.hash_files,
-            )
-        listing = Listing(catalogue, library, public)
+        library = Library.of(config, folder=folder, data_dir=data_dir, key=key, catalogue=catalogue) if folder else None
         parts = await asyncio.to_thread(ClientParts.load)
-        pages = Pages(
-            catalogue=catalogue, listing=listing, library=library, parts=parts, public=public, key=key.public_key
-        )
-        prober = HttpProber(allow_private=config.allow_private_mirrors or public.is_private)
-        publishing = PublishApi(
-            catalogue=catalogue,
-            claims=Claims(catalogue, prober, random.SystemRandom()),
-            listing=listing,
-            changed=lambda file_id: None,
-            withdrawn=lambda file_id: None,
-        )
-        reading = CatalogueApi(
-            catalogue=catalogue,
-            listing=listing,
-            library=library,
-            statistics=Statistics(catalogue, state, books),
-        )
-        mirror = EmbeddedMirror(library, listing)
-        app = _application(
-            config,
-            [*parts.routes(), *pages.routes(), *mirror.routes(), *reading.routes(), *publishing.routes()],
-        )
+        web_part = _Web(config, catalogue, library, public, parts, key.public_key)
+        sessions = build_sessions(config, catalogue=catalogue, books=books, public=public)
+        changes = Changes(catalogue, sessions.shapes, sessions.sessions, library)
+        await changes.begin()
+        app = web_part.application(sessions, Statistics(catalogue, sessions.state, books))
         await stack.enter_async_context(_site(app, listener, config))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(books.run(), name="books")
+            tasks.create_task(sessions.sessions.run(), name="sessions")
+            tasks.create_task(changes.run(), name="changes")
             if library is not None:
                 tasks.create_task(library.run(), name="library")
             started(
@@ -174,11 +150,68 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
                     key=key.public_key,
                     key_is_new=key_is_new,
                     data_dir=data_dir,
-                    tag=pages.tag(),
+                    tag=web_part.pages.tag(),
                     library=library,
-                    stun_ports=(),
+                    stun_ports=stun.ports,
                 )
             )
+
+
+class _Web:
+    """The HTTP side: routes, pages and what holds for every answer."""
+
+    def __init__(
+        self,
+        config: CoordinatorConfig,
+        catalogue: Catalogue,
+        library: Library | None,
+        public: PublicAddress,
+        parts: ClientParts,
+        key: PublicKeyText,
+    ) -> None:
+        self._config = config
+        self._catalogue = catalogue
+        self._library = library
+        self._listing = Listing(catalogue, library, public)
+        self._parts = parts
+        self._prober = HttpProber(allow_private=config.allow_private_mirrors or public.is_private)
+        self.pages = Pages(
+            catalogue=catalogue, listing=self._listing, library=library, parts=parts, public=public, key=key
+        )
+
+    def application(self, sessions: SessionSide, statistics: Statistics) -> web.Application:
+        """The aiohttp application with all routes."""
+        callers = Callers(parse_networks(self._config.trusted_proxies))
+        rate = self._config.requests_per_address_per_s
+        ceiling = Ceiling(rate_per_s=rate, burst=rate * REQUEST_BURST_S)
+        session_route = SessionRoute(sessions.sessions, callers)
+        reading = CatalogueApi(
+            catalogue=self._catalogue, listing=self._listing, library=self._library, statistics=statistics
+        )
+        claims = Claims(self._catalogue, self._prober, random.SystemRandom())
+        publishing = PublishApi(catalogue=self._catalogue, claims=claims, listing=self._listing)
+        app = web.Application(middlewares=[preflight, problems, limited(ceiling, callers, monotonic_us)])
+        app.on_response_prepare.append(add_headers)
+        app.on_shutdown.append(session_route.close_all)
+        for part in (
+            self._parts,
+            self.pages,
+            EmbeddedMirror(self._library, self._listing),
+            reading,
+            publishing,
+            session_route,
+        ):
+            app.add_routes(part.routes())
+        return app
+
+
+async def _stun(config: CoordinatorConfig) -> StunServer:
+    """The STUN responder. The usual port may be taken by another one: any other does as well, as clients are told."""
+    try:
+        return await StunServer.open(config.host, config.stun_port)
+    except UsageError:
+        log.warning("UDP port %d or the next is taken; STUN uses two other ones.", config.stun_port)
+        return await StunServer.open(config.host, 0)
 
 
 def _folder(config: CoordinatorConfig) -> Path | None:
@@ -188,16 +221,6 @@ def _folder(config: CoordinatorConfig) -> Path | None:
     if not folder.is_dir():
         raise UsageError("file_not_found", f"The folder {config.folder} is not there.")
     return folder
-
-
-def _application(config: CoordinatorConfig, routes: list[web.RouteDef]) -> web.Application:
-    callers = Callers(parse_networks(config.trusted_proxies))
-    rate = config.requests_per_address_per_s
-    ceiling = Ceiling(rate_per_s=rate, burst=rate * REQUEST_BURST_S)
-    app = web.Application(middlewares=[preflight, problems, limited(ceiling, callers, _now_us)])
-    app.on_response_prepare.append(add_headers)
-    app.add_routes(routes)
-    return app
 
 
 @asynccontextmanager
@@ -263,7 +286,3 @@ async def _ensure_cause(catalogue: Catalogue, config: CoordinatorConfig) -> None
         text, icon = (present.text, present.icon) if present is not None else ("", "")
         record = CauseRecord(cause=CauseId(config.cause), title=title, text=text, icon=icon)
         await catalogue.put_cause(record, actor="cli", at_s=int(time.time()))
-
-
-def _now_us() -> int:
-    return time.monotonic_ns() // 1_000

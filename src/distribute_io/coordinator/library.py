@@ -23,6 +23,7 @@ from typing import Final
 import watchfiles
 from msgspec import Struct
 
+from distribute_io.coordinator.config import CoordinatorConfig
 from distribute_io.coordinator.library_plan import LibraryPlan, Look, compare
 from distribute_io.coordinator.library_scan import FileStat, Found, Skipped, scan, shown, stat_of
 from distribute_io.errors import DistributeError, ManifestError
@@ -76,7 +77,6 @@ class Library:
         cause: CauseId,
         key: SigningKey,
         catalogue: Catalogue,
-        changed: Callable[[FileId], None],
         rescan_s: float,
         settle_ms: int,
         hash_files: int,
@@ -85,7 +85,6 @@ class Library:
         """Keep the parts; nothing is read yet.
 
         Args:
-            changed: called in the event loop for each file that was added, replaced or removed.
             clock_ns: nanoseconds since 1970, comparable with the times of files.
         """
         self._folder = folder
@@ -93,7 +92,6 @@ class Library:
         self._cause = cause
         self._key = key
         self._catalogue = catalogue
-        self._changed = changed
         self._rescan_s = rescan_s
         self._settle_ns = settle_ms * 1_000_000
         self._hash_files = hash_files
@@ -108,6 +106,22 @@ class Library:
         self._walked = False
         self._stopping = False
         self._wake = asyncio.Event()
+
+    @classmethod
+    def of(
+        cls, config: CoordinatorConfig, *, folder: Path, data_dir: Path, key: SigningKey, catalogue: Catalogue
+    ) -> Library:
+        """The library that a configuration asks for."""
+        return cls(
+            folder=folder,
+            data_dir=data_dir,
+            cause=CauseId(config.cause),
+            key=key,
+            catalogue=catalogue,
+            rescan_s=config.rescan_s,
+            settle_ms=config.settle_ms,
+            hash_files=config.hash_files,
+        )
 
     # --- what others ask ---
 
@@ -258,7 +272,6 @@ class Library:
 
     async def _hash(self, found: Found) -> None:
         path = self._folder / os.fsdecode(found.path)
-        before = self._known.get(found.path)
 
         def progressed(done_bytes: int) -> None:
             self._hashing[found.path] = done_bytes
@@ -277,8 +290,6 @@ class Library:
             self._hashing.pop(found.path, None)
         self._known[found.path] = record
         self._shelve(Shelved(found, record.file_id, record.payload_sha256))
-        for file_id in {record.file_id, *([before.file_id] if before is not None else [])}:
-            self._changed(file_id)
 
     def _give_up(self, found: Found, error: DistributeError | OSError) -> None:
         """A file that moved under our hands is looked at again; any other failure is told as its reason."""
@@ -326,7 +337,6 @@ class Library:
         await self._catalogue.remove_library(record.path)
         self._known.pop(record.path, None)
         self._unshelve(shown(record.path))
-        self._changed(record.file_id)
 
     # --- the shelf ---
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -27,26 +26,10 @@ _FILE_ID: Final = "{file_id:[0-9a-f]{64}}"
 class PublishApi:
     """`POST` and `DELETE` under `/api/v1/files`."""
 
-    def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        claims: Claims,
-        listing: Listing,
-        changed: Callable[[FileId], None],
-        withdrawn: Callable[[FileId], None],
-    ) -> None:
-        """Keep the parts.
-
-        Args:
-            changed: told of each file that was published anew.
-            withdrawn: told of each file that was taken down, so that whoever holds it erases it.
-        """
+    def __init__(self, *, catalogue: Catalogue, claims: Claims, listing: Listing) -> None:
         self._catalogue = catalogue
         self._claims = claims
         self._listing = listing
-        self._changed = changed
-        self._withdrawn = withdrawn
 
     def routes(self) -> list[web.RouteDef]:
         """All routes of the changing interface."""
@@ -73,8 +56,6 @@ class PublishApi:
         is_new = await self._catalogue.put_manifest(record, segments, actor=token.token_id, at_s=now_s)
         if mirrors:
             await self._catalogue.put_mirrors(mirrors, replace=may_replace, actor=token.token_id, at_s=now_s)
-        if is_new:
-            self._changed(record.file_id)
         entry = await self._listing.entry(record.file_id, name=record.name)
         response = json_response(entry, status=201 if is_new else 200)
         response.headers["Location"] = f"/api/v1/files/{record.file_id}"
@@ -87,7 +68,6 @@ class PublishApi:
         for record in await self._listing.manifests(file_id):
             require_cause(token, record.cause)
         await self._catalogue.withdraw(file_id, actor=token.token_id, at_s=int(time.time()))
-        self._withdrawn(file_id)
         return web.Response(status=204)
 
     async def _remove_mirror(self, request: web.Request) -> web.Response:

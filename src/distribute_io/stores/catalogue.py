@@ -108,6 +108,8 @@ class LibraryRecord(Struct, frozen=True):
 class AuditRecord(Struct, frozen=True):
     """Who changed what. `actor` is a token's id, `library` or `cli`; never an address."""
 
+    entry: int
+    """Grows with every entry."""
     at_s: int
     actor: str
     action: Literal[
@@ -270,3 +272,6 @@ class Catalogue(Protocol):
 
     async def audit(self, limit: int) -> tuple[AuditRecord, ...]:
         """The newest entries of the audit, newest first."""
+
+    async def audit_after(self, entry: int, limit: int) -> tuple[AuditRecord, ...]:
+        """The entries above `entry`, oldest first: how one process learns what another changed."""

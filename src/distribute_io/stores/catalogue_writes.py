@@ -53,7 +53,7 @@ def put_manifest(
             .values(signed_by=" ".join(record.signed_by), envelope=record.envelope)
         )
         return False
-    _take_name(connection, record)
+    _take_name(connection, record, actor=actor, at_s=at_s)
     if not _exists(connection, schema.segment_list.c.segments_sha256 == record.segments_sha256):
         connection.execute(
             sa.insert(schema.segment_list).values(segments_sha256=record.segments_sha256, digests=segments)
@@ -89,7 +89,7 @@ def _check_withdrawn(connection: sa.Connection, file_id: FileId, *, actor: str, 
     _note(connection, actor, "restore", file_id, at_s)
 
 
-def _take_name(connection: sa.Connection, record: ManifestRecord) -> None:
+def _take_name(connection: sa.Connection, record: ManifestRecord, *, actor: str, at_s: int) -> None:
     """Rule 3: the name's first key owns it; a newer version replaces the older manifests of the name."""
     names, manifests = schema.name, schema.manifest
     where = (names.c.cause == record.cause) & (names.c.name == record.name)
@@ -112,7 +112,9 @@ def _take_name(connection: sa.Connection, record: ManifestRecord) -> None:
         sa.select(manifests.c.payload_sha256).where(manifests.c.cause == record.cause, manifests.c.name == record.name)
     ).all()
     for row in older:
-        _forget_manifest(connection, row.payload_sha256, keep_links_of=record.file_id)
+        file_id = _forget_manifest(connection, row.payload_sha256, keep_links_of=record.file_id)
+        if file_id is not None and file_id != record.file_id:
+            _note(connection, actor, "unpublish", file_id, at_s)
 
 
 def _forget_manifest(connection: sa.Connection, payload_sha256: str, keep_links_of: FileId | None) -> FileId | None:

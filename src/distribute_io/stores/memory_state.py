@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 
 import msgspec
 
@@ -26,7 +27,7 @@ class MemoryState:
         self._holdings: dict[SessionId, dict[FileId, Runs]] = {}
         self._leases: dict[SessionId, dict[FileId, Runs]] = {}
         self._lease_ends: dict[SessionId, int] = {}
-        self._holders: dict[FileId, set[SessionId]] = {}
+        self._holders: dict[FileId, dict[SessionId, None]] = {}  # an ordered set
         self._shapes: dict[FileId, FileShape] = {}
         self._copies: dict[FileId, array[int]] = {}
         self._segments_held: Counter[FileId] = Counter()
@@ -87,10 +88,13 @@ class MemoryState:
     async def copies(self, file_id: FileId) -> Sequence[int]:
         return tuple(self._copies.get(file_id, ()))
 
-    async def holders(self, file_id: FileId) -> tuple[Holder, ...]:
+    async def holders(self, file_id: FileId, *, limit: int, skip: int = 0) -> tuple[Holder, ...]:
+        known = self._holders.get(file_id, {})
+        start = skip % len(known) if known else 0
+        turned = chain(islice(known, start, None), islice(known, start))
         return tuple(
             Holder(self._donors[session_id], self._holdings[session_id][file_id], self._takers[session_id])
-            for session_id in sorted(self._holders.get(file_id, ()))
+            for session_id in islice(turned, limit)
             if session_id in self._donors
         )
 
@@ -135,10 +139,10 @@ class MemoryState:
         before, target_before = mine.get(shape.file_id, runs.EMPTY), self._target(session_id, shape.file_id)
         if held:
             mine[shape.file_id] = held
-            self._holders.setdefault(shape.file_id, set()).add(session_id)
+            self._holders.setdefault(shape.file_id, {})[session_id] = None
         else:
             mine.pop(shape.file_id, None)
-            self._holders.get(shape.file_id, set()).discard(session_id)
+            self._holders.get(shape.file_id, {}).pop(session_id, None)
         self._segments_held[shape.file_id] += runs.count(held) - runs.count(before)
         self._bytes_held[shape.file_id] += _size_bytes(shape, held) - _size_bytes(shape, before)
         self._recount(shape.file_id, target_before, self._target(session_id, shape.file_id))

@@ -259,6 +259,11 @@ class SqlCatalogue:
         found = await self._rows(sa.select(table).order_by(table.c.entry.desc()).limit(limit))
         return tuple(rows.audit(row) for row in found)
 
+    async def audit_after(self, entry: int, limit: int) -> tuple[AuditRecord, ...]:
+        table = schema.audit
+        query = sa.select(table).where(table.c.entry > entry).order_by(table.c.entry).limit(limit)
+        return tuple(rows.audit(row) for row in await self._rows(query))
+
 
 def _sums(row: sa.Row[Any]) -> dict[str, int]:
     return {column: int(getattr(row, column)) for column in Totals.__struct_fields__}

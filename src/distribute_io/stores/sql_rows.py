@@ -74,4 +74,4 @@ def library(row: Row) -> LibraryRecord:
 
 def audit(row: Row) -> AuditRecord:
     """A row of `audit`."""
-    return AuditRecord(at_s=row.at_s, actor=row.actor, action=row.action, subject=row.subject)
+    return AuditRecord(entry=row.entry, at_s=row.at_s, actor=row.actor, action=row.action, subject=row.subject)

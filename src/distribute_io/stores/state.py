@@ -154,8 +154,8 @@ class State(Protocol):
     async def copies(self, file_id: FileId) -> Sequence[int]:
         """Copies of each segment of a file (rule 3); empty when no donor ever had any of it."""
 
-    async def holders(self, file_id: FileId) -> tuple[Holder, ...]:
-        """Who holds some of a file, by session id."""
+    async def holders(self, file_id: FileId, *, limit: int, skip: int = 0) -> tuple[Holder, ...]:
+        """Some who hold some of a file: at most `limit` of them, beginning `skip` places on, all of them in turn."""
 
     async def drop_file(self, file_id: FileId) -> tuple[SessionId, ...]:
         """The file is gone: forget holdings, leases and wants of it; returns who held it or was assigned it."""

@@ -1,0 +1,263 @@
+"""Donors: their limits, what they hold, and the plan of what they should hold.
+
+Rules:
+
+1. A donor is assigned something only after it told all that it holds, so that nothing is pushed twice.
+2. Plans are made one after another by one task (`run`), so two of them never give away the same scarce thing.
+3. What a donor was assigned and does not hold yet counts as held when it is planned again, so that a fill that is under
+   way is not thrown away; only when its storage shrank must the fill yield to what is there.
+4. A lease is renewed at half of its time while the donor is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from distribute_io.coordinator.session import Session
+from distribute_io.coordinator.shapes import Shapes
+from distribute_io.core import runs as sets
+from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy, Rng, Snapshot
+from distribute_io.core.placement.planner import plan
+from distribute_io.core.runs import Runs
+from distribute_io.ids import CauseId, FileId, SessionId
+from distribute_io.stores.catalogue import Catalogue
+from distribute_io.stores.state import Donor, FileShape, State
+from distribute_io.wire import limits
+from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withdrawn
+
+_FILES_PER_DONOR_MAX: Final = 4_096
+"""Files that one donor may hold something of; 16 MB has two, a terabyte in runs of 8 MiB has 131,072 runs of few."""
+
+_RUNS_PER_MESSAGE_MAX: Final = limits.RUNS_MAX
+"""Runs in one `assign` message: 4,096 of two numbers stay below the largest message."""
+
+
+class DonorDesk:
+    """Caller's duties: hand it each donor's messages in order; run `run` as long as there are sessions."""
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        catalogue: Catalogue,
+        shapes: Shapes,
+        policy: Policy,
+        rng: Rng,
+        sessions: Mapping[SessionId, Session],
+        takers_max: int,
+        clock_us: Callable[[], int],
+        holds_more: Callable[[FileId], None],
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            sessions: those of this process.
+            takers_max: of any donor, whatever it says itself.
+            holds_more: told of each file of which a donor now holds more.
+        """
+        self._state = state
+        self._catalogue = catalogue
+        self._shapes = shapes
+        self._policy = policy
+        self._rng = rng
+        self._sessions = sessions
+        self._takers_max = takers_max
+        self._clock_us = clock_us
+        self._holds_more = holds_more
+        self._to_plan: dict[SessionId, None] = {}  # an ordered set
+        self._wake = asyncio.Event()
+        self._turn = 0
+
+    # --- messages ---
+
+    async def donate(self, session: Session, message: Donate, now_us: int) -> None:
+        """Become a donor, or change the limits."""
+        before = await self._state.donor(session.session_id)
+        await self._state.put_donor(
+            Donor(
+                session_id=session.session_id,
+                causes=frozenset(CauseId(cause) for cause in message.causes),
+                storage_bytes=message.storage_bytes,
+                up_bytes_per_s=message.up_bytes_per_s,
+                takers_max=min(message.takers_max, self._takers_max),
+                native=session.native,
+                nat=session.nat,
+                region="",
+                joined_at_us=before.joined_at_us if before is not None else now_us,
+                ready=before is not None and before.ready,
+            )
+        )
+        session.named.clear()
+        if before is not None and before.ready:
+            self.plan_soon(session.session_id)
+
+    async def holdings(self, session: Session, message: Holdings, *, joins: bool) -> None:
+        """What the donor holds; `joins` when it is complete for the first time."""
+        unknown: list[FileId] = []
+        for entry in message.files:
+            file_id = FileId(entry.file_id)
+            shape = self._shapes.get(file_id)
+            if shape is None:
+                unknown.append(file_id)
+                continue
+            held = sets.from_wire(entry.runs, shape.segments)
+            session.named.add(file_id)
+            if len(session.named) <= _FILES_PER_DONOR_MAX:
+                await self._state.put_holdings(session.session_id, shape, held)
+            if held:
+                self._holds_more(file_id)
+        if unknown:
+            for file_id in sorted(await self._catalogue.withdrawn(unknown)):
+                session.send(Withdrawn(file_id=file_id))
+        if message.complete:
+            await self._forget_unnamed(session)
+        if joins:
+            donor = await self._state.donor(session.session_id)
+            if donor is not None:
+                await self._state.put_donor(msgspec.structs.replace(donor, ready=True))
+                self.plan_soon(session.session_id)
+
+    async def stop(self, session: Session) -> None:
+        """The donor gives no more."""
+        session.named.clear()
+        self._to_plan.pop(session.session_id, None)
+        await self._state.drop_donor(session.session_id)
+
+    async def nat_found(self, session: Session) -> None:
+        """The donor's NAT class became known."""
+        donor = await self._state.donor(session.session_id)
+        if donor is not None and donor.nat != session.nat:
+            await self._state.put_donor(msgspec.structs.replace(donor, nat=session.nat))
+
+    async def _forget_unnamed(self, session: Session) -> None:
+        for file_id in await self._state.holdings(session.session_id):
+            shape = self._shapes.get(file_id)
+            if file_id not in session.named and shape is not None:
+                await self._state.put_holdings(session.session_id, shape, sets.EMPTY)
+        session.named.clear()
+
+    # --- planning ---
+
+    def plan_soon(self, session_id: SessionId) -> None:
+        """Plan a donor of this process at the next opportunity."""
+        self._to_plan[session_id] = None
+        self._wake.set()
+
+    async def plan_all_soon(self, cause: CauseId | None = None) -> None:
+        """Plan all donors of this process that give to `cause`, or to any."""
+        for donor in await self._state.donors(cause):
+            if donor.ready and donor.session_id in self._sessions:
+                self.plan_soon(donor.session_id)
+
+    def renew_leases(self, now_us: int) -> None:
+        """Plan the donors again whose lease is half over (rule 4)."""
+        for session in self._sessions.values():
+            if session.state == "donating" and now_us - session.planned_at_us > self._policy.lease_us // 2:
+                self.plan_soon(session.session_id)
+
+    async def run(self) -> None:
+        """Make the plans that were asked for, one after another, until cancelled."""
+        while True:
+            self._wake.clear()
+            while self._to_plan:
+                session_id = next(iter(self._to_plan))
+                del self._to_plan[session_id]
+                await self._plan(session_id)
+                await asyncio.sleep(0)  # a thousand plans must not keep the sessions waiting
+            await self._wake.wait()
+
+    async def _plan(self, session_id: SessionId) -> None:
+        session = self._sessions.get(session_id)
+        donor = await self._state.donor(session_id)
+        if session is None or donor is None or not donor.ready:
+            return
+        now_us = self._clock_us()
+        holdings, lease = await self._state.holdings(session_id), await self._state.lease(session_id)
+        shrank = donor.storage_bytes < session.storage_bytes
+        kept = holdings if shrank else _union(holdings, lease)
+        self._turn += 1
+        shapes = self._shapes.for_plan({*holdings, *lease}, self._turn)
+        snapshot = Snapshot(
+            now_us=now_us,
+            donors=[_view(donor, kept)],
+            files=[await self._file_view(shape, holdings, lease) for shape in shapes],
+        )
+        # In a thread, as a large catalogue takes a tenth of a second; the snapshot is frozen.
+        outcome = await asyncio.to_thread(plan, snapshot, self._policy, self._rng)
+        if self._sessions.get(session_id) is not session or await self._state.donor(session_id) is None:
+            return  # it left meanwhile
+        session.storage_bytes = donor.storage_bytes
+        session.planned_at_us = now_us
+        await self._assign(session, outcome.assignments[0], now_us)
+
+    async def _file_view(
+        self, shape: FileShape, holdings: Mapping[FileId, Runs], lease: Mapping[FileId, Runs]
+    ) -> FileView:
+        """A file with the copies at all other donors."""
+        copies = list(await self._state.copies(shape.file_id))
+        own = sets.union(holdings.get(shape.file_id, sets.EMPTY), lease.get(shape.file_id, sets.EMPTY))
+        for start, end in own:
+            for index in range(start, end):
+                copies[index] -= 1
+        return FileView(
+            file_id=shape.file_id,
+            cause=shape.cause,
+            segments=shape.segments,
+            size_bytes=shape.size_bytes,
+            segment_size_bytes=shape.segment_size_bytes,
+            copies=copies,
+        )
+
+    async def _assign(self, session: Session, assignment: Assignment, now_us: int) -> None:
+        files = [
+            (shape, runs) for file_id, runs in assignment.files if (shape := self._shapes.get(file_id)) is not None
+        ]
+        await self._state.put_lease(session.session_id, files, now_us + assignment.lease_us)
+        session.assignment += 1
+        parts = _parts([FileRuns(file_id=shape.file_id, runs=sets.to_wire(runs)) for shape, runs in files])
+        for place, part in enumerate(parts):
+            session.send(
+                Assign(
+                    assignment=session.assignment,
+                    lease_ms=assignment.lease_us // 1_000,
+                    files=part,
+                    more=place < len(parts) - 1,
+                )
+            )
+
+
+def _parts(files: Sequence[FileRuns]) -> list[list[FileRuns]]:
+    """The files of an assignment in messages that are not too large; at least one, as an empty target is one too."""
+    parts: list[list[FileRuns]] = [[]]
+    runs = 0
+    for file in files:
+        size = len(file.runs) // 2
+        if parts[-1] and (len(parts[-1]) >= limits.FILES_PER_MESSAGE_MAX or runs + size > _RUNS_PER_MESSAGE_MAX):
+            parts.append([])
+            runs = 0
+        parts[-1].append(file)
+        runs += size
+    return parts
+
+
+def _union(left: Mapping[FileId, Runs], right: Mapping[FileId, Runs]) -> dict[FileId, Runs]:
+    return {
+        file_id: sets.union(left.get(file_id, sets.EMPTY), right.get(file_id, sets.EMPTY))
+        for file_id in {*left, *right}
+    }
+
+
+def _view(donor: Donor, kept: Mapping[FileId, Runs]) -> DonorView:
+    return DonorView(
+        session_id=donor.session_id,
+        causes=donor.causes,
+        storage_bytes=donor.storage_bytes,
+        up_bytes_per_s=donor.up_bytes_per_s,
+        joined_at_us=donor.joined_at_us,
+        region=donor.region,
+        holdings=kept,
+    )

@@ -1,0 +1,105 @@
+"""What a session reports of bytes, booked: usage of downloaders, fills of donors, receipts.
+
+Figures are cumulative per session and file, so a lost message costs nothing; only growth is booked. Usage and fills are
+claims that nobody can check, so they are bounded by the file's size; receipts carry the downloader's MAC.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Final
+
+from distribute_io.coordinator.books import Books
+from distribute_io.coordinator.session import FILES_COUNTED_MAX, Session
+from distribute_io.coordinator.shapes import Shapes
+from distribute_io.errors import RefusedError, RemoteProtocolError
+from distribute_io.ids import FileId, MatchId
+from distribute_io.manifest.base64_text import decode_base64
+from distribute_io.stores.catalogue import Totals
+from distribute_io.stores.state import FileShape, State
+from distribute_io.wire.proofs import receipt_mac
+from distribute_io.wire.session import Credited, Filled, Receipt, Usage
+
+CLAIMED_SIZES_MAX: Final = 4
+"""A session's claims for one file count up to this many times its size: retries and refills happen, more is a lie."""
+
+
+class Ledger:
+    """Books what sessions report."""
+
+    def __init__(self, state: State, shapes: Shapes, books: Books) -> None:
+        self._state = state
+        self._shapes = shapes
+        self._books = books
+
+    def usage(self, session: Session, message: Usage) -> None:
+        """A downloader's figures of one file."""
+        shape = self._shape(FileId(message.file_id))
+        before = session.used.get(shape.file_id)
+        if before is None and len(session.used) >= FILES_COUNTED_MAX:
+            raise RefusedError("full", "This session has reported on too many files.")
+        most = shape.size_bytes * CLAIMED_SIZES_MAX
+        mirrors = min(message.mirror_bytes, most)
+        rejected = min(message.rejected_bytes, most)
+        if before is not None:
+            mirrors, rejected = max(mirrors, before.mirror_bytes), max(rejected, before.rejected_bytes)
+        session.used[shape.file_id] = Usage(
+            file_id=shape.file_id, mirror_bytes=mirrors, donor_bytes=0, rejected_bytes=rejected
+        )
+        self._books.book(
+            shape.cause,
+            shape.file_id,
+            Totals(
+                mirrors_bytes=mirrors - (before.mirror_bytes if before is not None else 0),
+                rejected_bytes=rejected - (before.rejected_bytes if before is not None else 0),
+            ),
+        )
+
+    def filled(self, session: Session, message: Filled) -> None:
+        """A donor's figures of what was pushed to it of one file."""
+        shape = self._shape(FileId(message.file_id))
+        if shape.file_id not in session.filled and len(session.filled) >= FILES_COUNTED_MAX:
+            raise RefusedError("full", "This session has reported on too many files.")
+        most = shape.size_bytes * CLAIMED_SIZES_MAX
+        before = session.filled.get(shape.file_id, (0, 0))
+        now = (max(before[0], min(message.mirror_bytes, most)), max(before[1], min(message.donor_bytes, most)))
+        session.filled[shape.file_id] = now
+        self._books.book(
+            shape.cause,
+            shape.file_id,
+            Totals(pushed_mirrors_bytes=now[0] - before[0], pushed_donors_bytes=now[1] - before[1]),
+        )
+
+    async def receipt(self, session: Session, message: Receipt, now_us: int) -> None:
+        """A downloader's receipt, brought by the donor.
+
+        Raises:
+            RemoteProtocolError: `match_unknown` or `receipt_invalid`.
+        """
+        match = await self._state.match(MatchId(message.match_id))
+        if match is None:
+            raise RemoteProtocolError("match_unknown", "The receipt is of no match of ours, or comes too late.")
+        expected = receipt_mac(
+            match.receipt_secret, match_id=bytes.fromhex(message.match_id), bytes_total=message.bytes_total
+        )
+        if not hmac.compare_digest(expected, decode_base64(message.mac) or b""):
+            raise RemoteProtocolError("receipt_invalid", "The receipt's MAC is wrong.")
+        grown = await self._state.credit(match.match_id, message.bytes_total, now_us)
+        if not grown:
+            return
+        self._books.book(match.cause, match.file_id, Totals(donors_bytes=grown))
+        session.credited_bytes += grown
+        session.credited_downloaders.add(match.downloader)
+        session.credit_is_news = True
+
+    def tell_credit(self, session: Session) -> None:
+        """Tell a donor what it was credited since the last time."""
+        if session.credit_is_news:
+            session.credit_is_news = False
+            session.send(Credited(bytes_total=session.credited_bytes, downloaders=len(session.credited_downloaders)))
+
+    def _shape(self, file_id: FileId) -> FileShape:
+        shape = self._shapes.get(file_id)
+        if shape is None:
+            raise RefusedError("unknown_file", "The coordinator knows no such file.")
+        return shape

@@ -1,0 +1,312 @@
+"""Introductions: wants of downloaders, matches with donors, signals between the two, and what became of them.
+
+Rules:
+
+1. Peers speak to each other only inside a match that the coordinator made, and never learn each other's session id.
+2. A payload is relayed unchanged; nothing of it is read, kept or logged.
+3. The downloader's side offers, with an offer that it deposited where there is one; only when the downloader is native
+   and the donor is a browser the donor offers, as a native peer cannot negotiate channel ids.
+4. Whoever did not work for a downloader, or lied to it, is not introduced to it again in this session. A donor that
+   downloaders of several networks accuse is introduced to nobody any more.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from distribute_io.coordinator.session import Session
+from distribute_io.coordinator.shapes import Shapes
+from distribute_io.core import runs as sets
+from distribute_io.core.matching import Candidate, Choice, Demand, choose_donors
+from distribute_io.core.placement.model import Rng
+from distribute_io.errors import RefusedError, RemoteProtocolError
+from distribute_io.ids import FileId, MatchId, SessionId
+from distribute_io.stores.state import FileShape, Holder, MatchRecord, State, Want
+from distribute_io.wire import limits
+from distribute_io.wire.session import (
+    Match,
+    MatchEnded,
+    MatchReport,
+    Offer,
+    SignalDown,
+    SignalUp,
+    Ticket,
+    Unmatched,
+)
+from distribute_io.wire.session import Want as WantMessage
+
+CANDIDATES_MAX: Final = 256
+"""Donors of a file that are looked at for one want; each want begins at another place, so all have their turn."""
+
+RETRY_AFTER_MS: Final = 15_000
+"""When a downloader that found no donor may ask again; a donor who appears earlier is offered by itself."""
+
+ACCUSERS_MAX: Final = 3
+"""Networks whose accusations keep a donor out for all. One alone could be a liar itself."""
+
+SECRET_BYTES: Final = 32
+
+
+class MatchDesk:
+    """Caller's duties: hand it each session's messages in order."""
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        shapes: Shapes,
+        rng: Rng,
+        sessions: Mapping[SessionId, Session],
+        random_bytes: Callable[[int], bytes],
+        clock_us: Callable[[], int],
+    ) -> None:
+        """Keep the parts.
+
+        Args:
+            rng: for the choice among equals.
+            random_bytes: for secrets and ids; must be unguessable.
+        """
+        self._state = state
+        self._shapes = shapes
+        self._rng = rng
+        self._sessions = sessions
+        self._random_bytes = random_bytes
+        self._clock_us = clock_us
+
+    # --- wants ---
+
+    async def want(self, session: Session, message: WantMessage) -> None:
+        """A downloader would like more donors of a file."""
+        file_id = FileId(message.file_id)
+        shape = self._shapes.get(file_id)
+        if shape is None:
+            session.send(Unmatched(file_id=file_id, code="unknown_file", retry_after_ms=RETRY_AFTER_MS))
+            return
+        missing = sets.from_wire(message.missing, shape.segments)
+        known = await self._state.wants_of(session.session_id)
+        if len(known) >= limits.WANTS_PER_SESSION_MAX and file_id not in {want.file_id for want in known}:
+            raise RefusedError("full", f"A session may want {limits.WANTS_PER_SESSION_MAX} files at a time.")
+        self._deposit(session, file_id, message.offers)
+        want = Want(session.session_id, file_id, missing, message.peers_max, self._clock_us())
+        await self._serve(session, want, shape, is_new=True)
+
+    async def unwant(self, session: Session, file_id: FileId) -> None:
+        """Nothing more is wanted of a file."""
+        session.offers.pop(file_id, None)
+        await self._state.drop_want(session.session_id, file_id)
+
+    async def serve_waiting(self, file_id: FileId) -> None:
+        """Somebody holds more of a file: introduce those who wait for it."""
+        shape = self._shapes.get(file_id)
+        if shape is None:
+            return
+        for want in await self._state.wants(file_id):
+            session = self._sessions.get(want.session_id)
+            if session is not None:
+                await self._serve(session, want, shape, is_new=False)
+
+    def _deposit(self, session: Session, file_id: FileId, offers: list[Offer]) -> None:
+        """Keep a downloader's gathered offers; the oldest make room, as their candidates grow stale."""
+        stock = session.offers.setdefault(file_id, deque(maxlen=limits.OFFERS_MAX))
+        known = {offer.offer_id for offer in stock}
+        stock.extend(offer for offer in offers if offer.offer_id not in known)
+        if not stock:
+            del session.offers[file_id]
+
+    async def _serve(self, session: Session, want: Want, shape: FileShape, *, is_new: bool) -> None:
+        """Introduce as many donors as the want has room for; what is left of it waits."""
+        choice, holders = await self._choose(session, want)
+        made = 0
+        for candidate in choice.chosen:
+            made += await self._introduce(session, holders[candidate.session_id], want, shape)
+        left = want.peers_max - made
+        if left > 0 and want.missing:
+            await self._state.put_want(Want(want.session_id, want.file_id, want.missing, left, want.since_us))
+        else:
+            await self._state.drop_want(want.session_id, want.file_id)
+        if is_new and not made and want.peers_max:
+            reasons = {exclusion.reason for exclusion in choice.excluded}
+            session.send(
+                Unmatched(
+                    file_id=want.file_id,
+                    code="full" if "full" in reasons else "no_donor",
+                    retry_after_ms=RETRY_AFTER_MS,
+                )
+            )
+
+    async def _choose(self, session: Session, want: Want) -> tuple[Choice, dict[SessionId, Holder]]:
+        standing = await self._state.standing(session.session_id)
+        matched = {match.donor for match in standing if match.file_id == want.file_id}
+        room = limits.MATCHES_PER_SESSION_MAX - len(standing)
+        holders = {
+            holder.donor.session_id: holder
+            for holder in await self._state.holders(want.file_id, limit=CANDIDATES_MAX, skip=self._rng.getrandbits(32))
+            if self._is_usable(holder.donor.session_id)
+        }
+        demand = Demand(
+            session_id=session.session_id,
+            missing=want.missing,
+            nat=session.nat,
+            region="",
+            donors_max=max(0, min(want.peers_max, room)),
+        )
+        candidates = [_candidate(holders[session_id]) for session_id in sorted(holders)]
+        return choose_donors(demand, candidates, frozenset(matched | set(session.avoided)), self._rng), holders
+
+    def _is_usable(self, donor: SessionId) -> bool:
+        session = self._sessions.get(donor)
+        return session is not None and not session.outbox.is_closing and len(session.accusers) < ACCUSERS_MAX
+
+    # --- introductions ---
+
+    async def _introduce(self, session: Session, holder: Holder, want: Want, shape: FileShape) -> bool:
+        """Make one match; False when it cannot be made after all."""
+        other = self._sessions.get(holder.donor.session_id)
+        if other is None:
+            return False
+        common = sets.intersection(want.missing, holder.runs)
+        match = MatchRecord(
+            match_id=MatchId(self._random_bytes(16).hex()),
+            file_id=want.file_id,
+            cause=shape.cause,
+            downloader=session.session_id,
+            donor=other.session_id,
+            receipt_secret=self._random_bytes(SECRET_BYTES),
+            bytes_max=sets.size_bytes(common, file_bytes=shape.size_bytes, segment_bytes=shape.segment_size_bytes),
+            made_at_us=self._clock_us(),
+        )
+        if not await self._state.add_match(match):
+            return False
+        secret = base64.b64encode(self._random_bytes(SECRET_BYTES)).decode()
+        ticket = Ticket(secret=secret, valid_ms=limits.TICKET_VALID_MS)
+        donor_offers = session.native and not other.native
+        offer = None if donor_offers else self._take_offer(session, want.file_id)
+        session.send(
+            Match(
+                match_id=match.match_id,
+                file_id=match.file_id,
+                role="downloader",
+                peer_native=other.native,
+                ticket=ticket,
+                bytes_max=match.bytes_max,
+                make_offer=not donor_offers and offer is None,
+                offer_id=offer.offer_id if offer is not None else None,
+                runs=sets.to_wire(holder.runs)[: 2 * limits.RUNS_MAX],
+                receipt_secret=base64.b64encode(match.receipt_secret).decode(),
+            )
+        )
+        other.send(
+            Match(
+                match_id=match.match_id,
+                file_id=match.file_id,
+                role="donor",
+                peer_native=session.native,
+                ticket=ticket,
+                bytes_max=match.bytes_max,
+                make_offer=donor_offers,
+                offer=offer.sdp if offer is not None else None,
+            )
+        )
+        return True
+
+    def _take_offer(self, session: Session, file_id: FileId) -> Offer | None:
+        stock = session.offers.get(file_id)
+        if not stock:
+            return None
+        offer = stock.popleft()
+        if not stock:
+            del session.offers[file_id]
+        return offer
+
+    # --- inside a match ---
+
+    async def signal(self, session: Session, message: SignalUp) -> None:
+        """Relay a signalling payload to the other end.
+
+        Raises:
+            RemoteProtocolError: `match_unknown`, `message_too_large` or `flood`.
+        """
+        match = await self._match_of(session, MatchId(message.match_id))
+        if len(bytes(message.payload)) > limits.SIGNAL_BYTES_MAX:
+            raise RemoteProtocolError("message_too_large", f"A signal has at most {limits.SIGNAL_BYTES_MAX} bytes.")
+        if session.signals[match.match_id] >= limits.SIGNALS_PER_MATCH_MAX:
+            raise RemoteProtocolError("flood", f"A match has at most {limits.SIGNALS_PER_MATCH_MAX} signals a side.")
+        session.signals[match.match_id] += 1
+        other = self._sessions.get(_other_end(match, session.session_id))
+        if other is not None:
+            other.send(SignalDown(match_id=match.match_id, payload=message.payload))
+
+    async def report(self, session: Session, message: MatchReport, now_us: int) -> None:
+        """What became of a match.
+
+        Raises:
+            RemoteProtocolError: `match_unknown`.
+        """
+        match = await self._match_of(session, MatchId(message.match_id))
+        if message.outcome == "open":
+            await self._state.open_match(match.match_id)
+            return
+        if session.session_id == match.downloader and message.outcome in ("failed", "lied"):
+            session.avoid(match.donor)
+        donor = self._sessions.get(match.donor)
+        if message.outcome == "lied" and session.session_id == match.downloader and donor is not None:
+            donor.accusers.add(session.network)
+        await self._end(match, now_us, code=message.code or "peer_closed", told_by=session.session_id)
+
+    async def session_left(self, session_id: SessionId, ended: tuple[MatchRecord, ...]) -> None:
+        """A session ended, and its matches with it: tell the other ends of those that were not open."""
+        for match in ended:
+            self._forget_signals(match)
+            if match.phase == "pending":
+                self._tell_end(match, _other_end(match, session_id), "peer_closed")
+
+    async def expire(self, now_us: int) -> None:
+        """End the matches that did not open in time."""
+        since_us = now_us - limits.TICKET_VALID_MS * 1_000
+        for match in await self._state.expire_matches(now_us, pending_since_us=since_us):
+            self._forget_signals(match)
+            for session_id in (match.downloader, match.donor):
+                self._tell_end(match, session_id, "ticket_expired")
+
+    async def _end(self, match: MatchRecord, now_us: int, *, code: str, told_by: SessionId) -> None:
+        ended = await self._state.end_match(match.match_id, now_us)
+        if ended is None:
+            return
+        self._forget_signals(ended)
+        if ended.phase == "pending":
+            self._tell_end(ended, _other_end(ended, told_by), code)
+
+    def _tell_end(self, match: MatchRecord, session_id: SessionId, code: str) -> None:
+        session = self._sessions.get(session_id)
+        if session is not None:
+            session.send(MatchEnded(match_id=match.match_id, code=code))
+
+    def _forget_signals(self, match: MatchRecord) -> None:
+        for session_id in (match.downloader, match.donor):
+            session = self._sessions.get(session_id)
+            if session is not None:
+                session.signals.pop(match.match_id, None)
+
+    async def _match_of(self, session: Session, match_id: MatchId) -> MatchRecord:
+        match = await self._state.match(match_id)
+        if match is None or match.phase == "ended" or session.session_id not in (match.downloader, match.donor):
+            raise RemoteProtocolError("match_unknown", "The message names a match that this session is not part of.")
+        return match
+
+
+def _other_end(match: MatchRecord, session_id: SessionId) -> SessionId:
+    return match.donor if session_id == match.downloader else match.downloader
+
+
+def _candidate(holder: Holder) -> Candidate:
+    return Candidate(
+        session_id=holder.donor.session_id,
+        runs=holder.runs,
+        nat=holder.donor.nat,
+        region=holder.donor.region,
+        takers=holder.takers,
+        takers_max=holder.donor.takers_max,
+    )

@@ -1,0 +1,181 @@
+"""One peer's connection to the coordinator: its state, its bounded queue of what is to be sent, its figures.
+
+Knows nothing of WebSockets: `SessionSocket` is the small interface behind which they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from typing import Final, Protocol
+
+from distribute_io.core.session import START, SessionState
+from distribute_io.core.token_bucket import TokenBucket
+from distribute_io.errors import DistributeError, RemoteProtocolError
+from distribute_io.ids import FileId, MatchId, SessionId
+from distribute_io.wire import limits
+from distribute_io.wire.codec import encode_message
+from distribute_io.wire.session import CoordinatorMessage, ErrorMessage, NatClass, Offer, Usage
+
+CLOSE_NORMAL: Final = 1000
+CLOSE_GOING_AWAY: Final = 1001
+CLOSE_PROTOCOL: Final = 4400
+_CLOSE_CODES: Final = {
+    "shutting_down": CLOSE_GOING_AWAY,
+    "hello_timeout": 4408,
+    "idle_timeout": 4408,
+    "slow_reader": 4413,
+    "flood": 4429,
+    "rate_limited": 4429,
+    "full": 4429,
+}
+
+FILES_COUNTED_MAX: Final = 4_096
+"""Files of which one session's figures are kept; a downloader has a few, a donor some hundred."""
+
+AVOIDED_MAX: Final = 1_024
+"""Donors that a downloader is not introduced to again, because it did not work or they lied."""
+
+
+class SessionSocket(Protocol):
+    """What carries a session's messages."""
+
+    async def send(self, text: bytes) -> None:
+        """Send one message; returns when there is room for more.
+
+        Raises:
+            ConnectionError: when the other end is gone.
+        """
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close in order, within a moment."""
+
+
+class Outbox:
+    """What waits to be sent to one session, bounded. Full is `slow_reader`, never growth."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._changed = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closing is not None
+
+    def put(self, message: CoordinatorMessage) -> None:
+        """Queue a message."""
+        if self._closing is not None:
+            return
+        text = encode_message(message)
+        if self._waiting_bytes + len(text) > limits.OUTBOUND_BYTES_MAX:
+            self._waiting.clear()  # it does not read them anyway
+            self._waiting_bytes = 0
+            self.close(_CLOSE_CODES["slow_reader"], "slow_reader")
+            return
+        self._waiting.append(text)
+        self._waiting_bytes += len(text)
+        self._changed.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what waits, then close. The first call counts."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._changed.set()
+
+    async def run(self, socket: SessionSocket) -> None:
+        """Send until closed."""
+        try:
+            while True:
+                while self._waiting:
+                    text = self._waiting.popleft()
+                    await socket.send(text)
+                    self._waiting_bytes -= len(text)
+                if self._closing is not None:
+                    break
+                self._changed.clear()
+                await self._changed.wait()
+        except ConnectionError:
+            self._closing = self._closing or (CLOSE_NORMAL, "")
+        await socket.close(*self._closing)
+
+
+class Session:
+    """One peer's connection. Mutable; owned by `sessions.Sessions`, used in the event loop only."""
+
+    def __init__(self, session_id: SessionId, *, network: str, now_us: int) -> None:
+        """A fresh connection.
+
+        Args:
+            session_id: random, never shown to other peers.
+            network: the caller's group of addresses, kept in memory only, to tell accusers apart.
+            now_us: the present.
+        """
+        self.session_id = session_id
+        self.network = network
+        self.state: SessionState = START
+        self.outbox = Outbox()
+        self.connected_at_us = now_us
+        self.heard_at_us = now_us
+        self.native = False
+        self.nat: NatClass = "unknown"
+        self.bucket = TokenBucket(
+            rate_bytes_per_s=limits.MESSAGES_PER_S, burst_bytes=limits.MESSAGES_BURST, now_us=now_us
+        )
+        # As a downloader.
+        self.offers: dict[FileId, deque[Offer]] = {}
+        self.used: dict[FileId, Usage] = {}
+        self.avoided: dict[SessionId, None] = {}
+        # As a donor.
+        self.named: set[FileId] = set()
+        self.filled: dict[FileId, tuple[int, int]] = {}
+        self.assignment = 0
+        self.planned_at_us = 0
+        self.storage_bytes = 0
+        self.credited_bytes = 0
+        self.credited_downloaders: set[SessionId] = set()
+        self.credit_is_news = False
+        self.accusers: set[str] = set()
+        # As either.
+        self.signals: Counter[MatchId] = Counter()
+
+    def send(self, message: CoordinatorMessage) -> None:
+        """Queue a message."""
+        self.outbox.put(message)
+
+    def refuse(self, error: DistributeError, *, match_id: MatchId | None = None, file_id: FileId | None = None) -> None:
+        """Tell of something that was refused; the session goes on."""
+        self.send(ErrorMessage(code=error.code, message=error.message, fatal=False, match_id=match_id, file_id=file_id))
+
+    def end(self, error: DistributeError) -> None:
+        """Tell of an error and close."""
+        self.send(ErrorMessage(code=error.code, message=error.message, fatal=True))
+        self.outbox.close(_CLOSE_CODES.get(error.code, CLOSE_PROTOCOL), error.code)
+
+    def count_message(self, now_us: int) -> None:
+        """Count one message that came in.
+
+        Raises:
+            RemoteProtocolError: `flood`.
+        """
+        self.heard_at_us = now_us
+        if self.bucket.available_bytes(now_us) < 1:
+            raise RemoteProtocolError("flood", f"More than {limits.MESSAGES_PER_S} messages a second came in.")
+        self.bucket.reserve(1, now_us)
+
+    def overdue(self, now_us: int) -> RemoteProtocolError | None:
+        """Why the session is to be closed now, if it is."""
+        if self.state == START:
+            if now_us - self.connected_at_us > limits.HELLO_TIMEOUT_MS * 1_000:
+                return RemoteProtocolError("hello_timeout", "No hello came in time.")
+        elif now_us - self.heard_at_us > limits.IDLE_TIMEOUT_MS * 1_000:
+            return RemoteProtocolError("idle_timeout", "Nothing was heard for too long.")
+        return None
+
+    def avoid(self, donor: SessionId) -> None:
+        """Do not introduce this donor again; the oldest is forgotten when there are many."""
+        self.avoided[donor] = None
+        if len(self.avoided) > AVOIDED_MAX:
+            del self.avoided[next(iter(self.avoided))]

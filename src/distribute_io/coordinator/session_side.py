@@ -1,0 +1,95 @@
+"""Wiring of the sessions: state, shapes, desks and the registry that they share."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+
+from msgspec import Struct
+
+from distribute_io.coordinator.addresses import PublicAddress
+from distribute_io.coordinator.books import Books
+from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.coordinator.donor_desk import DonorDesk
+from distribute_io.coordinator.ledger import Ledger
+from distribute_io.coordinator.match_desk import MatchDesk
+from distribute_io.coordinator.session import Session
+from distribute_io.coordinator.sessions import Sessions
+from distribute_io.coordinator.shapes import Shapes
+from distribute_io.core.placement.model import Policy
+from distribute_io.ids import FileId, SessionId
+from distribute_io.stores.catalogue import Catalogue
+from distribute_io.stores.memory_state import MemoryState
+from distribute_io.stores.state import State
+
+
+class SessionSide(Struct, frozen=True):
+    """All that has to do with sessions."""
+
+    state: State
+    shapes: Shapes
+    sessions: Sessions
+
+
+class _News:
+    """Files of which donors hold more, gathered until somebody takes them."""
+
+    def __init__(self) -> None:
+        self._files: dict[FileId, None] = {}
+
+    def add(self, file_id: FileId) -> None:
+        self._files[file_id] = None
+
+    def take(self) -> tuple[FileId, ...]:
+        taken, self._files = tuple(self._files), {}
+        return taken
+
+
+def build_sessions(
+    config: CoordinatorConfig, *, catalogue: Catalogue, books: Books, public: PublicAddress
+) -> SessionSide:
+    """The session side of a coordinator."""
+    state = MemoryState()
+    shapes = Shapes(catalogue)
+    registry: dict[SessionId, Session] = {}
+    news = _News()
+    rng = random.SystemRandom()
+    donors = DonorDesk(
+        state=state,
+        catalogue=catalogue,
+        shapes=shapes,
+        policy=Policy(run_bytes=config.run_bytes_min, lease_us=config.lease_ms * 1_000),
+        rng=rng,
+        sessions=registry,
+        takers_max=config.takers_per_donor_max,
+        clock_us=monotonic_us,
+        holds_more=news.add,
+    )
+    matches = MatchDesk(
+        state=state,
+        shapes=shapes,
+        rng=rng,
+        sessions=registry,
+        random_bytes=secrets.token_bytes,
+        clock_us=monotonic_us,
+    )
+    sessions = Sessions(
+        registry=registry,
+        state=state,
+        donors=donors,
+        matches=matches,
+        ledger=Ledger(state, shapes, books),
+        news=news.take,
+        stun=public.stun,
+        sessions_max=config.sessions_max,
+        sessions_per_network_max=config.sessions_per_address_max,
+        random_bytes=secrets.token_bytes,
+        clock_us=monotonic_us,
+    )
+    return SessionSide(state, shapes, sessions)
+
+
+def monotonic_us() -> int:
+    """The process's monotonic clock."""
+    return time.monotonic_ns() // 1_000
