@@ -139,10 +139,10 @@ def _download(
 async def _until_done(plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool) -> FetchResult:
     # As Ctrl-C: what was written becomes durable, and the exit code is 130.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
-    return await fetch(plan, options, peers=None if mirrors_only else _donors(plan, options))
+    return await fetch(plan, options, peers=None if mirrors_only else find_donors(plan, options))
 
 
-def _donors(plan: DownloadPlan, options: FetchOptions) -> Peers | None:
+def find_donors(plan: DownloadPlan, options: FetchOptions) -> Peers | None:
     """Donors of the plan's coordinator. Without one, and with mirrors only, no WebRTC code is even loaded."""
     if plan.session_url is None:
         return None
