@@ -86,8 +86,9 @@ li::before { content: ""; inline-size: 10px; block-size: 10px; border-radius: 3p
 li[data-kind="peer"]::before { border-radius: 50%; background: var(--donor); }
 li .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 li .rate { color: var(--faint); text-align: end; }
-li .bytes { min-inline-size: 5em; text-align: end; }
+li .bytes { grid-column: 4; min-inline-size: 5em; text-align: end; }
 li[data-out] .name, li[data-out] .rate { color: var(--faint); }
+li[data-out] .rate { grid-area: 2 / 2 / auto / -1; text-align: start; font-size: 13px; }
 li[data-state="banned"] .rate { color: var(--bad); }
 .small { font-size: 13px; color: var(--faint); }
 .row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }

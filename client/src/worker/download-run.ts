@@ -231,7 +231,7 @@ export class DownloadRun {
       bytes: source.verifiedBytes,
       rateBytesPerS: this.#rates.get(source.sourceId)?.rateBytesPerS(nowUs) ?? 0,
       state: source.state,
-      problem: source.state === "ready" ? null : source.reason,
+      problem: source.state === "ready" ? null : problemOf(source.reason),
     }));
     for (const { url, problem } of this.#job.mirrors) {
       if (problem !== null)
@@ -258,6 +258,12 @@ function every(clock: Clock, periodUs: number, callback: () => void): () => void
   return () => {
     cancel?.();
   };
+}
+
+/** The scheduler's own words as codes of spec/errors.md; the other reasons are codes already, given by the sources. */
+function problemOf(reason: string | null): string | null {
+  if (reason === "bad_segment" || reason === "bad_part") return "segment_mismatch";
+  return reason === "slow" ? "stalled" : reason;
 }
 
 function asError(code: FailCode): DistributeError {
