@@ -10,7 +10,7 @@
  * The same sources give the same bytes: no date, no path, no version of the machine enters the output.
  */
 import { createHash } from "node:crypto";
-import { access, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -25,6 +25,7 @@ const STAGES = [
     ["download-worker.js", "src/worker/download-worker.ts"],
     ["donor-worker.js", "src/donate/donor-worker.ts"],
     ["site.css", "src/pages/site.css"],
+    ["donate.css", "src/pages/donate.css"],
   ],
   [
     ["donate.js", "src/pages/donate.ts"],
@@ -33,6 +34,8 @@ const STAGES = [
   [["distribute.js", "src/snippet/loader.ts"]],
   [["index.js", "src/index.ts"]],
 ];
+/** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
+const PAGES = [["donate.html", "src/pages/donate.html"]];
 const LOADER = "distribute.js";
 const MODULE = "index.js";
 const WORKER = "download-worker.js";
@@ -89,6 +92,11 @@ try {
       integrity[name] = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
       await writeFile(join(staging, name), bytes);
     }
+  }
+  for (const [name, source] of PAGES) {
+    const template = await readFile(join(here, source), "utf8");
+    const page = template.replace(/\{\{([\w.-]+)\}\}/g, (_, key) => (key === "HASH" ? hash : (integrity[key] ?? "")));
+    await writeFile(join(staging, name), page);
   }
   await writeFile(join(staging, "build.json"), `${JSON.stringify({ hash, integrity }, null, 2)}\n`);
   // Swapped in whole, so that a running server or a second build never sees half of it.

@@ -1,0 +1,191 @@
+/**
+ * The window's half of a donor: starts and ends the worker, keeps the connections, makes sure that there is one donor per
+ * browser profile and site.
+ *
+ * Rules:
+ * - Nothing runs, and no connection exists, before `start`.
+ * - A Web Lock is held while donating: it keeps a second tab from donating, and the browser from freezing this one.
+ * - The tab that donates tells the others how it goes, and stops when one of them says so.
+ */
+
+import { WorkerFactory, type WorkerCode } from "../download/worker-code.ts";
+import { browserWindow, RtcHost } from "../transport/rtc-host.ts";
+import { codeOf } from "../wire/errors.ts";
+import type { ErrorCode } from "../wire/messages.ts";
+import type { DonorSettings, DonorStatus, FromDonor, ToDonor } from "./messages.ts";
+
+export type DonorState =
+  | { readonly is: "off" }
+  | { readonly is: "starting" }
+  | { readonly is: "running"; readonly status: DonorStatus }
+  | { readonly is: "stopping"; readonly erasing: boolean }
+  /** Another tab of this browser donates for this site; `status` as soon as it has told. */
+  | { readonly is: "elsewhere"; readonly status: DonorStatus | null }
+  | { readonly is: "failed"; readonly code: ErrorCode; readonly message: string };
+
+export interface DonorPlace {
+  /** Without a slash at the end. */
+  readonly coordinatorUrl: string;
+  readonly worker: WorkerCode;
+}
+
+/** What tabs of one site say to each other. */
+type Told =
+  { readonly type: "status"; readonly status: DonorStatus } | { readonly type: "off" } | { readonly type: "stop" };
+
+const LOCK = "distribute-io-donor";
+
+/** The session of a coordinator by its address. */
+export function sessionUrlOf(coordinatorUrl: string): string {
+  const url = new URL(`${coordinatorUrl}/api/v1/ws`);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+export class DonorControl {
+  readonly #place: DonorPlace;
+  readonly #factory: WorkerFactory;
+  readonly #changed: (state: DonorState) => void;
+  readonly #tabs = new BroadcastChannel(LOCK);
+  #state: DonorState = { is: "off" };
+  #worker: Worker | undefined;
+  #host: RtcHost | undefined;
+  #release: (() => void) | undefined;
+
+  /** @param changed called on every change of the state, at most some times a second. */
+  constructor(place: DonorPlace, changed: (state: DonorState) => void) {
+    this.#place = place;
+    this.#factory = new WorkerFactory(place.worker);
+    this.#changed = changed;
+    this.#tabs.onmessage = (event: MessageEvent<Told>) => {
+      this.#hear(event.data);
+    };
+  }
+
+  get state(): DonorState {
+    return this.#state;
+  }
+
+  /** Starts donating, unless it is done already, here or in another tab. Never throws: the state says what became of it. */
+  async start(settings: DonorSettings): Promise<void> {
+    if (this.#state.is !== "off" && this.#state.is !== "failed" && this.#state.is !== "elsewhere") return;
+    this.#set({ is: "starting" });
+    if (!(await this.#lock())) {
+      this.#set({ is: "elsewhere", status: null });
+      return;
+    }
+    try {
+      const worker = await this.#factory.start();
+      this.#worker = worker;
+      worker.onmessage = (event: MessageEvent<FromDonor>) => {
+        this.#report(event.data);
+      };
+      worker.onerror = () => {
+        this.#fail("part_unavailable", "The donor worker broke down. Please reload the page.");
+      };
+      const { port1, port2 } = new MessageChannel();
+      this.#host = new RtcHost(port1, browserWindow());
+      const { coordinatorUrl } = this.#place;
+      const start = { coordinatorUrl, sessionUrl: sessionUrlOf(coordinatorUrl), settings };
+      this.#tell({ type: "start", start, rtc: port2 }, [port2]);
+    } catch (error) {
+      this.#fail(codeOf(error, "part_unavailable"), "A part of this page could not be loaded. Please reload it.");
+    }
+  }
+
+  /** New limits. They hold at once, also for what is stored. */
+  change(settings: DonorSettings): void {
+    this.#tell({ type: "change", settings });
+  }
+
+  /** Stops at once; with `erase` nothing of what was held is left. In whichever tab it runs. */
+  async stop(erase: boolean): Promise<void> {
+    if (this.#state.is === "elsewhere") {
+      this.#tabs.postMessage({ type: "stop" } satisfies Told);
+      return;
+    }
+    if (this.#state.is === "stopping") return;
+    this.#set({ is: "stopping", erasing: erase });
+    // All connections end here and now; the worker puts its store in order.
+    this.#host?.close();
+    this.#host = undefined;
+    if (this.#worker === undefined && erase) {
+      try {
+        this.#worker = await this.#factory.start();
+        this.#worker.onmessage = (event: MessageEvent<FromDonor>) => {
+          this.#report(event.data);
+        };
+      } catch (error) {
+        this.#fail(codeOf(error, "part_unavailable"), "A part of this page could not be loaded. Please reload it.");
+        return;
+      }
+    }
+    if (this.#worker === undefined) this.#end({ is: "off" });
+    else this.#tell({ type: erase ? "erase" : "stop" });
+  }
+
+  #hear(told: Told): void {
+    if (told.type === "stop") {
+      if (this.#state.is === "running") void this.stop(false);
+    } else if (this.#release === undefined) {
+      if (told.type === "status") this.#set({ is: "elsewhere", status: told.status });
+      else if (this.#state.is === "elsewhere") this.#set({ is: "off" });
+    }
+  }
+
+  #report(message: FromDonor): void {
+    switch (message.type) {
+      case "ready":
+        return;
+      case "status":
+        if (this.#state.is === "stopping") return;
+        this.#tabs.postMessage({ type: "status", status: message.status } satisfies Told);
+        this.#set({ is: "running", status: message.status });
+        return;
+      case "stopped":
+        this.#end({ is: "off" });
+        return;
+      case "failed":
+        this.#fail(message.code, message.message);
+    }
+  }
+
+  #fail(code: ErrorCode, message: string): void {
+    this.#end({ is: "failed", code, message });
+  }
+
+  #end(state: DonorState): void {
+    this.#host?.close();
+    this.#host = undefined;
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#release?.();
+    this.#release = undefined;
+    this.#tabs.postMessage({ type: "off" } satisfies Told);
+    this.#set(state);
+  }
+
+  #set(state: DonorState): void {
+    this.#state = state;
+    this.#changed(state);
+  }
+
+  #tell(message: ToDonor, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  /** Takes the lock of this site. @returns whether it was free. */
+  #lock(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      navigator.locks
+        .request(LOCK, { ifAvailable: true }, (lock) => {
+          resolve(lock !== null);
+          if (lock === null) return undefined;
+          return new Promise<void>((release) => {
+            this.#release = release;
+          });
+        })
+        .catch(reject);
+    });
+  }
+}

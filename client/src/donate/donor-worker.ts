@@ -1,0 +1,102 @@
+/**
+ * The donor worker's entry. A worker, because timers of hidden windows are throttled to one a minute, and because only
+ * workers have the positioned writes of the origin private file system.
+ */
+
+import { STORE_FOLDER, type StoreFolder } from "../storage/segment-store.ts";
+import { systemClock } from "../transport/clock.ts";
+import { webCryptoHmac } from "../transport/hmac.ts";
+import { browserSessionWorld } from "../transport/session-client.ts";
+import { DistributeError, StoreError } from "../wire/errors.ts";
+import { Donor, type DonorWorld } from "./donor.ts";
+import type { DonorStart, FromDonor, ToDonor } from "./messages.ts";
+
+const worker = self as unknown as DedicatedWorkerGlobalScope; // the only global scope this script runs in
+
+const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
+
+function report(message: FromDonor): void {
+  worker.postMessage(message);
+}
+
+async function root(): Promise<StoreFolder> {
+  try {
+    return await navigator.storage.getDirectory();
+  } catch (cause) {
+    // Private windows of Firefox have no such storage.
+    throw new StoreError("store_unreadable", "This browser gives the page no storage (a private window?).", { cause });
+  }
+}
+
+async function world(): Promise<DonorWorld> {
+  return {
+    clock: systemClock(),
+    hmac: webCryptoHmac,
+    session: browserSessionWorld(),
+    root: await root(),
+    fetch: (url, init) => fetch(url, { ...init, priority: "low" }),
+    sha256: async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)),
+    today: () => {
+      const now = new Date();
+      return Math.floor((now.getTime() - now.getTimezoneOffset() * MINUTE_MS) / DAY_MS);
+    },
+    pageUrl: worker.location.href.replace(/^blob:/, ""),
+  };
+}
+
+/** Commands are carried out one after the other, so that "stop" never meets a donor that is half started. */
+let donor: Donor | undefined;
+let last: Promise<void> = Promise.resolve();
+
+async function start(message: DonorStart, rtc: MessagePort): Promise<void> {
+  await donor?.stop(false);
+  donor = await Donor.start(message, rtc, await world(), (status) => {
+    report({ type: "status", status });
+  });
+}
+
+async function stop(erase: boolean): Promise<void> {
+  const running = donor;
+  donor = undefined;
+  if (running !== undefined) await running.stop(erase);
+  else if (erase) await eraseStore();
+  report({ type: "stopped", erased: erase });
+}
+
+/** Erases without a donor: what an earlier visit left. */
+async function eraseStore(): Promise<void> {
+  try {
+    await (await root()).removeEntry(STORE_FOLDER, { recursive: true });
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === "NotFoundError") return;
+    throw cause;
+  }
+}
+
+function obey(message: ToDonor): Promise<void> {
+  switch (message.type) {
+    case "start":
+      return start(message.start, message.rtc);
+    case "change":
+      return donor?.change(message.settings) ?? Promise.resolve();
+    case "stop":
+      return stop(false);
+    case "erase":
+      return stop(true);
+  }
+}
+
+worker.onmessage = (event: MessageEvent<ToDonor>) => {
+  last = last
+    .then(() => obey(event.data))
+    .catch((cause: unknown) => {
+      const error =
+        cause instanceof DistributeError
+          ? (cause as DistributeError) // as: instanceof gives `any`
+          : new StoreError("store_unreadable", "The browser's storage failed.", { cause });
+      report({ type: "failed", code: error.code, message: error.message });
+    });
+};
+
+report({ type: "ready" });

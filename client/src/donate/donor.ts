@@ -1,0 +1,402 @@
+/**
+ * A donor, from the first word to the last: wires the session, the store, the serving and the filling together, and tells
+ * the page how it goes.
+ *
+ * Rules:
+ * - The person's limits are hard and are in force before anything else happens: the store opens under its limit, a smaller
+ *   one frees at once, on its own, before the coordinator hears of it.
+ * - After every welcome everything is said again: limits, then all that is held. So a coordinator that forgot, or another
+ *   one, has nothing pushed twice.
+ * - A coordinator that is gone stops nothing: channels stay, the session comes back by itself.
+ */
+
+import { keepFirst, type AssignedFile } from "../core/fill-plan.ts";
+import { RateMeter } from "../core/rate-meter.ts";
+import { runsToWire, type Runs } from "../core/runs.ts";
+import { RECORD_BYTES, type Totals } from "../core/store-record.ts";
+import { SegmentStore, STORE_BYTES_MIN, type StoreFolder } from "../storage/segment-store.ts";
+import type { LinkWorld } from "../transport/peer-link.ts";
+import { RtcClient, type RtcClientPort } from "../transport/rtc-client.ts";
+import { SessionClient, type SessionMessage, type SessionWorld } from "../transport/session-client.ts";
+import type { Fetch } from "../transport/http-source.ts";
+import type { Sha256 } from "../core/verified.ts";
+import type { Complete } from "../wire/decode.ts";
+import {
+  FILES_PER_MESSAGE_MAX,
+  type Assign,
+  type ClientMessage,
+  type ErrorCode,
+  type FileRuns,
+} from "../wire/messages.ts";
+import { DonorCatalogue } from "./catalogue.ts";
+import { Filler } from "./filler.ts";
+import type { DonorSettings, DonorStart, DonorStatus, HeldFile } from "./messages.ts";
+import { Serving, takersFor } from "./serving.ts";
+
+/** Everything that the browser gives, injected. */
+export interface DonorWorld extends LinkWorld {
+  readonly session: SessionWorld;
+  readonly root: StoreFolder;
+  readonly fetch: Fetch;
+  readonly sha256: Sha256;
+  /** Days since 1 January 1970 in the visitor's own time zone. */
+  readonly today: () => number;
+  readonly pageUrl: string;
+}
+
+const TELL_US = 1_000_000;
+const SAVE_EVERY_TELLS = 5;
+
+/** Names the program to the operator of a coordinator. */
+const AGENT = "distribute.io page";
+
+/** Segments are 256 KiB or more, but for the last of a file: what the index may take of the room at most. */
+const INDEX_SHARE = 262_144 / RECORD_BYTES;
+
+export class Donor {
+  readonly #world: DonorWorld;
+  readonly #store: SegmentStore;
+  readonly #catalogue: DonorCatalogue;
+  readonly #session: SessionClient;
+  readonly #rtc: RtcClient;
+  readonly #serving: Serving;
+  readonly #filler: Filler;
+  readonly #report: (status: DonorStatus) => void;
+  readonly #rate: RateMeter;
+  #settings: DonorSettings;
+  #sessionState: DonorStatus["session"] = "connecting";
+  #retryMs = 0;
+  #totals: Totals;
+  #credited = { bytes: 0, people: 0 };
+  #problem: ErrorCode | null = null;
+  /** Assignment that is coming in parts. */
+  #assigning: { readonly assignment: number; readonly files: AssignedFile[] } | undefined;
+  /** Files whose holdings are to be told, and what was filled. */
+  readonly #changed = new Set<string>();
+  readonly #filled = new Map<string, number>();
+  #tells = 0;
+  #unsaved = false;
+  #cancelTell: () => void = () => undefined;
+  #stopped = false;
+  #naming = false;
+  readonly #unnamed = new Set<string>();
+  readonly #aborted = new AbortController();
+
+  /**
+   * Opens the store and starts.
+   *
+   * @throws StoreError when there is no place, or another tab has it.
+   */
+  static async start(
+    start: DonorStart,
+    rtc: RtcClientPort,
+    world: DonorWorld,
+    report: (status: DonorStatus) => void,
+  ): Promise<Donor> {
+    const store = await SegmentStore.open(world.root, start.settings.storageBytes, world.sha256);
+    return new Donor(start, rtc, store, world, report);
+  }
+
+  private constructor(
+    start: DonorStart,
+    rtc: RtcClientPort,
+    store: SegmentStore,
+    world: DonorWorld,
+    report: (status: DonorStatus) => void,
+  ) {
+    this.#world = world;
+    this.#store = store;
+    this.#settings = start.settings;
+    this.#report = report;
+    this.#totals = store.totals;
+    this.#rate = new RateMeter(world.clock.nowUs());
+    this.#catalogue = new DonorCatalogue(start.coordinatorUrl, world.pageUrl);
+    this.#rtc = new RtcClient(rtc);
+    const say = (message: ClientMessage) => this.#session.send(message);
+    this.#serving = new Serving(store, this.#rtc, world, start.settings.upBytesPerS, say, {
+      served: (sizeBytes, first) => {
+        this.#served(sizeBytes, first);
+      },
+      lost: (fileId) => {
+        this.#holdingsChanged([fileId]);
+        this.#filler.nudge();
+      },
+    });
+    this.#filler = new Filler(
+      store,
+      this.#catalogue,
+      { clock: world.clock, fetch: world.fetch, sha256: world.sha256, chance: () => world.session.chance() },
+      {
+        filled: (fileId, mirrorBytes) => {
+          this.#filled.set(fileId, mirrorBytes);
+          this.#holdingsChanged([fileId]);
+        },
+        dropped: (fileIds) => {
+          this.#holdingsChanged(fileIds);
+        },
+        problem: (code) => {
+          this.#problem = code ?? null;
+        },
+      },
+    );
+    this.#session = new SessionClient(
+      start.sessionUrl,
+      AGENT,
+      {
+        onWelcome: (welcome) => {
+          this.#rtc.configure(welcome.stun);
+          this.#sessionState = "online";
+          this.#introduce();
+        },
+        onMessage: (message) => {
+          this.#heed(message);
+        },
+        onLost: (_code, retryMs) => {
+          this.#sessionState = "offline";
+          this.#retryMs = retryMs;
+        },
+      },
+      world.session,
+    );
+    void this.#filler.run();
+    this.#tell();
+  }
+
+  /** New limits, in force when this has settled. */
+  async change(settings: DonorSettings): Promise<void> {
+    this.#settings = settings;
+    this.#serving.setRate(settings.upBytesPerS);
+    const before = new Set(this.#store.records.map((record) => record.fileId));
+    const held = this.#store.records.length;
+    await this.#store.setLimit(settings.storageBytes, keepFirst(this.#filler.target));
+    if (this.#store.records.length < held) this.#holdingsChanged(before);
+    this.#sayLimits();
+    this.#tellHoldings();
+    this.#filler.nudge();
+    this.#status();
+  }
+
+  /** Closes everything. What is held stays, or, with `erase`, nothing does. */
+  async stop(erase: boolean): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#serving.closeAll(0);
+    this.#filler.stop();
+    this.#aborted.abort();
+    this.#cancelTell();
+    this.#session.send({ type: "stop_donating" });
+    this.#session.close();
+    if (erase) {
+      await this.#store.erase();
+      return;
+    }
+    try {
+      await this.#store.saveTotals(this.#totals);
+    } finally {
+      this.#store.close();
+    }
+  }
+
+  #heed(message: SessionMessage): void {
+    switch (message.type) {
+      case "match":
+        if (message.role === "donor") this.#serving.introduced(message);
+        return;
+      case "signal":
+        this.#serving.signalled(message.match_id, message.payload);
+        return;
+      case "match_ended":
+        this.#serving.matchEnded(message.match_id);
+        return;
+      case "assign":
+        this.#assigned(message);
+        return;
+      case "withdrawn":
+        void this.#withdraw(message.file_id);
+        return;
+      case "credited":
+        this.#credited = { bytes: message.bytes_total, people: message.downloaders };
+        return;
+      case "error":
+      case "unmatched":
+        return;
+    }
+  }
+
+  /** First words of a session: limits, then all that is held. */
+  #introduce(): void {
+    this.#sayLimits();
+    this.#changed.clear();
+    this.#filled.clear();
+    this.#filler.newSession();
+    const files = [...new Set(this.#store.records.map((record) => record.fileId))];
+    for (let at = 0; at === 0 || at < files.length; at += FILES_PER_MESSAGE_MAX) {
+      const part = files.slice(at, at + FILES_PER_MESSAGE_MAX);
+      const complete = at + FILES_PER_MESSAGE_MAX >= files.length;
+      this.#session.send({ type: "holdings", files: part.map((fileId) => this.#fileRuns(fileId)), complete });
+    }
+    this.#serving.forwardReceipts();
+  }
+
+  #sayLimits(): void {
+    const { causes, storageBytes, upBytesPerS } = this.#settings;
+    // The coordinator counts segments; what the index needs beside them is ours to keep free.
+    const segmentBytes = Math.max(0, storageBytes - STORE_BYTES_MIN);
+    this.#session.send({
+      type: "donate",
+      causes,
+      storage_bytes: Math.floor(segmentBytes - segmentBytes / INDEX_SHARE),
+      up_bytes_per_s: upBytesPerS,
+      takers_max: takersFor(upBytesPerS),
+    });
+  }
+
+  #fileRuns(fileId: string): FileRuns {
+    return { file_id: fileId, runs: runsToWire(this.#store.holdings(fileId)) };
+  }
+
+  #assigned(message: Complete<Assign>): void {
+    if (this.#assigning?.assignment !== message.assignment) {
+      this.#assigning = { assignment: message.assignment, files: [] };
+    }
+    for (const { file_id: fileId, runs } of message.files) {
+      this.#assigning.files.push({ fileId, runs: pairs(runs) });
+    }
+    if (message.more) return;
+    this.#filler.assign(this.#assigning.files);
+    this.#assigning = undefined;
+    this.#status();
+  }
+
+  async #withdraw(fileId: string): Promise<void> {
+    this.#filler.assign(this.#filler.target.filter((file) => file.fileId !== fileId));
+    this.#catalogue.forget(fileId);
+    await this.#store.drop(this.#store.records.filter((record) => record.fileId === fileId));
+    this.#holdingsChanged([fileId]);
+    this.#tellHoldings();
+  }
+
+  #holdingsChanged(fileIds: Iterable<string>): void {
+    for (const fileId of fileIds) {
+      this.#changed.add(fileId);
+      this.#serving.holdingsChanged(fileId);
+    }
+  }
+
+  #served(sizeBytes: number, first: boolean): void {
+    this.#rate.add(sizeBytes, this.#world.clock.nowUs());
+    const { servedBytes, servedTodayBytes, day, people } = this.#totals;
+    const today = this.#world.today();
+    this.#totals = {
+      servedBytes: servedBytes + sizeBytes,
+      servedTodayBytes: (day === today ? servedTodayBytes : 0) + sizeBytes,
+      day: today,
+      people: people + (first ? 1 : 0),
+    };
+    this.#unsaved = true;
+  }
+
+  /** Every second: what has changed, to the coordinator and to the page. */
+  #tell(): void {
+    this.#cancelTell = this.#world.clock.after(TELL_US, () => {
+      this.#tell();
+    });
+    this.#tellHoldings();
+    this.#status();
+    void this.#nameOne();
+    this.#tells += 1;
+    if (!this.#unsaved || this.#tells % SAVE_EVERY_TELLS !== 0) return;
+    this.#unsaved = false;
+    this.#store.saveTotals(this.#totals).catch(() => {
+      this.#problem = "store_unreadable";
+    });
+  }
+
+  #tellHoldings(): void {
+    if (!this.#session.open || this.#stopped) return;
+    const files = [...this.#changed].slice(0, FILES_PER_MESSAGE_MAX);
+    if (files.length > 0) {
+      this.#session.send({ type: "holdings", files: files.map((fileId) => this.#fileRuns(fileId)), complete: false });
+      for (const fileId of files) this.#changed.delete(fileId);
+    }
+    for (const [fileId, mirrorBytes] of this.#filled) {
+      this.#session.send({ type: "filled", file_id: fileId, mirror_bytes: mirrorBytes });
+    }
+    this.#filled.clear();
+  }
+
+  /** Looks one held file up that has no name yet: people want to see what they hold. */
+  async #nameOne(): Promise<void> {
+    if (this.#naming || this.#sessionState !== "online") return;
+    const nameless = this.#store.records.find(
+      ({ fileId }) => this.#catalogue.name(fileId) === undefined && !this.#unnamed.has(fileId),
+    );
+    if (nameless === undefined) return;
+    this.#naming = true;
+    try {
+      await this.#catalogue.look(nameless.fileId, this.#aborted.signal);
+    } catch {
+      this.#unnamed.add(nameless.fileId); // shown without a name; it is no reason to stop
+    } finally {
+      this.#naming = false;
+    }
+  }
+
+  #status(): void {
+    if (this.#stopped) return;
+    let assignedSegments = 0;
+    let assignedHeld = 0;
+    for (const { fileId, runs } of this.#filler.target) {
+      for (const [start, end] of runs) {
+        assignedSegments += end - start;
+        for (let index = start; index < end; index += 1) if (this.#store.has(fileId, index)) assignedHeld += 1;
+      }
+    }
+    const { servedBytes, servedTodayBytes, day, people } = this.#totals;
+    this.#report({
+      session: this.#sessionState,
+      retryMs: this.#retryMs,
+      takers: this.#serving.takers,
+      rateBytesPerS: this.#rate.rateBytesPerS(this.#world.clock.nowUs()),
+      servedBytes,
+      servedTodayBytes: day === this.#world.today() ? servedTodayBytes : 0,
+      people,
+      verifiedBytes: this.#credited.bytes,
+      verifiedPeople: this.#credited.people,
+      usedBytes: this.#store.usedBytes,
+      limitBytes: this.#store.limitBytes,
+      assignedSegments,
+      assignedHeld,
+      files: this.#heldFiles(),
+      problem: this.#problem,
+    });
+  }
+
+  #heldFiles(): HeldFile[] {
+    const files = new Map<string, { fileId: string; name: string; segments: number; bytes: number }>();
+    for (const { fileId, sizeBytes } of this.#store.records) {
+      let file = files.get(fileId);
+      if (file === undefined) {
+        file = { fileId, name: this.#catalogue.name(fileId) ?? "", segments: 0, bytes: 0 };
+        files.set(fileId, file);
+      }
+      file.segments += 1;
+      file.bytes += sizeBytes;
+    }
+    return [...files.values()];
+  }
+}
+
+/** Runs of the wire as half-open ranges; what is out of order is cut off, since nothing beyond it can be relied on. */
+function pairs(flat: readonly number[]): Runs {
+  const runs: [number, number][] = [];
+  let endBefore = -1;
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const start = flat[at] ?? 0;
+    const count = flat[at + 1] ?? 0;
+    if (count < 1 || start <= endBefore) break;
+    endBefore = start + count;
+    runs.push([start, endBefore]);
+  }
+  return runs;
+}

@@ -1,0 +1,75 @@
+/** What a page and its donor worker say to each other. */
+
+import type { ErrorCode } from "../wire/messages.ts";
+
+/** What the person allows. All of them are hard limits. */
+export interface DonorSettings {
+  /** Bytes of all files together. */
+  readonly storageBytes: number;
+  /** Bytes per second that are handed to connections, all downloaders together. */
+  readonly upBytesPerS: number;
+  /** Names of causes; empty: all. */
+  readonly causes: readonly string[];
+}
+
+export interface DonorStart {
+  /** Without a slash at the end. */
+  readonly coordinatorUrl: string;
+  readonly sessionUrl: string;
+  readonly settings: DonorSettings;
+}
+
+/** To the worker. */
+export type ToDonor =
+  /** `rtc` leads to the page's `RtcHost`. */
+  | { readonly type: "start"; readonly start: DonorStart; readonly rtc: MessagePort }
+  | { readonly type: "change"; readonly settings: DonorSettings }
+  /** Closes all connections and the store; what is held stays. */
+  | { readonly type: "stop" }
+  /** Stops, and leaves nothing behind. Also without a start. */
+  | { readonly type: "erase" };
+
+/** One file of which something is held. */
+export interface HeldFile {
+  readonly fileId: string;
+  /** As the publisher signed it; empty while it is not known. */
+  readonly name: string;
+  readonly segments: number;
+  readonly bytes: number;
+}
+
+/** A moment of donating. */
+export interface DonorStatus {
+  /** `offline`: the coordinator is not reached; transfers that run go on. */
+  readonly session: "connecting" | "online" | "offline";
+  /** When `offline`: milliseconds until the next try. */
+  readonly retryMs: number;
+  /** Downloaders that are connected now. */
+  readonly takers: number;
+  readonly rateBytesPerS: number;
+  /** Exact, of this browser: ever and today. */
+  readonly servedBytes: number;
+  readonly servedTodayBytes: number;
+  /** Downloaders that got anything, ever. */
+  readonly people: number;
+  /** Of this visit: bytes that downloaders confirmed to the coordinator, and how many confirmed. */
+  readonly verifiedBytes: number;
+  readonly verifiedPeople: number;
+  readonly usedBytes: number;
+  readonly limitBytes: number;
+  /** Segments that the coordinator asked this donor to hold, and how many of them are there. */
+  readonly assignedSegments: number;
+  readonly assignedHeld: number;
+  readonly files: readonly HeldFile[];
+  /** What stands in the way at present, a code; null when nothing does. */
+  readonly problem: ErrorCode | null;
+}
+
+/** From the worker. */
+export type FromDonor =
+  /** The worker runs; comes before anything is asked of it. */
+  | { readonly type: "ready" }
+  | { readonly type: "status"; readonly status: DonorStatus }
+  | { readonly type: "stopped"; readonly erased: boolean }
+  /** It cannot go on; nothing runs any more. */
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string };

@@ -1,0 +1,79 @@
+/** What the donor page remembers between visits, and the steps of its sliders. In the browser's local storage. */
+
+import type { DonorSettings } from "../donate/messages.ts";
+
+/** The settings, and whether the person left donating on. */
+export interface Remembered {
+  readonly settings: DonorSettings;
+  readonly on: boolean;
+}
+
+const KEY = "distribute-io:donor";
+const MB = 1_000_000;
+const GB = 1_000 * MB;
+
+/** Steps of the storage slider, in bytes. */
+const STORAGE_STEPS: readonly number[] = [16, 32, 64, 128, 256, 512, 1_000, 2_000, 4_000, 8_000].map((n) => n * MB);
+
+/** Steps of the upload slider, in bytes per second. */
+export const RATE_STEPS: readonly number[] = [0.064, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32].map((n) => n * MB);
+
+export const DEFAULTS: DonorSettings = { storageBytes: 16 * MB, upBytesPerS: MB, causes: [] };
+
+/** The steps that this browser grants, at least the smallest; what it says is a hint, its real limit shows when writing. */
+export function storageSteps(grantedBytes: number): readonly number[] {
+  const steps = STORAGE_STEPS.filter((step) => step <= grantedBytes);
+  return steps.length === 0 ? STORAGE_STEPS.slice(0, 1) : steps;
+}
+
+/** What the browser would let this site store. Never throws: without an answer a cautious figure. */
+export async function grantedBytes(): Promise<number> {
+  try {
+    // Half of the quota: the rest is for this site's downloads.
+    const { quota } = await navigator.storage.estimate();
+    return (quota ?? 2 * GB) / 2;
+  } catch {
+    return GB;
+  }
+}
+
+/** What was remembered; the defaults where there is nothing, or nothing that makes sense. */
+export function recall(): Remembered {
+  try {
+    const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
+    if (typeof stored === "object" && stored !== null) {
+      const { storageBytes, upBytesPerS, causes, on } = stored as Partial<Record<string, unknown>>; // as: checked below
+      return {
+        settings: {
+          storageBytes: atLeast(storageBytes, STORAGE_STEPS[0] ?? MB) ?? DEFAULTS.storageBytes,
+          upBytesPerS: atLeast(upBytesPerS, RATE_STEPS[0] ?? MB) ?? DEFAULTS.upBytesPerS,
+          causes: Array.isArray(causes) ? causes.filter((cause) => typeof cause === "string") : [],
+        },
+        on: on === true,
+      };
+    }
+  } catch {
+    // Storage switched off, or something else wrote there: as on a first visit.
+  }
+  return { settings: DEFAULTS, on: false };
+}
+
+export function remember(remembered: Remembered): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify({ ...remembered.settings, on: remembered.on }));
+  } catch {
+    // Not remembered, then: the next visit starts from the defaults, off.
+  }
+}
+
+/** Place of the step that is nearest to a value from below. */
+export function stepOf(steps: readonly number[], value: number): number {
+  return Math.max(
+    0,
+    steps.findLastIndex((step) => step <= value),
+  );
+}
+
+function atLeast(value: unknown, least: number): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : undefined;
+}

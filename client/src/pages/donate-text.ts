@@ -1,0 +1,50 @@
+/** All words of the donor page that its script writes, in one place. */
+
+export const TEXT = {
+  start: "Start donating",
+  stop: "Stop",
+  stopAndErase: "Stop and erase",
+  insecure:
+    "This page was opened over plain http, and browsers give storage, hashing and workers only to secure pages. Ask the operator for an address that begins with https, or open it on the same machine as http://localhost.",
+  missing: (what: string) =>
+    `This browser lacks ${what}, which donating needs. A current Firefox, Chrome, Edge or Safari has it; private windows and some company policies switch it off.`,
+  off: "Off. Nothing is stored or sent.",
+  offHolding: "Off. Nothing is sent. What was stored before is kept until you erase it.",
+  starting: "Starting …",
+  stopping: "Stopping …",
+  erasing: "Stopping and erasing …",
+  erased: "Stopped. Everything that was stored is erased.",
+  stopped: "Stopped. What is stored is kept for next time.",
+  connecting: "On. Looking for the coordinator …",
+  offline: (seconds: number) =>
+    `On, but the coordinator does not answer. Transfers that run go on; trying again ${seconds <= 1 ? "now" : `in ${seconds} seconds`}.`,
+  serving: (people: number) =>
+    people === 1 ? "On. Helping 1 person right now." : `On. Helping ${people} people right now.`,
+  filling: "On. Fetching pieces to hold.",
+  waiting: "On and ready. Nobody needs your pieces at this moment.",
+  nothing: "On. There is nothing to hold for these causes at present.",
+  elsewhere: "Another tab of this browser is donating. This is how it goes there.",
+  failed: (message: string) => `Donating ended: ${message}`,
+  problem: (code: string) =>
+    code === "quota_exceeded" || code === "disk_full"
+      ? "The browser gives this page no more room; what fits is kept."
+      : "Some files cannot be fetched at present; the rest goes on.",
+  noCauses: "The coordinator has named no causes yet. What you give goes to all of its files.",
+  causesUnknown: "The causes could not be loaded. What you give goes to all of them.",
+  chooseCause: "Choose at least one cause.",
+  needHigh: "needs help now",
+  needSome: "could use help",
+  needLow: "well served",
+  causeFacts: (files: number, size: string) => `${files === 1 ? "1 file" : `${files} files`}, ${size}`,
+  held: (used: string, limit: string) => `${used} of ${limit}`,
+  fetching: (held: number, assigned: number) => `${held} of ${assigned} pieces fetched`,
+  verified: (size: string, people: number) =>
+    people === 0
+      ? "not confirmed yet"
+      : `${size} confirmed by ${people === 1 ? "1 person" : `${people} people`} in this visit`,
+  pieces: (count: number) => (count === 1 ? "1 piece" : `${count} pieces`),
+  unnamed: "a file that is no longer listed",
+  more: (count: number) => `and ${count} more`,
+  storageNote: (max: string) => `This browser offers up to ${max}. Counted with everything we store.`,
+  people: (count: number) => (count === 1 ? "1 person" : `${count} people`),
+} as const;

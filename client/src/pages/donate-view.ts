@@ -1,0 +1,239 @@
+/** The donor page's elements: what they say for a state, and what the person chose in them. Decides nothing else. */
+
+import type { DonorState } from "../donate/donor-control.ts";
+import type { DonorSettings, DonorStatus, HeldFile } from "../donate/messages.ts";
+import { formatRate, formatSize } from "../ui/format.ts";
+import type { Cause } from "../wire/messages.ts";
+import { RATE_STEPS, stepOf } from "./donate-settings.ts";
+import { TEXT } from "./donate-text.ts";
+
+/** Files that are listed by name; the rest is counted. */
+const FILES_SHOWN = 12;
+
+/** Below and above these needs (0 to 1) a cause is well served, and in need. */
+const NEED_LOW = 0.2;
+const NEED_HIGH = 0.6;
+
+function element<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`donate.html has no ${id}`);
+  return found;
+}
+
+export interface ViewEvents {
+  start(): void;
+  stop(): void;
+  erase(): void;
+  /** A slider or a cause was moved. */
+  changed(): void;
+}
+
+export class DonateView {
+  readonly #form = element("settings", HTMLFormElement);
+  readonly #storage = element("storage", HTMLInputElement);
+  readonly #rate = element("rate", HTMLInputElement);
+  readonly #causes = element("causes", HTMLFieldSetElement);
+  readonly #start = element("start", HTMLButtonElement);
+  readonly #stop = element("stop", HTMLButtonElement);
+  readonly #erase = element("erase", HTMLButtonElement);
+  readonly #state = element("state", HTMLElement);
+  readonly #live = element("live", HTMLElement);
+  readonly #files = element("files", HTMLUListElement);
+  #steps: readonly number[] = [];
+  #shownFiles = "";
+
+  constructor(events: ViewEvents) {
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      events.start();
+    });
+    this.#form.addEventListener("input", () => {
+      this.#showLimits();
+      events.changed();
+    });
+    this.#stop.addEventListener("click", () => {
+      events.stop();
+    });
+    this.#erase.addEventListener("click", () => {
+      events.erase();
+    });
+  }
+
+  /** Donating is not possible here, in words. */
+  showUnavailable(why: string): void {
+    const notice = element("unavailable", HTMLElement);
+    notice.textContent = why;
+    notice.hidden = false;
+  }
+
+  /** Shows the controls with these settings. */
+  showSettings(settings: DonorSettings, steps: readonly number[]): void {
+    this.#steps = steps;
+    this.#storage.max = String(steps.length - 1);
+    this.#storage.value = String(stepOf(steps, settings.storageBytes));
+    this.#rate.max = String(RATE_STEPS.length - 1);
+    this.#rate.value = String(stepOf(RATE_STEPS, settings.upBytesPerS));
+    element("storage-note", HTMLElement).textContent = TEXT.storageNote(formatSize(steps.at(-1) ?? 0));
+    this.#showLimits();
+    this.#form.hidden = false;
+  }
+
+  /** @param causes undefined: they could not be loaded. */
+  showCauses(causes: readonly Cause[] | undefined, chosen: readonly string[]): void {
+    const note = element("causes-note", HTMLElement);
+    note.textContent = causes === undefined ? TEXT.causesUnknown : TEXT.noCauses;
+    note.hidden = causes !== undefined && causes.length > 0;
+    this.#causes.replaceChildren(...(causes ?? []).map((cause) => causeRow(cause, chosen)));
+  }
+
+  /** What the person chose. All causes checked is the same as none named: causes that come later are in, too. */
+  chosen(): DonorSettings {
+    const boxes = [...this.#causes.querySelectorAll("input")];
+    const checked = boxes.filter((box) => box.checked).map((box) => box.value);
+    return {
+      storageBytes: this.#steps[this.#storage.valueAsNumber] ?? 0,
+      upBytesPerS: RATE_STEPS[this.#rate.valueAsNumber] ?? 0,
+      causes: checked.length === boxes.length ? [] : checked,
+    };
+  }
+
+  /** Whether causes are shown and none is chosen. */
+  get noCauseChosen(): boolean {
+    const boxes = [...this.#causes.querySelectorAll("input")];
+    return boxes.length > 0 && !boxes.some((box) => box.checked);
+  }
+
+  /** @param words said instead of the state's own, once. */
+  show(state: DonorState, words?: string): void {
+    const busy = state.is === "starting" || state.is === "stopping";
+    const on = state.is === "running" || state.is === "elsewhere" || busy;
+    const status = state.is === "running" || state.is === "elsewhere" ? state.status : null;
+    // The focus must not fall off the page when the button under it goes.
+    const refocus = document.activeElement === this.#start || document.activeElement === this.#stop;
+    this.#start.hidden = on;
+    this.#start.disabled = this.noCauseChosen;
+    this.#stop.hidden = !on;
+    this.#stop.disabled = busy;
+    this.#erase.hidden = state.is === "elsewhere";
+    this.#erase.disabled = busy;
+    if (refocus) (on ? this.#stop : this.#start).focus();
+    for (const input of this.#form.querySelectorAll("input")) input.disabled = state.is === "elsewhere";
+    this.#form.dataset["on"] = String(on);
+    setText(this.#state, words ?? (this.noCauseChosen && !on ? TEXT.chooseCause : stateWords(state)));
+    this.#state.dataset["tone"] = state.is === "failed" ? "bad" : state.is === "running" ? "good" : "";
+    this.#live.hidden = status === null;
+    if (status !== null) this.#showStatus(status);
+  }
+
+  #showLimits(): void {
+    const { storageBytes, upBytesPerS } = this.chosen();
+    const storage = formatSize(storageBytes);
+    const rate = formatRate(upBytesPerS);
+    element("storage-value", HTMLOutputElement).textContent = storage;
+    element("rate-value", HTMLOutputElement).textContent = rate;
+    this.#storage.setAttribute("aria-valuetext", storage);
+    this.#rate.setAttribute("aria-valuetext", rate);
+  }
+
+  #showStatus(status: DonorStatus): void {
+    const set = (id: string, text: string) => {
+      setText(element(id, HTMLElement), text);
+    };
+    set("rate-now", formatRate(status.rateBytesPerS));
+    set("takers", TEXT.people(status.takers));
+    set("served-today", formatSize(status.servedTodayBytes));
+    set("served-ever", formatSize(status.servedBytes));
+    set("people", TEXT.people(status.people));
+    set("verified", TEXT.verified(formatSize(status.verifiedBytes), status.verifiedPeople));
+    set("held-size", TEXT.held(formatSize(status.usedBytes), formatSize(status.limitBytes)));
+    const fetching = status.assignedHeld < status.assignedSegments;
+    set("fetching", fetching ? TEXT.fetching(status.assignedHeld, status.assignedSegments) : "");
+    const problem = element("problem", HTMLElement);
+    problem.hidden = status.problem === null;
+    setText(problem, status.problem === null ? "" : TEXT.problem(status.problem));
+    const bar = element("held-bar", HTMLElement);
+    const percent = status.limitBytes === 0 ? 0 : Math.round((100 * status.usedBytes) / status.limitBytes);
+    bar.setAttribute("aria-valuenow", String(percent));
+    bar.querySelector("span")?.style.setProperty("inline-size", `${percent}%`);
+    this.#showFiles(status.files);
+  }
+
+  #showFiles(files: readonly HeldFile[]): void {
+    const key = JSON.stringify(files);
+    if (key === this.#shownFiles) return;
+    this.#shownFiles = key;
+    const rows = [...files]
+      .sort((left, right) => right.bytes - left.bytes)
+      .slice(0, FILES_SHOWN)
+      .map((file) => {
+        const row = document.createElement("li");
+        const name = document.createElement("span");
+        name.textContent = file.name === "" ? TEXT.unnamed : file.name;
+        name.className = "name";
+        const size = document.createElement("span");
+        size.textContent = `${TEXT.pieces(file.segments)}, ${formatSize(file.bytes)}`;
+        size.className = "note";
+        row.append(name, size);
+        return row;
+      });
+    if (files.length > FILES_SHOWN) {
+      const more = document.createElement("li");
+      more.textContent = TEXT.more(files.length - FILES_SHOWN);
+      more.className = "note";
+      rows.push(more);
+    }
+    this.#files.replaceChildren(...rows);
+  }
+}
+
+function causeRow(cause: Cause, chosen: readonly string[]): HTMLElement {
+  const label = document.createElement("label");
+  const box = document.createElement("input");
+  box.type = "checkbox";
+  box.value = cause.cause;
+  box.checked = chosen.length === 0 || chosen.includes(cause.cause);
+  const text = document.createElement("span");
+  const title = document.createElement("strong");
+  title.textContent = cause.title === "" ? cause.cause : cause.title;
+  const need = document.createElement("span");
+  need.className = "need";
+  need.dataset["need"] = cause.need >= NEED_HIGH ? "high" : cause.need >= NEED_LOW ? "some" : "low";
+  need.textContent = cause.need >= NEED_HIGH ? TEXT.needHigh : cause.need >= NEED_LOW ? TEXT.needSome : TEXT.needLow;
+  const words = document.createElement("span");
+  words.className = "note";
+  const facts = TEXT.causeFacts(cause.files, formatSize(cause.size_bytes));
+  words.textContent = cause.text === "" ? facts : `${cause.text} (${facts})`;
+  text.append(title, " ", need, words);
+  label.append(box, text);
+  return label;
+}
+
+function stateWords(state: DonorState): string {
+  switch (state.is) {
+    case "off":
+      return TEXT.off;
+    case "starting":
+      return TEXT.starting;
+    case "stopping":
+      return state.erasing ? TEXT.erasing : TEXT.stopping;
+    case "elsewhere":
+      return TEXT.elsewhere;
+    case "failed":
+      return TEXT.failed(state.message);
+    case "running":
+      return runningWords(state.status);
+  }
+}
+
+function runningWords(status: DonorStatus): string {
+  if (status.session === "offline") return TEXT.offline(Math.ceil(status.retryMs / 1_000));
+  if (status.takers > 0) return TEXT.serving(status.takers);
+  if (status.session === "connecting") return TEXT.connecting;
+  if (status.assignedHeld < status.assignedSegments) return TEXT.filling;
+  return status.files.length === 0 ? TEXT.nothing : TEXT.waiting;
+}
+
+/** Changes a text only when it is another: screen readers would read the same again. */
+function setText(target: HTMLElement, text: string): void {
+  if (target.textContent !== text) target.textContent = text;
+}
