@@ -68,6 +68,8 @@ def hash_file(
             return _hash_open_file(file, path, segment_bytes, on_progress, is_cancelled)
     except FileNotFoundError as error:
         raise UsageError("file_not_found", f"{path} is not there.") from error
+    except IsADirectoryError as error:
+        raise UsageError("not_a_file", f"{path} is a folder; name the files in it.") from error
     except OSError as error:
         raise StoreError("store_unreadable", f"{path} cannot be read: {error.strerror}.") from error
 

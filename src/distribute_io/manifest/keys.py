@@ -140,10 +140,13 @@ def write_new_key(path: Path) -> SigningKey:
     """
     key = SigningKey.generate()
     public_path = public_key_path(path)
-    if public_path.exists():
+    if os.path.lexists(public_path):
         raise UsageError("key_exists", f"{public_path} is there already; choose another name.")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError("key_unreadable", f"The folder {path.parent} cannot be made: {error.strerror}.") from error
+    try:
         _write_new(path, key.to_pem(), mode=0o600)
         _write_new(public_path, f"{key.public_key}\n".encode(), mode=0o644)
     except FileExistsError as error:
