@@ -17,6 +17,7 @@ import { remoteError } from "./errors.ts";
 import { storedBlob } from "./handover.ts";
 import { judgeMirrors } from "./mirrors.ts";
 import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
+import { siteVersions } from "./versions.ts";
 import { tell, type WorkerFactory } from "./worker-code.ts";
 
 /** Time for the worker to say goodbye to donors and coordinator after the end. */
@@ -71,7 +72,10 @@ export class FileDownload {
     const downloader = workers.start();
     try {
       const entry = await resolve(coordinatorUrl, target, signal);
-      const file = await trustedFile(entry, "fileId" in target ? target.fileId : undefined, keys);
+      const file =
+        "fileId" in target
+          ? await trustedFile(entry, target.fileId, keys)
+          : await trustedFile(entry, undefined, keys, siteVersions);
       const listBytes = 32 * file.layout.count;
       const list = await fetchSegmentList(coordinatorUrl, entry.segments_url, listBytes, signal);
       const segmentList = await trustedSegmentList(file, list);

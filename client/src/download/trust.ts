@@ -13,7 +13,7 @@ import { verifySegmentList } from "../core/segment-list.ts";
 import type { Complete } from "../wire/decode.ts";
 import { isDistributeError, type DistributeError, IntegrityError, RefusedError, UsageError } from "../wire/errors.ts";
 import type { FileEntry } from "../wire/messages.ts";
-import { seenVersion, sawVersion } from "./versions.ts";
+import type { VersionMemory } from "./versions.ts";
 
 /** Envelopes that are looked at in one entry: more than any file has signers. */
 const ENVELOPES_MAX = 16;
@@ -37,20 +37,21 @@ export interface TrustedFile {
  *
  * @param askedId the file that was asked for by id; undefined when it was asked for by a link.
  * @param keys pinned keys; empty: none.
+ * @param versions what was seen before; who asks for a digest wants that file of whatever version, and needs none.
  * @throws IntegrityError, ManifestError for what the manifests are; UsageError `bad_argument` for keys that are none.
  */
 export async function trustedFile(
   entry: Complete<FileEntry>,
   askedId: string | undefined,
   keys: readonly string[],
+  versions?: VersionMemory,
 ): Promise<TrustedFile> {
   const { manifest, signedBy, pinned } = await firstTrusted(entry, keys);
   checkFileId(manifest, askedId ?? entry.file_id);
   const signer = pinned ? (signedBy[0] ?? null) : null;
-  // Who asks for a digest wants that file, of whatever version.
-  if (signer !== null && askedId === undefined) {
-    checkVersion(manifest, seenVersion(signer, manifest.cause, manifest.name));
-    sawVersion(signer, manifest.cause, manifest.name, manifest.version);
+  if (signer !== null && versions !== undefined) {
+    checkVersion(manifest, versions.highest(signer, manifest.cause, manifest.name));
+    versions.saw(signer, manifest.cause, manifest.name, manifest.version);
   }
   return {
     fileId: manifest.sha256,

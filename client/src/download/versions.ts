@@ -10,25 +10,31 @@ const KEY = "distribute-io:versions";
 /** Names that are remembered; the one that was seen longest ago is forgotten first. */
 const NAMES_MAX = 256;
 
-/** The highest version seen of a name; undefined when none. */
-export function seenVersion(signer: string, cause: string, name: string): number | undefined {
-  return read().get(label(signer, cause, name));
+/** What was seen before of a name, which belongs to a signer within a cause. */
+export interface VersionMemory {
+  /** The highest version seen; undefined when none. */
+  highest(signer: string, cause: string, name: string): number | undefined;
+  /** Remembers a version, if it is the highest so far. */
+  saw(signer: string, cause: string, name: string, version: number): void;
 }
 
-/** Remembers a version, if it is the highest so far. */
-export function sawVersion(signer: string, cause: string, name: string, version: number): void {
-  const versions = read();
-  const own = label(signer, cause, name);
-  const highest = Math.max(version, versions.get(own) ?? 0);
-  versions.delete(own); // to the end: seen last
-  versions.set(own, highest);
-  const kept = [...versions].slice(-NAMES_MAX);
-  try {
-    localStorage.setItem(KEY, JSON.stringify(kept));
-  } catch {
-    // Nothing may be stored here.
-  }
-}
+/** The memory of this site in this browser. */
+export const siteVersions: VersionMemory = {
+  highest: (signer, cause, name) => read().get(label(signer, cause, name)),
+  saw: (signer, cause, name, version) => {
+    const versions = read();
+    const own = label(signer, cause, name);
+    const highest = Math.max(version, versions.get(own) ?? 0);
+    versions.delete(own); // to the end: seen last
+    versions.set(own, highest);
+    const kept = [...versions].slice(-NAMES_MAX);
+    try {
+      localStorage.setItem(KEY, JSON.stringify(kept));
+    } catch {
+      // Nothing may be stored here.
+    }
+  },
+};
 
 function label(signer: string, cause: string, name: string): string {
   return `${signer} ${cause} ${name}`;
