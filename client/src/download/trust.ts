@@ -13,7 +13,6 @@ import { verifySegmentList } from "../core/segment-list.ts";
 import type { Complete } from "../wire/decode.ts";
 import { isDistributeError, type DistributeError, IntegrityError, RefusedError, UsageError } from "../wire/errors.ts";
 import type { FileEntry } from "../wire/messages.ts";
-import type { VersionMemory } from "./versions.ts";
 
 /** Envelopes that are looked at in one entry: more than any file has signers. */
 const ENVELOPES_MAX = 16;
@@ -30,6 +29,14 @@ export interface TrustedFile {
   readonly segmentsSha256: string;
   /** The pinned key that signed it; null when no key is pinned. */
   readonly signedBy: string | null;
+}
+
+/** What was seen before of a name, which belongs to a signer within a cause. */
+export interface VersionMemory {
+  /** The highest version seen; undefined when none. */
+  highest(signer: string, cause: string, name: string): number | undefined;
+  /** Remembers a version, if it is the highest so far. */
+  saw(signer: string, cause: string, name: string, version: number): void;
 }
 
 /**

@@ -5,18 +5,12 @@
  * Kept in the page's `localStorage`; a browser that keeps nothing has no memory to go by.
  */
 
+import type { VersionMemory } from "./trust.ts";
+
 const KEY = "distribute-io:versions";
 
 /** Names that are remembered; the one that was seen longest ago is forgotten first. */
 const NAMES_MAX = 256;
-
-/** What was seen before of a name, which belongs to a signer within a cause. */
-export interface VersionMemory {
-  /** The highest version seen; undefined when none. */
-  highest(signer: string, cause: string, name: string): number | undefined;
-  /** Remembers a version, if it is the highest so far. */
-  saw(signer: string, cause: string, name: string, version: number): void;
-}
 
 /** The memory of this site in this browser. */
 export const siteVersions: VersionMemory = {
