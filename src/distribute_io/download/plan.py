@@ -149,7 +149,10 @@ def _of_document(
 
 
 def _verify_any(entry: FileEntry, pins: tuple[PublicKeyText, ...]) -> VerifiedManifest:
-    """The newest of a file's manifests that holds; the first failure if none does."""
+    """Of a file's manifests the newest one that holds, of the asked name where there is one; the first failure if none.
+
+    Files of equal content under several names have one id, and each name its manifest.
+    """
     good: list[VerifiedManifest] = []
     failure: IntegrityError | ManifestError | None = None
     for envelope in entry.manifests:
@@ -161,7 +164,9 @@ def _verify_any(entry: FileEntry, pins: tuple[PublicKeyText, ...]) -> VerifiedMa
         else:
             good.append(verified)
     if good:
-        return max(good, key=lambda each: (each.manifest.version, each.payload_sha256))
+        return max(
+            good, key=lambda each: (each.manifest.name == entry.name, each.manifest.version, each.payload_sha256)
+        )
     raise failure or IntegrityError("untrusted_manifest", "the coordinator has no manifest that a pinned key signed")
 
 
