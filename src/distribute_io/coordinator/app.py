@@ -29,7 +29,7 @@ from distribute_io.coordinator.ceilings import Ceiling
 from distribute_io.coordinator.changes import Changes
 from distribute_io.coordinator.claims import Claims
 from distribute_io.coordinator.client_parts import ClientParts
-from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.coordinator.config import DEFAULT_CAUSE, CoordinatorConfig
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.coordinator.middleware import add_headers, limited, preflight
@@ -121,11 +121,11 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         key, key_is_new = publisher_key(data_dir)
         catalogue = await asyncio.to_thread(open_catalogue, config)
         stack.push_async_callback(catalogue.close)
-        await _ensure_cause(catalogue, config)
         listener = stack.enter_context(_listener(config))
         stun = await _stun(config)
         stack.callback(stun.close)
         public = public_address(config, port=listener.getsockname()[1], stun_ports=stun.ports)
+        await _ensure_cause(catalogue, config, public)
         books = Books(catalogue, time.time)
         await books.load()
         stack.push_async_callback(books.write)
@@ -277,11 +277,14 @@ def _held_lock(path: Path) -> Iterator[None]:
         yield
 
 
-async def _ensure_cause(catalogue: Catalogue, config: CoordinatorConfig) -> None:
+async def _ensure_cause(catalogue: Catalogue, config: CoordinatorConfig, public: PublicAddress) -> None:
     """The folder's cause exists; a title from the configuration wins over the one that is there."""
     known = {cause.cause: cause for cause in await catalogue.causes()}
     present = known.get(CauseId(config.cause))
-    title = config.cause_title or (present.title if present is not None else config.cause.replace("-", " ").title())
+    usual = config.cause.replace("-", " ").capitalize()
+    if config.cause == DEFAULT_CAUSE:
+        usual = "Downloads" if public.is_private else f"Files of {public.host}"
+    title = config.cause_title or (present.title if present is not None else usual)
     if present is None or present.title != title:
         text, icon = (present.text, present.icon) if present is not None else ("", "")
         record = CauseRecord(cause=CauseId(config.cause), title=title, text=text, icon=icon)

@@ -7,6 +7,7 @@ an address that changes with each version, so it is revalidated.
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,8 @@ _TYPES: Final = {
 }
 _PART_BYTES_MAX: Final = 4 * 2**20
 """One part; the whole client is far smaller, so more is not ours."""
+
+_PLACEHOLDER: Final = re.compile(r"\{\{([A-Za-z0-9.-]+)\}\}")
 
 LOADER: Final = "distribute.js"
 
@@ -74,6 +77,8 @@ class ClientParts:
             if content_type is None or path.name == "build.json" or path.stat().st_size > _PART_BYTES_MAX:
                 continue
             body = path.read_bytes()
+            if path.suffix == ".html":
+                body = _filled_in(body.decode(), build).encode()
             parts[path.name] = Part(content_type, body, gzip.compress(body, 9, mtime=0))
         return cls(build, parts)
 
@@ -112,6 +117,15 @@ class ClientParts:
         if part is None:
             raise RefusedError("unknown_route", "The browser client is not built; `make client` builds it.")
         return part_response(request, part, cache="public, max-age=300")
+
+
+def _filled_in(page: str, build: BuildInfo) -> str:
+    """A page of the client with the addresses of this build: `{{HASH}}`, and `{{NAME}}` for the SRI value of a part."""
+
+    def value(match: re.Match[str]) -> str:
+        return build.hash if match[1] == "HASH" else build.integrity.get(match[1], "")
+
+    return _PLACEHOLDER.sub(value, page)
 
 
 def part_response(request: web.Request, part: Part, *, cache: str) -> web.Response:

@@ -14,6 +14,9 @@ from msgspec import Meta, Struct
 ENVIRONMENT_PREFIX: Final = "DIO_SERVE_"
 
 
+DEFAULT_CAUSE: Final = "main"
+
+
 class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of `dio serve`. Each has its unit at the end of its name, a range, a default and a why."""
 
@@ -44,7 +47,7 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cause: Annotated[
         str,
         Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$", description="Cause that the folder's files belong to."),
-    ] = "main"
+    ] = DEFAULT_CAUSE
     cause_title: Annotated[
         str, Meta(max_length=80, description="What donors see as the cause's name. Empty: from the cause.")
     ] = ""

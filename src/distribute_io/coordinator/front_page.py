@@ -8,6 +8,7 @@ from itertools import groupby
 
 from msgspec import Struct
 
+from distribute_io.manifest.names import url_path
 from distribute_io.stores.catalogue import CauseRecord
 from distribute_io.units import format_size
 
@@ -41,6 +42,20 @@ class FrontPage(Struct, frozen=True, kw_only=True):
     script: str
     script_integrity: str
     style: str
+
+
+_MARK = (
+    '<svg class="mark" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">'
+    '<path d="M12 12 4.5 5.5M12 12l7.5-6.5M12 12v8.5"/>'
+    '<circle cx="12" cy="12" r="3.4" fill="currentColor" stroke="none"/>'
+    '<circle cx="4" cy="5" r="2.4" fill="currentColor" stroke="none"/>'
+    '<circle cx="20" cy="5" r="2.4" fill="currentColor" stroke="none"/>'
+    '<circle cx="12" cy="21" r="2.4" fill="currentColor" stroke="none"/></svg>'
+)
+_ARROW = (
+    '<svg class="arrow" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" '
+    'stroke-linejoin="round" aria-hidden="true"><path d="M12 4v11m-5-5 5 5 5-5M5 20h14"/></svg>'
+)
 
 
 def render(page: FrontPage) -> str:
@@ -83,20 +98,20 @@ def _document(page: FrontPage) -> Iterator[str]:
 
 
 def _header(page: FrontPage) -> Iterator[str]:
-    causes = [cause for cause in page.causes if cause.title]
-    title = causes[0].title if len(causes) == 1 else "Downloads"
-    text = causes[0].text if len(causes) == 1 and causes[0].text else ""
+    only = page.causes[0] if len(page.causes) == 1 else None
     yield '<header class="top">'
     yield '<div class="wrap">'
-    yield '<p class="brand"><span class="mark" aria-hidden="true"></span>Distribute.io</p>'
-    yield f"<h1>{escape(title)}</h1>"
-    if text:
-        yield f'<p class="lead">{escape(text)}</p>'
+    yield '<div class="bar">'
+    yield f'<p class="brand">{_MARK}Distribute.io</p>'
+    yield '<a class="button" href="/donate">Give bandwidth</a>'
+    yield "</div>"
+    yield f"<h1>{escape(only.title if only is not None else 'Downloads')}</h1>"
+    if only is not None and only.text:
+        yield f'<p class="lead">{escape(only.text)}</p>'
     yield (
         '<p class="lead">Your browser fetches each file from several mirrors and from people who give bandwidth, '
-        "all at once, and checks every byte of it. Nothing needs to be installed.</p>"
+        "all at once, and checks every byte. Nothing to install.</p>"
     )
-    yield '<p class="actions"><a class="button quiet" href="/donate">Give bandwidth</a></p>'
     yield "</div>"
     yield "</header>"
 
@@ -114,7 +129,7 @@ def _files(page: FrontPage) -> Iterator[str]:
         yield f'<p class="note">{many} still being hashed: ordinary downloads for now, verified ones soon.</p>'
     if not page.files:
         yield '<p class="empty">There is nothing here yet. Put files into the folder; they appear by themselves.</p>'
-    for folder, group in groupby(page.files, key=lambda file: file.name.rpartition("/")[0]):
+    for folder, group in groupby(sorted(page.files, key=_place), key=lambda file: _place(file)[0]):
         if folder:
             yield f'<h3 class="folder">{escape(folder)}/</h3>'
         yield '<ul class="files">'
@@ -124,27 +139,33 @@ def _files(page: FrontPage) -> Iterator[str]:
     yield "</section>"
 
 
+def _place(file: FrontFile) -> tuple[str, str]:
+    """Folder and base name: the files of a folder stand together, those of the top first."""
+    folder, _, base = file.name.rpartition("/")
+    return folder, base
+
+
 def _file(file: FrontFile) -> Iterator[str]:
     base = file.name.rpartition("/")[2]
-    size = escape(format_size(file.size_bytes))
+    pending = "" if file.file_id else '<span class="pending">being hashed</span>'
+    inside = (
+        f'{_ARROW}<span class="name">{escape(base)}{pending}</span>'
+        f'<span class="size">{escape(format_size(file.size_bytes))}</span>'
+    )
     yield "<li>"
     if file.href:
-        marks = f' data-distribute="{file.file_id}"' if file.file_id else ""
-        name = "download" if file.file_id else "plain"
-        yield f'<a class="{name}" href="{escape(file.href)}"{marks}><span class="name">{escape(base)}</span>'
-        yield f'<span class="size">{size}</span></a>'
+        kind = f'download row" data-distribute="{file.file_id}' if file.file_id else "row"
+        yield f'<a class="{kind}" href="{escape(file.href)}">{inside}</a>'
     else:
-        yield f'<p class="plain"><span class="name">{escape(base)}</span><span class="size">{size}</span></p>'
+        yield f'<p class="row">{inside}</p>'
     if file.file_id:
         yield "<details><summary>Checksum</summary><dl>"
         yield f"<dt>SHA-256</dt><dd><code>{file.file_id}</code></dd>"
         yield (
-            f'<dt>For other programs</dt><dd><a href="/api/v1/files/{file.file_id}.meta4">Metalink</a> '
-            "(aria2c checks it piece by piece)</dd>"
+            f'<dt>For other programs</dt><dd><a href="/api/v1/files/{file.file_id}.meta4">Metalink</a>, '
+            "which aria2 checks piece by piece</dd>"
         )
         yield "</dl></details>"
-    else:
-        yield '<p class="hint">Being hashed</p>'
     yield "</li>"
 
 
@@ -157,14 +178,14 @@ def _tag(page: FrontPage) -> Iterator[str]:
             "Without JavaScript, or when anything is missing, they stay the plain links that they are.</p>"
         )
         yield f'<div class="copy"><pre tabindex="0"><code id="tag">{escape(page.tag)}</code></pre>'
-        yield '<button type="button" class="button quiet" data-copy="tag" hidden>Copy</button></div>'
+        yield '<button type="button" class="button" data-copy="tag" hidden>Copy</button></div>'
     else:
         yield "<p>The browser client is not built, so the links above are ordinary downloads.</p>"
     yield "<p>In a terminal:</p>"
     example = next((file.name for file in page.files if file.file_id), "NAME")
-    command = f"dio get {page.public_url}/files/{example}"
+    command = f"dio get {page.public_url}/files/{url_path(example)}"
     yield f'<div class="copy"><pre tabindex="0"><code id="command">{escape(command)}</code></pre>'
-    yield '<button type="button" class="button quiet" data-copy="command" hidden>Copy</button></div>'
+    yield '<button type="button" class="button" data-copy="command" hidden>Copy</button></div>'
     yield "</section>"
 
 

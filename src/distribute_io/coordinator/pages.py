@@ -69,8 +69,9 @@ class Pages:
             return ""
         return (
             f'<script src="{self._public.url}{self._parts.address(LOADER)}"\n'
-            f'        integrity="{self._parts.integrity(LOADER)}" crossorigin="anonymous"\n'
-            f'        data-select="a.download" data-key="{self._key}" async></script>'
+            f'        integrity="{self._parts.integrity(LOADER)}"\n'
+            '        crossorigin="anonymous" data-select="a.download"\n'
+            f'        data-key="{self._key}" async></script>'
         )
 
     async def _front(self, _request: web.Request) -> web.StreamResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import Final
 
 from aiohttp import WSMsgType, web
@@ -46,10 +47,12 @@ class SessionRoute:
         self._sessions.check_room(network)
         await socket.prepare(request)
         session = self._sessions.open(network)
+        carrier = _AiohttpSocket(socket, request)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(session.outbox.run(_AiohttpSocket(socket)))
+                tasks.create_task(session.outbox.run(carrier))
                 await self._read(socket, session)
+                carrier.reading_ended.set()
                 session.outbox.close(1000, "")
         finally:
             await self._sessions.leave(session)
@@ -67,14 +70,29 @@ class SessionRoute:
 
 
 class _AiohttpSocket:
-    """Implements `SessionSocket`."""
+    """Implements `SessionSocket`.
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    Closing does not use aiohttp's own `close`: while another task reads, that one cuts the connection at once, and when
+    the other end had more under way, the reset that follows eats the error that we have just sent.
+    """
+
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         self._socket = socket
+        self._request = request
+        self.reading_ended = asyncio.Event()
 
     async def send(self, text: bytes) -> None:
         # Waits while the connection's buffer is full, so what waits piles up in the bounded outbox and not there.
         await self._socket.send_frame(text, WSMsgType.TEXT)
 
     async def close(self, code: int, reason: str) -> None:
-        await self._socket.close(code=code, message=reason.encode())
+        """Send a close, give the other end a moment to answer it, then cut the connection."""
+        if self.reading_ended.is_set():
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._socket.send_frame(struct.pack("!H", code) + reason.encode(), WSMsgType.CLOSE)
+                await self.reading_ended.wait()
+        except (TimeoutError, ConnectionError):
+            if self._request.transport is not None:
+                self._request.transport.abort()

@@ -37,6 +37,13 @@ AVOIDED_MAX: Final = 1_024
 """Donors that a downloader is not introduced to again, because it did not work or they lied."""
 
 
+SEND_TIMEOUT_S: Final = 20.0
+"""How long one message may wait for room in the connection: whoever reads nothing for this long is gone or stuck."""
+
+CLOSING_TIMEOUT_S: Final = 1.0
+"""The same once the session is being closed."""
+
+
 class SessionSocket(Protocol):
     """What carries a session's messages."""
 
@@ -59,6 +66,7 @@ class Outbox:
         self._waiting_bytes = 0
         self._changed = asyncio.Event()
         self._closing: tuple[int, str] | None = None
+        self._patience: asyncio.Timeout | None = None
 
     @property
     def is_closing(self) -> bool:
@@ -72,7 +80,6 @@ class Outbox:
         text = encode_message(message)
         if self._waiting_bytes + len(text) > limits.OUTBOUND_BYTES_MAX:
             self._waiting.clear()  # it does not read them anyway
-            self._waiting_bytes = 0
             self.close(_CLOSE_CODES["slow_reader"], "slow_reader")
             return
         self._waiting.append(text)
@@ -81,25 +88,39 @@ class Outbox:
 
     def close(self, code: int, reason: str) -> None:
         """Send what waits, then close. The first call counts."""
-        if self._closing is None:
-            self._closing = (code, reason)
-            self._changed.set()
+        if self._closing is not None:
+            return
+        self._closing = (code, reason)
+        self._changed.set()
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + CLOSING_TIMEOUT_S)
 
     async def run(self, socket: SessionSocket) -> None:
         """Send until closed."""
         try:
-            while True:
-                while self._waiting:
-                    text = self._waiting.popleft()
-                    await socket.send(text)
-                    self._waiting_bytes -= len(text)
-                if self._closing is not None:
-                    break
-                self._changed.clear()
-                await self._changed.wait()
+            await self._send_all(socket)
         except ConnectionError:
-            self._closing = self._closing or (CLOSE_NORMAL, "")
+            self.close(CLOSE_NORMAL, "")  # nobody is there any more: take nothing more in
+        except TimeoutError:
+            self.close(_CLOSE_CODES["slow_reader"], "slow_reader")
+        assert self._closing is not None
         await socket.close(*self._closing)
+
+    async def _send_all(self, socket: SessionSocket) -> None:
+        while True:
+            while self._waiting:
+                text = self._waiting.popleft()
+                patience_s = SEND_TIMEOUT_S if self._closing is None else CLOSING_TIMEOUT_S
+                try:
+                    async with asyncio.timeout(patience_s) as self._patience:
+                        await socket.send(text)
+                finally:
+                    self._patience = None
+                self._waiting_bytes -= len(text)
+            if self._closing is not None:
+                return
+            self._changed.clear()
+            await self._changed.wait()
 
 
 class Session:
