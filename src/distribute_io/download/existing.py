@@ -6,10 +6,10 @@ import hashlib
 from pathlib import Path
 
 from distribute_io.download.fetch import FetchResult
-from distribute_io.download.part_file import stored
 from distribute_io.download.plan import DownloadPlan
 from distribute_io.errors import UsageError
 from distribute_io.ids import FileId
+from distribute_io.runtime.disk import stored
 
 
 def is_there_already(target: Path, plan: DownloadPlan) -> FetchResult:

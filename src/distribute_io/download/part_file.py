@@ -13,7 +13,6 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -25,10 +24,11 @@ from typing import Final
 from distribute_io.core import runs as run_sets
 from distribute_io.core.runs import Runs
 from distribute_io.download.journal import JournalHead, encode_head, encode_runs, read_journal
-from distribute_io.errors import DistributeError, StoreError, UsageError
+from distribute_io.errors import StoreError, UsageError
 from distribute_io.ids import SegmentIndex
 from distribute_io.manifest.model import Manifest
 from distribute_io.manifest.segments import SegmentList, VerifiedSegment, segment_count, segment_range
+from distribute_io.runtime.disk import stored, sync_folder, write_all
 
 SYNC_EVERY_S: Final = 1.0
 """What a power cut costs at most, in seconds of download. A killed process loses no more than this either."""
@@ -133,7 +133,7 @@ class PartFile:
                 os.fsync(self._fd)
                 self.path.rename(self.target)
                 self._journal_path.unlink()
-                _sync_folder(self.target.parent)
+                sync_folder(self.target.parent)
         finally:
             self._close_descriptors()
 
@@ -204,10 +204,10 @@ class PartFile:
         temporary = self._journal_path.with_name(self._journal_path.name + ".new")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
-            _write_all(fd, encode_head(self._head) + encode_runs(held))
+            write_all(fd, encode_head(self._head) + encode_runs(held))
             os.fsync(fd)
             temporary.rename(self._journal_path)
-            _sync_folder(self._journal_path.parent)
+            sync_folder(self._journal_path.parent)
         except BaseException:
             os.close(fd)
             raise
@@ -234,7 +234,7 @@ class PartFile:
         if not written:
             return
         os.fdatasync(self._fd)  # before the journal says so: rule 2
-        _write_all(self._journal_fd, encode_runs(run_sets.of_indices(written)))
+        write_all(self._journal_fd, encode_runs(run_sets.of_indices(written)))
         os.fdatasync(self._journal_fd)
 
     def _stop_syncer(self) -> None:
@@ -250,32 +250,3 @@ class PartFile:
             if each >= 0:
                 os.close(each)
         self._journal_fd = -1
-
-
-@contextlib.contextmanager
-def stored(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of our own disk into one `StoreError`, with the cause."""
-    try:
-        yield
-    except DistributeError:
-        raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StoreError(
-                "disk_full", f"there is no room left for {path}; what is there is kept: free some and start again"
-            ) from error
-        raise StoreError("store_unreadable", f"{path} cannot be written or read ({error.strerror})") from error
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,7 +1,6 @@
-"""The donors of one download: asks the coordinator for introductions, connects, and hands connected donors to the
-driver as sources. Which and how many is decided by `core.peer_roster`.
+"""The donors of one download: asks for introductions, connects, and hands connected donors to the driver as sources.
 
-Rules:
+Which and how many is decided by `core.peer_roster`. Rules:
 
 1. A few gathered offers lie at the coordinator, so that an introduction costs one trip. They are made anew when they
    are older than `_OFFER_LIFE_S`: address bindings of NATs do not live much longer.

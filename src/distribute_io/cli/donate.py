@@ -1,0 +1,206 @@
+"""`dio donate`: give storage and bandwidth to causes, without a browser.
+
+On a terminal it says in words what happens, line by line; with `--json` each event is one JSON object on stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+import msgspec
+import typer
+from rich.console import Console
+
+from distribute_io import __version__
+from distribute_io.donor import events as e
+from distribute_io.donor.agent import DonorAgent, DonorConfig
+from distribute_io.donor.daily_budget import DailyBudget
+from distribute_io.donor.filling import Filler
+from distribute_io.donor.store import SegmentStore
+from distribute_io.errors import UsageError
+from distribute_io.transport.coordinator_api import CoordinatorApi
+from distribute_io.transport.dial import HttpPolicy, is_private_server
+from distribute_io.transport.webrtc_reactor import ReactorEngine
+from distribute_io.units import format_rate, format_size, parse_rate, parse_size
+
+app = typer.Typer()
+
+_STORAGE_BYTES_MIN: Final = 1_000_000
+_UP_BYTES_PER_S_MIN: Final = 16_000
+_TAKERS_MAX: Final = 1024
+
+
+@app.command()
+def donate(
+    coordinator: Annotated[str, typer.Argument(metavar="COORDINATOR", help="Address of the coordinator.")],
+    cause: Annotated[list[str] | None, typer.Option(help="What to give to. Repeatable; without it all causes.")] = None,
+    storage: Annotated[str, typer.Option(help="Most that is ever on disk, all files counted.")] = "16MB",
+    up: Annotated[str, typer.Option(help="Most that is sent per second.")] = "1MB/s",
+    daily: Annotated[str | None, typer.Option(help="Most that is sent per day (UTC), as 5GB.")] = None,
+    takers: Annotated[int, typer.Option(min=1, max=_TAKERS_MAX, help="Most downloaders at once.")] = 8,
+    data_dir: Annotated[Path | None, typer.Option(help="Where segments are kept.")] = None,
+    erase: Annotated[bool, typer.Option("--erase", help="Erase all that is held, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each event.")] = False,
+) -> None:
+    """Give storage and bandwidth to causes, without a browser.
+
+    Downloaders that you serve see this machine's address, and you see theirs; nothing of it is written down. Ctrl-C
+    stops at once; what is held stays for the next time, unless you --erase it.
+    """
+    url = _coordinator_url(coordinator)
+    storage_bytes, up_bytes_per_s = parse_size(storage), parse_rate(up)
+    daily_bytes = parse_size(daily) if daily is not None else None
+    if storage_bytes < _STORAGE_BYTES_MIN:
+        raise UsageError("bad_argument", f"--storage {storage} is too little: a segment takes up to 1 MB and more")
+    if up_bytes_per_s < _UP_BYTES_PER_S_MIN:
+        raise UsageError("bad_argument", f"--up {up} is too little to help anybody; give {_UP_BYTES_PER_S_MIN} B/s")
+    folder = data_dir or _default_folder(url)
+    store = SegmentStore(folder, limit_bytes=storage_bytes)
+    store.open()
+    try:
+        if erase:
+            store.erase_all()
+            typer.echo(f"{folder}: erased")
+            return
+        tell = _tell_json if as_json else _tell_words(Console())
+        tell(
+            e.Started(
+                held_bytes=store.held_bytes,
+                storage_bytes=storage_bytes,
+                up_bytes_per_s=up_bytes_per_s,
+                daily_bytes=daily_bytes,
+            )
+        )
+        config = DonorConfig(
+            session_url=_session_url(url),
+            agent=f"dio/{__version__}",
+            causes=tuple(cause or ()),
+            storage_bytes=storage_bytes,
+            up_bytes_per_s=up_bytes_per_s,
+            takers_max=takers,
+        )
+        policy = HttpPolicy(allow_private=is_private_server(urlsplit(url).hostname or ""))
+        asyncio.run(_donate(config, url, folder, store, policy, daily_bytes, tell))
+    finally:
+        store.close()
+
+
+async def _donate(
+    config: DonorConfig,
+    url: str,
+    folder: Path,
+    store: SegmentStore,
+    policy: HttpPolicy,
+    daily_bytes: int | None,
+    tell: Callable[[e.DonorEvent], None],
+) -> None:
+
+    agent = DonorAgent(
+        config,
+        store=store,
+        budget=DailyBudget(folder / "today.json", limit_bytes=daily_bytes, now_s=time.time()),
+        filler=Filler(CoordinatorApi(url, policy), store, policy=policy),
+        engine=ReactorEngine(),
+        rng=random.Random(),
+        tell=tell,
+    )
+    running = asyncio.ensure_future(agent.run())
+    # A service manager's way to stop a donor is no failure.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        if not running.cancelled():
+            raise
+
+
+def _coordinator_url(text: str) -> str:
+    url = text if "://" in text else f"https://{text}"
+    split = urlsplit(url)
+    if split.scheme not in ("http", "https") or not split.hostname:
+        raise UsageError("bad_argument", f"{text} is not the address of a coordinator, as https://example.org")
+    return f"{split.scheme}://{split.netloc}"
+
+
+def _session_url(url: str) -> str:
+    return url.replace("http", "ws", 1) + "/api/v1/ws"
+
+
+def _default_folder(url: str) -> Path:
+    """One store for each coordinator: each has its own causes, and its own idea of what is held."""
+    base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "distribute-io" / "donor" / urlsplit(url).netloc.replace(":", "_")
+
+
+def _tell_json(event: e.DonorEvent) -> None:
+    sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _tell_words(console: Console) -> Callable[[e.DonorEvent], None]:
+    """Writes a line for what is worth one, with the time before it."""
+    last = _LastFigures()
+
+    def tell(event: e.DonorEvent) -> None:
+        line = in_words(event, last)
+        if line is not None:
+            console.log(line, highlight=False, markup=False, _stack_offset=0)
+
+    return tell
+
+
+class _LastFigures:
+    """What was said last, so that figures come only when they changed, and not every second."""
+
+    def __init__(self) -> None:
+        self.said_at_bytes = 0
+
+
+_SAY_SERVED_EVERY_BYTES: Final = 10_000_000
+
+
+def in_words(event: e.DonorEvent, last: _LastFigures) -> str | None:
+    """The line for one event; None when it is not worth one."""
+    match event:
+        case e.Started():
+            day = f", {format_size(event.daily_bytes)} a day" if event.daily_bytes is not None else ""
+            limits = f"{format_size(event.storage_bytes)} on disk, {format_rate(event.up_bytes_per_s)}{day}"
+            return f"giving up to {limits}; {format_size(event.held_bytes)} held from before"
+        case e.Connected():
+            return "connected to the coordinator"
+        case e.Disconnected():
+            return f"not connected: {event.reason}; trying again, downloads in progress go on"
+        case e.Assigned():
+            return f"to hold: {event.segments} segments of {event.files} files"
+        case e.Holding():
+            return f"holding {format_size(event.bytes)} of {event.files} files"
+        case e.TakerCame():
+            return f"serving {event.takers} now"
+        case e.TakerLeft():
+            return f"one was served {format_size(event.bytes)}; serving {event.takers} now"
+        case e.Served():
+            if event.bytes - last.said_at_bytes < _SAY_SERVED_EVERY_BYTES:
+                return None
+            last.said_at_bytes = event.bytes
+            return f"served {format_size(event.bytes)}, today {format_size(event.bytes_today)} with overhead"
+        case e.Credited():
+            return f"thanked for {format_size(event.bytes)} by {event.downloaders} downloaders"
+        case e.BudgetUsedUp():
+            return "today's limit is used up; going on tomorrow (UTC)"
+        case e.Erased():
+            return "a file was withdrawn and is erased"
+        case e.Trouble():
+            return f"{event.message} [{event.code}]; going on"
+        case e.Stopped():
+            return f"stopped; served {format_size(event.bytes)}"
+        case _:
+            return None

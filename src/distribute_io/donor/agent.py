@@ -1,0 +1,391 @@
+"""The headless donor: one session, a store, a filler, an upload; wires them together.
+
+Rules:
+
+1. After each welcome it says what it gives and what it holds, completely; only then it is assigned anything. So a
+   coordinator that restarts pushes nothing twice.
+2. What became durable is told once a second, file by file.
+3. A file that is withdrawn is erased at once, and its takers are left.
+4. When the day's budget is used up, it goes on holding and gives nothing until the next day (UTC).
+5. Everything ends with `run`: takers hear goodbye, the budget is written down exactly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from distribute_io.core import runs as run_sets
+from distribute_io.core.runs import Runs, to_wire
+from distribute_io.donor import events as e
+from distribute_io.donor.daily_budget import DailyBudget
+from distribute_io.donor.filling import Filler, Gap, Target, next_gap
+from distribute_io.donor.serving import Taker, Upload
+from distribute_io.donor.store import SegmentStore, usable_bytes
+from distribute_io.errors import DistributeError, RefusedError, RemoteProtocolError, StoreError
+from distribute_io.ids import FileId
+from distribute_io.manifest.base64_text import encode_base64
+from distribute_io.transport.peer_link import PeerLink
+from distribute_io.transport.session_client import SessionClient
+from distribute_io.transport.webrtc import WebRtcEngine
+from distribute_io.wire.frames import ROLE_DONOR
+from distribute_io.wire.limits import FILES_PER_MESSAGE_MAX, RUNS_MAX
+from distribute_io.wire.session import (
+    AnySignal,
+    Assign,
+    CoordinatorMessage,
+    Credited,
+    Donate,
+    ErrorMessage,
+    FileRuns,
+    Filled,
+    Holdings,
+    Match,
+    MatchEnded,
+    MatchReport,
+    Receipt,
+    SignalDown,
+    SignalUp,
+    StopDonating,
+    Welcome,
+    Withdrawn,
+)
+
+_CONNECT_S: Final = 15.0
+_TELL_EVERY_S: Final = 1.0
+_SKIP_S: Final = 15.0
+"""A file that could not be fetched is tried again after this."""
+
+_DRAIN_S: Final = 1.0
+_MATCHES_REMEMBERED: Final = 4096
+_SEGMENT_INDEX_MAX: Final = 2**32
+
+
+class DonorConfig(Struct, frozen=True, kw_only=True):
+    """What the donor gives."""
+
+    session_url: str
+    agent: str
+    causes: tuple[str, ...]
+    """Empty: all."""
+    storage_bytes: int
+    up_bytes_per_s: int
+    takers_max: int = 8
+
+
+class DonorAgent:
+    """One donor. Caller's duties: `run` it, cancel that to stop; close the store after."""
+
+    def __init__(
+        self,
+        config: DonorConfig,
+        *,
+        store: SegmentStore,
+        budget: DailyBudget,
+        filler: Filler,
+        engine: WebRtcEngine,
+        rng: Random,
+        tell: Callable[[e.DonorEvent], None],
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._budget = budget
+        self._filler = filler
+        self._engine = engine
+        self._tell = tell
+        self._session = SessionClient(config.session_url, agent=config.agent, events=self, rng=rng)
+        self._upload = Upload(store, budget, rate_bytes_per_s=config.up_bytes_per_s)
+        self._stun: list[str] = []
+        self._target: Target = ()
+        self._incoming: list[tuple[FileId, Runs]] = []
+        self._takers: dict[str, Taker] = {}
+        self._connect_by: dict[str, asyncio.TimerHandle] = {}
+        self._used_matches: dict[str, None] = {}
+        self._filled: dict[FileId, int] = {}
+        self._changed: set[FileId] = set()
+        self._retargeted = asyncio.Event()
+        self._welcomed = False
+        self._said_lost = False
+        self._over_budget = False
+        self._withdrawn: set[FileId] = set()
+
+    async def run(self) -> None:
+        """Donate until cancelled.
+
+        Raises:
+            StoreError: our own disk failed.
+        """
+        # The session outlives the others by a moment, so that goodbyes and last receipts still go out over it.
+        session = asyncio.ensure_future(self._session.run())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_until_failed(session))
+                tasks.create_task(self._upload.run())
+                tasks.create_task(self._fill())
+                tasks.create_task(self._report())
+        finally:
+            self._filler.abort()
+            for taker in list(self._takers.values()):
+                taker.leave()
+            self._tell_changes()
+            self._session.send(StopDonating())
+            await self._session.drain(_DRAIN_S)
+            session.cancel()
+            await asyncio.gather(session, return_exceptions=True)
+            self._budget.close()
+            self._tell(e.Stopped(bytes=self._upload.sent_bytes))
+
+    # --- SessionEvents ---
+
+    def on_welcome(self, welcome: Welcome) -> None:
+        """See `SessionEvents`."""
+        self._welcomed = True
+        self._said_lost = False
+        self._stun = welcome.stun
+        self._filled.clear()  # told per session
+        self._incoming = []
+        self._tell(e.Connected())
+        self._donate()
+        self._tell_everything_held()
+
+    def on_lost(self, reason: str) -> None:
+        """See `SessionEvents`. Takers that are connected stay."""
+        if self._welcomed or not self._said_lost:
+            self._said_lost = True  # said once, not at each attempt
+            self._tell(e.Disconnected(reason=reason))
+        self._welcomed = False
+
+    def on_message(self, message: CoordinatorMessage) -> None:
+        """See `SessionEvents`."""
+        match message:
+            case Assign():
+                self._assigned(message)
+            case Match(role="donor"):
+                self._introduced(message)
+            case SignalDown(match_id, payload):
+                taker = self._takers.get(match_id)
+                if taker is not None and taker.link is not None:
+                    taker.link.heed(payload)
+            case MatchEnded(match_id):
+                taker = self._takers.get(match_id)
+                if taker is not None and not taker.is_greeted:
+                    taker.leave()
+            case Withdrawn(file_id):
+                self._withdraw(FileId(file_id))
+            case Credited(bytes_total, downloaders):
+                self._tell(e.Credited(bytes=bytes_total, downloaders=downloaders))
+            case ErrorMessage(code=code, message=text):
+                self._tell(e.Trouble(code=code, message=text))
+            case _:
+                return  # for downloaders
+
+    # --- TakerEvents ---
+
+    def signal(self, match_id: str, payload: AnySignal) -> None:
+        """See `TakerEvents`."""
+        self._session.send(SignalUp(match_id, msgspec.Raw(msgspec.json.encode(payload))))
+
+    def on_greeted(self, taker: Taker) -> None:
+        """See `TakerEvents`."""
+        timer = self._connect_by.pop(taker.match.match_id, None)
+        if timer is not None:
+            timer.cancel()
+        self._upload.add(taker)
+        self._session.send(MatchReport(taker.match.match_id, "open"))
+        self._tell(e.TakerCame(takers=self._greeted_takers()))
+
+    def on_receipt(self, match_id: str, bytes_total: int, mac: bytes) -> None:
+        """See `TakerEvents`."""
+        self._session.send(Receipt(match_id, bytes_total, encode_base64(mac)))
+
+    def on_taker_gone(self, taker: Taker, code: str) -> None:
+        """See `TakerEvents`."""
+        match_id = taker.match.match_id
+        self._takers.pop(match_id, None)
+        timer = self._connect_by.pop(match_id, None)
+        if timer is not None:
+            timer.cancel()
+        self._upload.remove(taker)
+        self._session.send(MatchReport(match_id, "closed" if taker.is_greeted else "failed", code))
+        if taker.is_greeted:
+            served = taker.giver.sent_bytes if taker.giver is not None else 0
+            self._tell(e.TakerLeft(takers=self._greeted_takers(), bytes=served))
+
+    # --- what we give and hold ---
+
+    def _donate(self) -> None:
+        self._over_budget = self._budget.is_used_up(time.time())
+        self._session.send(
+            Donate(
+                causes=list(self._config.causes),
+                storage_bytes=usable_bytes(self._config.storage_bytes),
+                up_bytes_per_s=0 if self._over_budget else self._config.up_bytes_per_s,
+                takers_max=0 if self._over_budget else self._config.takers_max,
+            )
+        )
+
+    def _tell_everything_held(self) -> None:
+        self._changed.clear()
+        files = [self._file_runs(file_id) for file_id in self._store.files()]
+        pages = [files[at : at + FILES_PER_MESSAGE_MAX] for at in range(0, len(files), FILES_PER_MESSAGE_MAX)] or [[]]
+        for number, page in enumerate(pages, 1):
+            self._session.send(Holdings(page, complete=number == len(pages)))
+
+    def _file_runs(self, file_id: FileId) -> FileRuns:
+        return FileRuns(file_id, to_wire(self._store.holdings(file_id)[:RUNS_MAX]))
+
+    def _tell_changes(self) -> None:
+        changed, self._changed = sorted(self._changed), set()
+        for at in range(0, len(changed), FILES_PER_MESSAGE_MAX):
+            page = [self._file_runs(file_id) for file_id in changed[at : at + FILES_PER_MESSAGE_MAX]]
+            self._session.send(Holdings(page, complete=False))
+        for file_id in changed:
+            if file_id in self._filled:
+                self._session.send(Filled(file_id, self._filled[file_id]))
+            for taker in [each for each in self._takers.values() if each.file_id == file_id]:
+                taker.set_holdings(self._store.holdings(file_id))
+        if changed:
+            self._tell(e.Holding(bytes=self._store.held_bytes, files=len(self._store.files())))
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_EVERY_S)
+            self._tell_changes()
+            if self._budget.is_used_up(time.time()) != self._over_budget and self._welcomed:
+                self._donate()
+                if self._over_budget:
+                    self._tell(e.BudgetUsedUp())
+            self._tell(
+                e.Served(
+                    bytes=self._upload.sent_bytes,
+                    bytes_today=self._budget.used_bytes,
+                    bytes_ever=self._budget.served_bytes,
+                    takers=self._greeted_takers(),
+                )
+            )
+
+    # --- filling ---
+
+    def _assigned(self, message: Assign) -> None:
+        for each in message.files:
+            try:
+                runs = run_sets.from_wire(each.runs, _SEGMENT_INDEX_MAX)
+            except RemoteProtocolError as error:
+                self._tell(e.Trouble(code=error.code, message=error.message))
+                continue
+            self._incoming.append((FileId(each.file_id), runs))
+        if message.more:
+            return
+        self._target, self._incoming = tuple(self._incoming), []
+        self._withdrawn -= {file_id for file_id, _ in self._target}
+        wanted = sum(run_sets.count(runs) for _, runs in self._target)
+        self._tell(e.Assigned(files=len(self._target), segments=wanted))
+        self._retargeted.set()
+
+    async def _fill(self) -> None:
+        skipped: dict[FileId, float] = {}
+        while True:
+            now = time.monotonic()
+            skipped = {file_id: until for file_id, until in skipped.items() if until > now}
+            gap = next_gap(self._target, self._store.holdings, frozenset(skipped))
+            if gap is None:
+                self._retargeted.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_SKIP_S / 4 if skipped else None):
+                        await self._retargeted.wait()
+                continue
+            try:
+                stored_all = await self._fill_gap(gap)
+            except StoreError:
+                raise
+            except DistributeError as error:
+                self._tell(e.Trouble(code=error.code, message=error.message))
+                if isinstance(error, RefusedError) and error.code in ("unknown_file", "taken_down"):
+                    self._withdraw(gap.file_id)
+                self._filler.forget(gap.file_id)
+                skipped[gap.file_id] = time.monotonic() + _SKIP_S
+            else:
+                if not stored_all:
+                    skipped[gap.file_id] = time.monotonic() + _SKIP_S
+
+    async def _fill_gap(self, gap: Gap) -> bool:
+        loop = asyncio.get_running_loop()
+        # What the new target does not name makes room for what it does.
+        order = self._target
+
+        def on_segment(file_id: FileId, size_bytes: int) -> None:
+            loop.call_soon_threadsafe(self._segment_stored, file_id, size_bytes)
+
+        return await asyncio.to_thread(
+            self._filler.fetch,
+            gap,
+            still_wanted=self._is_wanted,
+            make_room=lambda file_id, size_bytes: self._store.make_room(size_bytes, file_id, order),
+            on_segment=on_segment,
+        )
+
+    def _is_wanted(self, file_id: FileId, index: int) -> bool:
+        """Called in the filler's thread; the target is replaced whole, never changed."""
+        return any(each == file_id and run_sets.contains(runs, index) for each, runs in self._target)
+
+    def _segment_stored(self, file_id: FileId, size_bytes: int) -> None:
+        if file_id in self._withdrawn:
+            self._store.erase_file(file_id)  # it was withdrawn while this segment was on its way
+            return
+        self._filled[file_id] = self._filled.get(file_id, 0) + size_bytes
+        self._changed.add(file_id)
+
+    def _withdraw(self, file_id: FileId) -> None:
+        self._withdrawn.add(file_id)
+        self._target = tuple((each, runs) for each, runs in self._target if each != file_id)
+        self._filler.forget(file_id)
+        self._store.erase_file(file_id)
+        self._changed.add(file_id)
+        for taker in [each for each in self._takers.values() if each.file_id == file_id]:
+            taker.leave()
+        self._tell(e.Erased(file_id=file_id))
+
+    # --- serving ---
+
+    def _introduced(self, match: Match) -> None:
+        refusal = self._reason_to_refuse(match)
+        if refusal is not None:
+            self._session.send(MatchReport(match.match_id, "failed", refusal))
+            return
+        self._used_matches[match.match_id] = None
+        while len(self._used_matches) > _MATCHES_REMEMBERED:
+            del self._used_matches[next(iter(self._used_matches))]
+        taker = Taker(match, self._store, self._upload, self)
+        self._takers[match.match_id] = taker
+        loop = asyncio.get_running_loop()
+        self._connect_by[match.match_id] = loop.call_later(_CONNECT_S, taker.leave)
+        taker.link = PeerLink(self._engine, ROLE_DONOR, taker, stun=self._stun)
+        taker.link.bind(match)
+        if match.offer is not None:
+            taker.link.answer(match.offer)
+        elif match.make_offer:
+            taker.link.offer()
+
+    def _reason_to_refuse(self, match: Match) -> str | None:
+        if match.match_id in self._used_matches:
+            return "ticket_used"
+        if self._over_budget:
+            return "over_budget"
+        if len(self._takers) >= self._config.takers_max:
+            return "busy"
+        return None if self._store.holdings(FileId(match.file_id)) else "not_held"
+
+    def _greeted_takers(self) -> int:
+        return sum(taker.is_greeted for taker in self._takers.values())
+
+
+async def _until_failed(session: asyncio.Future[None]) -> None:
+    """Takes the failure of a task that is not the group's own into the group."""
+    await asyncio.shield(session)
