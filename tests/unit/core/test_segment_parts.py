@@ -57,6 +57,8 @@ def test_owner_of_each_byte_is_that_of_a_slow_oracle(taken: list[tuple[bool, int
                 owners[at - START] = request_id
     seen: list[int | None] = [None] * (END - START)
     for piece in parts.pieces:
-        seen[piece.start_byte - START : piece.end_byte - START] = [piece.request_id] * (piece.end_byte - piece.start_byte)
+        seen[piece.start_byte - START : piece.end_byte - START] = [piece.request_id] * (
+            piece.end_byte - piece.start_byte
+        )
     assert seen == owners
     assert parts.complete == (None not in owners)
