@@ -16,7 +16,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport VIRTUAL_ENV PYTHONHOME
 
-CLIENT_SOURCES := $(shell find client -path client/node_modules -prune -o -type f \( -name '*.ts' -o -name '*.css' -o -name '*.svg' \) -print | grep -v '^client/tests/')
+CLIENT_SOURCES := $(shell find client -path client/node_modules -prune -o -type f \( -name '*.ts' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) -print | grep -v '^client/tests/')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup client demo test test-python test-client check bench fmt build pins clean

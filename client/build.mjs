@@ -10,7 +10,7 @@
  * The same sources give the same bytes: no date, no path, no version of the machine enters the output.
  */
 import { createHash } from "node:crypto";
-import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -18,28 +18,33 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "src", "distribute_io", "client_dist");
 
-/** What is built, in stages; a stage may pin what the stages before it made. */
-const STAGES = [
-  [
-    ["download.js", "src/snippet/download-part.ts"],
-    ["download-worker.js", "src/worker/download-worker.ts"],
-    ["donor-worker.js", "src/donate/donor-worker.ts"],
-    ["site.css", "src/pages/site.css"],
-    ["donate.css", "src/pages/donate.css"],
-  ],
-  [
-    ["donate.js", "src/pages/donate.ts"],
-    ["front.js", "src/pages/front.ts"],
-  ],
-  [["distribute.js", "src/snippet/loader.ts"]],
-  [["index.js", "src/index.ts"]],
-];
-/** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
-const PAGES = [["donate.html", "src/pages/donate.html"]];
 const LOADER = "distribute.js";
 const MODULE = "index.js";
 const WORKER = "download-worker.js";
-const LOADER_BYTES_MAX = 10_240; // it is on other people's pages for every visitor, also those who download nothing
+
+/**
+ * What is built, in stages; a stage may pin what the stages before it made. The number is the most bytes that a part may
+ * have: somebody's visitors pay for each, so growing one is a line in the diff. The loader is on other people's pages for
+ * every visitor, also those who download nothing.
+ */
+const STAGES = [
+  [
+    ["download.js", "src/snippet/download-part.ts", 60_000],
+    [WORKER, "src/worker/download-worker.ts", 120_000],
+    ["donor-worker.js", "src/donate/donor-worker.ts", 80_000],
+    ["site.css", "src/pages/site.css", 8_000],
+    ["donate.css", "src/pages/donate.css", 8_000],
+  ],
+  [
+    ["donate.js", "src/pages/donate.ts", 32_000],
+    ["front.js", "src/pages/front.ts", 4_000],
+  ],
+  [[LOADER, "src/snippet/loader.ts", 10_000]],
+  [[MODULE, "src/index.ts", 180_000]],
+];
+
+/** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
+const PAGES = [["donate.html", "src/pages/donate.html"]];
 
 const integrity = {};
 let hash = "";
@@ -67,37 +72,30 @@ async function bundle(name, entry) {
   return result.outputFiles[0].contents;
 }
 
+/** A page with its placeholders filled in. */
+async function fill(source) {
+  const template = await readFile(join(here, source), "utf8");
+  return template.replace(/\{\{([\w.-]+)\}\}/g, (_, key) => {
+    const value = key === "HASH" ? hash : integrity[key];
+    if (!value) throw new Error(`${source} names ${key}, which is not built`);
+    return value;
+  });
+}
+
 const staging = `${out}.new-${process.pid}`;
 await mkdir(staging, { recursive: true });
 try {
   for (const stage of STAGES) {
-    const built = await Promise.all(
-      stage.map(async ([name, entry]) => {
-        try {
-          await access(join(here, entry));
-        } catch {
-          console.error(`client build: ${entry} is not there yet, ${name} is left out`);
-          return undefined;
-        }
-        return [name, await bundle(name, entry)];
-      }),
-    );
-    for (const [name, bytes] of built.filter((item) => item !== undefined)) {
-      if (name === LOADER) {
-        if (bytes.length > LOADER_BYTES_MAX)
-          throw new Error(`${LOADER} has ${bytes.length} bytes, the limit is ${LOADER_BYTES_MAX}`);
-        hash = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
-      }
+    const built = await Promise.all(stage.map(async ([name, entry, most]) => [name, await bundle(name, entry), most]));
+    for (const [name, bytes, most] of built) {
+      if (bytes.length > most) throw new Error(`${name} has ${bytes.length} bytes, its limit is ${most}`);
+      if (name === LOADER) hash = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
       if (name === WORKER) worker = Buffer.from(bytes).toString();
       integrity[name] = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
       await writeFile(join(staging, name), bytes);
     }
   }
-  for (const [name, source] of PAGES) {
-    const template = await readFile(join(here, source), "utf8");
-    const page = template.replace(/\{\{([\w.-]+)\}\}/g, (_, key) => (key === "HASH" ? hash : (integrity[key] ?? "")));
-    await writeFile(join(staging, name), page);
-  }
+  for (const [name, source] of PAGES) await writeFile(join(staging, name), await fill(source));
   await writeFile(join(staging, "build.json"), `${JSON.stringify({ hash, integrity }, null, 2)}\n`);
   // Swapped in whole, so that a running server or a second build never sees half of it.
   await rm(out, { recursive: true, force: true });
