@@ -8,7 +8,7 @@ export const TEXT = {
     "This page was opened over plain http, and browsers give storage, hashing and workers only to secure pages. Ask the operator for an address that begins with https, or open it on the same machine as http://localhost.",
   missing: (what: string) =>
     `This browser lacks ${what}, which donating needs. A current Firefox, Chrome, Edge or Safari has it; private windows and some company policies switch it off.`,
-  off: "Off. Nothing is stored or sent.",
+  off: "Off. Nothing is stored or sent; starting keeps to the limits below.",
   offHolding: "Off. Nothing is sent. What was stored before is kept until you erase it.",
   starting: "Starting …",
   stopping: "Stopping …",
@@ -40,11 +40,12 @@ export const TEXT = {
   fetching: (held: number, assigned: number) => `${held} of ${assigned} pieces fetched`,
   verified: (size: string, people: number) =>
     people === 0
-      ? "not confirmed yet"
-      : `${size} confirmed by ${people === 1 ? "1 person" : `${people} people`} in this visit`,
+      ? "Nobody has confirmed anything yet in this visit."
+      : `${size} confirmed as right by ${people === 1 ? "1 person" : `${people} people`} in this visit.`,
   pieces: (count: number) => (count === 1 ? "1 piece" : `${count} pieces`),
   unnamed: "a file that is no longer listed",
   more: (count: number) => `and ${count} more`,
   storageNote: (max: string) => `This browser offers up to ${max}. Counted with everything we store.`,
+  fromHere: (count: number) => `${count === 1 ? "1 person" : `${count} people`}, from this browser`,
   people: (count: number) => (count === 1 ? "1 person" : `${count} people`),
 } as const;

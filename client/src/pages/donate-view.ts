@@ -36,6 +36,7 @@ export class DonateView {
   readonly #start = element("start", HTMLButtonElement);
   readonly #stop = element("stop", HTMLButtonElement);
   readonly #erase = element("erase", HTMLButtonElement);
+  readonly #action = element("action", HTMLElement);
   readonly #state = element("state", HTMLElement);
   readonly #live = element("live", HTMLElement);
   readonly #files = element("files", HTMLUListElement);
@@ -76,6 +77,7 @@ export class DonateView {
     element("storage-note", HTMLElement).textContent = TEXT.storageNote(formatSize(steps.at(-1) ?? 0));
     this.#showLimits();
     this.#form.hidden = false;
+    this.#action.hidden = false;
   }
 
   /** @param causes undefined: they could not be loaded. */
@@ -103,8 +105,11 @@ export class DonateView {
     return boxes.length > 0 && !boxes.some((box) => box.checked);
   }
 
-  /** @param words said instead of the state's own, once. */
-  show(state: DonorState, words?: string): void {
+  /**
+   * @param stored whether an earlier visit left something in this browser.
+   * @param words said instead of the state's own, once.
+   */
+  show(state: DonorState, stored: boolean, words?: string): void {
     const busy = state.is === "starting" || state.is === "stopping";
     const on = state.is === "running" || state.is === "elsewhere" || busy;
     const status = state.is === "running" || state.is === "elsewhere" ? state.status : null;
@@ -114,12 +119,12 @@ export class DonateView {
     this.#start.disabled = this.noCauseChosen;
     this.#stop.hidden = !on;
     this.#stop.disabled = busy;
-    this.#erase.hidden = state.is === "elsewhere";
+    this.#erase.hidden = state.is === "elsewhere" || (!on && !stored);
     this.#erase.disabled = busy;
     if (refocus) (on ? this.#stop : this.#start).focus();
     for (const input of this.#form.querySelectorAll("input")) input.disabled = state.is === "elsewhere";
-    this.#form.dataset["on"] = String(on);
-    setText(this.#state, words ?? (this.noCauseChosen && !on ? TEXT.chooseCause : stateWords(state)));
+    this.#action.dataset["on"] = String(on);
+    setText(this.#state, words ?? (this.noCauseChosen && !on ? TEXT.chooseCause : stateWords(state, stored)));
     this.#state.dataset["tone"] = state.is === "failed" ? "bad" : state.is === "running" ? "good" : "";
     this.#live.hidden = status === null;
     if (status !== null) this.#showStatus(status);
@@ -143,7 +148,7 @@ export class DonateView {
     set("takers", TEXT.people(status.takers));
     set("served-today", formatSize(status.servedTodayBytes));
     set("served-ever", formatSize(status.servedBytes));
-    set("people", TEXT.people(status.people));
+    set("people", TEXT.fromHere(status.people));
     set("verified", TEXT.verified(formatSize(status.verifiedBytes), status.verifiedPeople));
     set("held-size", TEXT.held(formatSize(status.usedBytes), formatSize(status.limitBytes)));
     const fetching = status.assignedHeld < status.assignedSegments;
@@ -208,10 +213,10 @@ function causeRow(cause: Cause, chosen: readonly string[]): HTMLElement {
   return label;
 }
 
-function stateWords(state: DonorState): string {
+function stateWords(state: DonorState, stored: boolean): string {
   switch (state.is) {
     case "off":
-      return TEXT.off;
+      return stored ? TEXT.offHolding : TEXT.off;
     case "starting":
       return TEXT.starting;
     case "stopping":

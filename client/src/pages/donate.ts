@@ -4,6 +4,7 @@
  */
 
 import { DonorControl, type DonorState } from "../donate/donor-control.ts";
+import { STORE_FOLDER } from "../storage/segment-store.ts";
 import { canConnect } from "../transport/rtc-host.ts";
 import { decodeBody } from "../wire/decode.ts";
 import type { Cause } from "../wire/messages.ts";
@@ -31,6 +32,16 @@ function missing(): string | undefined {
   return undefined;
 }
 
+/** Whether an earlier visit left something in this browser. */
+async function storeExists(): Promise<boolean> {
+  try {
+    await (await navigator.storage.getDirectory()).getDirectoryHandle(STORE_FOLDER);
+    return true;
+  } catch {
+    return false; // not there, or no storage at all (private windows), which the start will say
+  }
+}
+
 async function loadCauses(): Promise<readonly Cause[] | undefined> {
   try {
     const response = await fetch("/api/v1/causes", { signal: AbortSignal.timeout(CAUSES_TIMEOUT_MS) });
@@ -46,6 +57,8 @@ async function run(scriptUrl: string): Promise<void> {
   let on = remembered.on;
   let last: DonorState["is"] = "off";
   let timer: number | undefined;
+  let erasing = false;
+  let stored = false;
 
   const save = () => {
     remember({ settings: view.chosen(), on });
@@ -69,7 +82,7 @@ async function run(scriptUrl: string): Promise<void> {
       void control.stop(true);
     },
     changed: () => {
-      view.show(control.state);
+      view.show(control.state, stored);
       if (view.noCauseChosen) return;
       save();
       window.clearTimeout(timer);
@@ -90,14 +103,16 @@ async function run(scriptUrl: string): Promise<void> {
       const words = last === "stopping" && state.is === "off" ? (erasing ? TEXT.erased : TEXT.stopped) : undefined;
       last = state.is;
       if (state.is === "stopping") erasing = state.erasing;
-      view.show(state, words);
+      if (state.is === "running") stored = true;
+      else if (words === TEXT.erased) stored = false;
+      view.show(state, stored, words);
     },
   );
-  let erasing = false;
+  stored = await storeExists();
   view.showSettings(remembered.settings, storageSteps(await grantedBytes()));
-  view.show(control.state);
+  view.show(control.state, stored);
   view.showCauses(await loadCauses(), remembered.settings.causes);
-  view.show(control.state);
+  view.show(control.state, stored);
   if (remembered.on) start();
 }
 
