@@ -95,6 +95,12 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    assert [page.name for page in folder.glob("0*.md") if f"({page.name})" not in index] == []
+
+
 def test_every_page_that_the_code_cites_is_there() -> None:
     missing = {
         f"{path.relative_to(ROOT)}: {page}"
