@@ -49,8 +49,8 @@ def request(
         headers["Authorization"] = f"Bearer {token}"
     if body is not None:
         headers["Content-Type"] = "application/json"
-    message = urllib.request.Request(coordinator.rstrip("/") + path, data=body, method=method, headers=headers)
     try:
+        message = urllib.request.Request(coordinator.rstrip("/") + path, data=body, method=method, headers=headers)
         with urllib.request.urlopen(message, timeout=_TIMEOUT_S) as answer:
             data: bytes = answer.read(_ANSWER_BYTES_MAX)
             return data

@@ -1,7 +1,7 @@
 """Files hashed one after the other in a thread, while the command does everything else; with a bar on a terminal.
 
 `dio publish` starts this before it loads the cryptography: on a large file that is the difference between being as fast
-as `openssl dgst -sha256` and not (bench/results/publish.md).
+as `openssl dgst -sha256` and not (bench/results/publish.json).
 """
 
 from __future__ import annotations

@@ -45,7 +45,9 @@ def verify(
     with HashingAhead([file], segment_bytes=stated.segment_size_bytes) as hashing:
         (digests,) = hashing.results()
     if digests.sha256 != stated.sha256:
-        raise IntegrityError("file_mismatch", _difference(file, digests, stated, document.segment_list))
+        for line in _differences(digests, stated, document.segment_list):
+            typer.echo(line, err=True)
+        raise IntegrityError("file_mismatch", f"{file} is not the file that the manifest describes.")
     if document.segment_list is not None and digests.segments != document.segment_list.data:
         # Only a publisher who signed a list of another file gets here: downloads of it would fail.
         raise IntegrityError("segment_list_mismatch", f"{file} is right, but its manifest's segment list is not.")
@@ -74,17 +76,17 @@ def _verdict(document: OpenedDocument, pins: list[PublicKeyText]) -> str:
     )
 
 
-def _difference(file: Path, digests: FileDigests, stated: Manifest, segment_list: SegmentList | None) -> str:
-    """What is wrong with a file, in words: its size, and the ranges that differ."""
-    lines = [f"{file} is not the file that the manifest describes."]
+def _differences(digests: FileDigests, stated: Manifest, segment_list: SegmentList | None) -> Iterator[str]:
+    """What is wrong with a file, a line each: its size, and the ranges that differ."""
     if digests.size_bytes != stated.size_bytes:
-        lines.append(f"  It has {digests.size_bytes} bytes instead of {stated.size_bytes}.")
-    if segment_list is not None:
-        ranges = list(_wrong_ranges(digests, stated, segment_list))
-        lines += [f"  Wrong: bytes {start} to {end - 1}" for start, end in ranges[:_RANGES_SHOWN]]
-        if len(ranges) > _RANGES_SHOWN:
-            lines.append(f"  and {len(ranges) - _RANGES_SHOWN} more ranges.")
-    return "\n".join(lines)
+        yield f"size: {digests.size_bytes} bytes instead of {stated.size_bytes}"
+    if segment_list is None:
+        return
+    ranges = list(_wrong_ranges(digests, stated, segment_list))
+    for start, end in ranges[:_RANGES_SHOWN]:
+        yield f"wrong: bytes {start} to {end - 1}"
+    if len(ranges) > _RANGES_SHOWN:
+        yield f"wrong: {len(ranges) - _RANGES_SHOWN} more ranges"
 
 
 def _wrong_ranges(digests: FileDigests, stated: Manifest, segment_list: SegmentList) -> Iterator[tuple[int, int]]:
