@@ -45,7 +45,7 @@ def metalink(tmp_path: Path, mirror: tuple[Path, str], monkeypatch: pytest.Monke
     return tmp_path / "a b ü.iso.meta4"
 
 
-# aria2c shows an ampersand in a name as "&#38;" (its XML parser's doing, also for other programs' metalinks), hence none.
+# No ampersand in the name: aria2c shows it as "&#38;", whoever wrote the metalink (its XML parser is to blame).
 def run_aria2c(metalink: Path, output: Path) -> subprocess.CompletedProcess[str]:
     program = shutil.which("aria2c")
     assert program is not None, "aria2c is missing: apt install aria2"
