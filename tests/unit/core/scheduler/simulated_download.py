@@ -2,7 +2,7 @@
 
 A source is a token bucket with a latency and a list of faults, all data. The driver is the smallest correct one: it
 performs the actions, keeps who sent what, verifies complete segments after a while, and holds the sources up when its
-memory is full. Time advances in steps of `STEP_US`.
+memory is full. Time advances in small steps. Every event with what came of it is recorded: that is a trace.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import msgspec
+
 from distribute_io.core.scheduler import messages as m
 from distribute_io.core.scheduler.scheduler import Scheduler
 from distribute_io.ids import SegmentRange, SourceId
 
 MIB = 1 << 20
-STEP_US = 5_000
 
 
 @dataclass
@@ -67,6 +68,15 @@ class _OpenRequest:
         return self.action.start_byte + self.received
 
 
+class Step(msgspec.Struct, frozen=True, rename="camel"):
+    """One event of a trace, and what the scheduler answered."""
+
+    now_us: int
+    event: m.Event
+    actions: tuple[m.Action, ...]
+    deadline_us: int | None
+
+
 @dataclass
 class Outcome:
     """How a simulated download ended."""
@@ -79,6 +89,7 @@ class Outcome:
     requests: dict[str, int]
     """Requests started per source."""
     segments_in_memory_max: int
+    steps: list[Step]
 
     @property
     def rate_bytes_per_s(self) -> float:
@@ -105,6 +116,7 @@ class SimulatedDownload:
         sources: who delivers, and how badly.
         verify_us: from the last byte of a segment to its verdict.
         compares: does the driver compare the parts of rejected segments?
+        step_us: how far time goes at once.
     """
 
     def __init__(
@@ -114,13 +126,16 @@ class SimulatedDownload:
         *,
         verify_us: int = 10_000,
         compares: bool = True,
+        step_us: int = 5_000,
     ) -> None:
         self._config = config
         self._scheduler = Scheduler(config, 0)
         self._sources = {SourceId(source.name): source for source in sources}
         self._verify_us = verify_us
         self._compares = compares
+        self._step_us = step_us
         self._now_us = 0
+        self._steps: list[Step] = []
         self._requests: dict[int, _OpenRequest] = {}
         self._tokens = dict.fromkeys(self._sources, 0)
         self._memory: dict[int, list[tuple[int, int, SourceId]]] = {}
@@ -150,9 +165,11 @@ class SimulatedDownload:
                 self._tell(m.DeadlineReached())
                 again_us = self._scheduler.next_deadline_us()
                 assert again_us is None or again_us > self._now_us, "a deadline in the past would spin the driver"
-            self._now_us += STEP_US
+            self._now_us += self._step_us
         if isinstance(self._last, m.Complete):
-            assert len(self._delivered) == -(-self._config.size_bytes // self._config.segment_size_bytes)
+            segments = -(-self._config.size_bytes // self._config.segment_size_bytes)
+            missing = ((0, segments),) if self._config.missing is None else self._config.missing
+            assert self._delivered == {index for first, end in missing for index in range(first, end)}
         return Outcome(
             last=self._last,
             seconds=self._now_us / 1e6,
@@ -161,6 +178,7 @@ class SimulatedDownload:
             sources={status.source_id: status for status in self._scheduler.sources()},
             requests=self._started,
             segments_in_memory_max=self._in_memory_max,
+            steps=self._steps,
         )
 
     # What happens in one step
@@ -184,13 +202,13 @@ class SimulatedDownload:
                 for request_id in self._open_of(source_id):
                     self._fail(request_id, "closed")
                 continue
-            self._tokens[source_id] += source.rate_at(self._now_us) * STEP_US
+            self._tokens[source_id] += source.rate_at(self._now_us) * self._step_us
             if _during(source.silent, self._now_us):
                 self._tokens[source_id] = 0
                 continue
             flowing = [i for i in self._open_of(source_id) if self._requests[i].first_byte_us <= self._now_us]
             if not flowing:
-                self._tokens[source_id] = min(self._tokens[source_id], source.rate_at(self._now_us) * STEP_US)
+                self._tokens[source_id] = min(self._tokens[source_id], source.rate_at(self._now_us) * self._step_us)
             for place, request_id in enumerate(flowing):
                 share = self._tokens[source_id] // 1_000_000 // (len(flowing) - place)
                 self._tokens[source_id] -= 1_000_000 * self._deliver(source, request_id, share)
@@ -291,7 +309,9 @@ class SimulatedDownload:
 
     def _tell(self, event: m.Event) -> None:
         assert self._last is None or not isinstance(event, m.BytesReceived)
-        for action in self._scheduler.handle(event, self._now_us):
+        actions = self._scheduler.handle(event, self._now_us)
+        self._steps.append(Step(self._now_us, event, actions, self._scheduler.next_deadline_us()))
+        for action in actions:
             assert self._last is None, "an action after the last one"
             self._actions.append((self._now_us, action))
             self._perform(action)
