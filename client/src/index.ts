@@ -11,6 +11,6 @@
  * ```
  */
 
-export { download, type DownloadOptions, type DownloadResult } from "./download/module.ts";
+export { download, type DownloadOptions, type DownloadProgress, type DownloadResult } from "./download/module.ts";
 export type { SourceProgress } from "./worker/messages.ts";
 export { DistributeError } from "./wire/errors.ts";

@@ -23,11 +23,17 @@ export interface DownloadOptions {
   /** Ends the download; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called about four times a second. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: (progress: DownloadProgress) => void;
   /** `save`: the browser's download folder, too. A stream gets the verified file. Default: none. */
   readonly sink?: "save" | WritableStream<Uint8Array>;
   /** A worker script on the page's own origin, for pages whose CSP forbids blob workers. */
   readonly worker?: string;
+}
+
+/** A moment of a download. */
+export interface DownloadProgress extends Progress {
+  readonly name: string;
+  readonly sizeBytes: number;
 }
 
 export interface DownloadResult {
@@ -58,13 +64,19 @@ let bundled: WorkerFactory | undefined;
 export async function download(hrefOrFileId: string, options: DownloadOptions): Promise<DownloadResult> {
   const { signal, sink } = options;
   signal?.throwIfAborted();
+  let file: Pick<DownloadProgress, "name" | "sizeBytes"> = { name: "", sizeBytes: 0 };
   const running = new FileDownload(
     {
       coordinatorUrl: new URL(options.coordinator, location.href).href.replace(/\/+$/, ""),
       keys: typeof options.key === "string" ? options.key.split(/\s+/) : (options.key ?? []),
       workers: workersOf(options),
     },
-    { started: () => undefined, progressed: (progress) => options.onProgress?.(progress) },
+    {
+      started: ({ name, sizeBytes }) => {
+        file = { name, sizeBytes };
+      },
+      progressed: (progress) => options.onProgress?.({ ...file, ...progress }),
+    },
   );
   if (peersAllowed(options.peers ?? "on") === "on") running.allowPeers();
   const abort = () => {

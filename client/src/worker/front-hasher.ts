@@ -2,14 +2,14 @@
  * The SHA-256 of the whole file while its segments come out of order: follows the contiguous front of what is stored,
  * reads it back (it is still in the page cache: some GiB/s) and feeds the hasher worker in order.
  *
- * Two buffers go back and forth, so that one is read while the other is hashed; there are never more.
+ * A few buffers go back and forth, so that the hasher has work while this busy worker gets round to reading the next.
  */
 
 import type { SegmentLayout } from "../core/segment-layout.ts";
 import type { DownloadStore } from "../storage/download-store.ts";
 import type { FromHasher, ToHasher } from "./messages.ts";
 
-const BUFFERS = 2;
+const BUFFERS = 4;
 
 export class FrontHasher {
   readonly #layout: SegmentLayout;
