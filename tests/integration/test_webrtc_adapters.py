@@ -227,6 +227,8 @@ asyncio.run(main())
 def test_killed_peer_is_noticed_by_the_connection_state() -> None:
     """Only the connection state tells, after the engine's own patience; what matters is that it comes at all."""
 
+    tell: Callable[[object], None] = print
+
     class Parent(Recorder):
         def on_candidate(self, candidate: IceCandidate) -> None:
             tell({"candidate": [candidate.candidate, candidate.sdp_mid, candidate.sdp_m_line_index]})
@@ -267,5 +269,4 @@ def test_killed_peer_is_noticed_by_the_connection_state() -> None:
                 child.kill()
                 await child.wait()
 
-    tell: Callable[[object], None] = print
     assert asyncio.run(body()) == "peer_closed"
