@@ -25,7 +25,8 @@ _BRIDGE = _ROOT / "tests" / "browser" / "firefox_bridge.mjs"
 _CALL_S = 130.0  # above the bridge's own protocol timeout, so that its error is the one that is seen
 
 
-def _find_node() -> str:
+def find_node() -> str:
+    """The Node of the virtual environment, with the client's packages beside it."""
     beside_python = Path(sys.executable).with_name("node")
     node = str(beside_python) if beside_python.is_file() else shutil.which("node")
     assert node is not None, "Node is not there: `make setup` puts it into .venv"
@@ -41,7 +42,7 @@ class FirefoxBridge:
     def __init__(self, log_path: Path) -> None:
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [_find_node(), str(_BRIDGE)],
+                [find_node(), str(_BRIDGE)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
