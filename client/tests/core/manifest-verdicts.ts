@@ -29,7 +29,7 @@ async function verdict(data: Uint8Array): Promise<string> {
     }
     return `accept ${verified.payloadSha256}`;
   } catch (error) {
-    if (error instanceof DistributeError) return error.code;
+    if (error instanceof DistributeError) return String(error.code);
     throw error;
   }
 }
