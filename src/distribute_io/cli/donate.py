@@ -114,12 +114,18 @@ async def _donate(
         tell=tell,
     )
     running = asyncio.ensure_future(agent.run())
-    # A service manager's way to stop a donor is no failure.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    terminated = asyncio.Event()
+
+    def terminate() -> None:
+        terminated.set()
+        running.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
     try:
         await running
     except asyncio.CancelledError:
-        if not running.cancelled():
+        # A service manager's way to stop a donor is no failure; Ctrl-C is an interruption (exit code 130).
+        if not terminated.is_set():
             raise
 
 

@@ -343,6 +343,7 @@ class DonorAgent:
         self._changed.add(file_id)
 
     def _withdraw(self, file_id: FileId) -> None:
+        was_known = bool(self._store.holdings(file_id)) or any(each == file_id for each, _ in self._target)
         self._withdrawn.add(file_id)
         self._target = tuple((each, runs) for each, runs in self._target if each != file_id)
         self._filler.forget(file_id)
@@ -350,7 +351,8 @@ class DonorAgent:
         self._changed.add(file_id)
         for taker in [each for each in self._takers.values() if each.file_id == file_id]:
             taker.leave()
-        self._tell(e.Erased(file_id=file_id))
+        if was_known:  # a withdrawal may be said again
+            self._tell(e.Erased(file_id=file_id))
 
     # --- serving ---
 
