@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ACTIVE, planRoster, PREPARED, type RosterPeer } from "../../src/core/peer-roster.ts";
+
+const peer = (id: number, state: RosterPeer["state"], useful = true, busy = false): RosterPeer => ({
+  id,
+  state,
+  useful,
+  busy,
+});
+
+test("R1: a donor that holds nothing missing leaves, unless something is asked of it", () => {
+  const peers = [peer(1, "active", false), peer(2, "active", false, true), peer(3, "ready", false), peer(4, "active")];
+  assert.deepEqual(planRoster(peers, true).leave, [1, 3]);
+});
+
+test("R1: of a donor that is not connected yet nothing is known", () => {
+  assert.deepEqual(planRoster([peer(1, "pending", false)], true).leave, []);
+});
+
+test("R2: connected donors are promoted in the order of their coming, up to the limit", () => {
+  const peers = [1, 2, 3].map((id) => peer(id, "active")).concat([peer(4, "ready"), peer(5, "ready")]);
+  assert.deepEqual(planRoster(peers, true).promote, [4]);
+});
+
+test("R2: who leaves makes room at once", () => {
+  const peers = [peer(1, "active", false), peer(2, "active"), peer(3, "active"), peer(4, "active"), peer(5, "ready")];
+  assert.deepEqual(planRoster(peers, true), { leave: [1], promote: [5], wanted: ACTIVE + PREPARED - 4 });
+});
+
+test("R3: some more are kept ready, and pending ones count", () => {
+  assert.equal(planRoster([], true).wanted, ACTIVE + PREPARED);
+  assert.equal(planRoster([peer(1, "pending"), peer(2, "active")], true).wanted, ACTIVE + PREPARED - 2);
+});
+
+test("R4: with nothing missing nobody is wanted", () => {
+  assert.equal(planRoster([peer(1, "active", false)], false).wanted, 0);
+});
