@@ -21,7 +21,7 @@ DATA = PLAIN["document"].encode()
 PINS = [PublicKeyText(pin) for pin in PLAIN["pins"]]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, len(DATA) - 1), st.integers(0, 40), st.binary(max_size=8))
 def test_a_changed_document_says_nothing_that_was_not_signed(at: int, length: int, inserted: bytes) -> None:
     changed = DATA[:at] + inserted + DATA[at + length :]
@@ -53,7 +53,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(pieces, max_size=30).map(b"".join) | st.binary(max_size=200))
 def test_noise_is_refused(data: bytes) -> None:
     assert isinstance(verdict(lambda: open_document(data, now_s=0)), DistributeError)
@@ -70,7 +70,7 @@ wrong = (
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.dictionaries(fields, wrong, min_size=1, max_size=3))
 def test_wrong_fields_are_refused_by_a_code_of_theirs(changes: dict[str, object]) -> None:
     said = verdict(lambda: parse_payload(json.dumps(PLAIN["manifest"] | changes).encode()))

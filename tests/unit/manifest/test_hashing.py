@@ -39,7 +39,7 @@ def test_digests_are_those_of_the_naive_way(file: Path, size_bytes: int) -> None
     assert hash_file(file) == naive(PATTERN[:size_bytes])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(size_bytes=st.integers(0, 9 * MIB), segment_bytes=st.sampled_from([None, 256 * KIB, MIB, 2 * MIB, 4 * MIB]))
 def test_any_size_and_segment_size(file: Path, size_bytes: int, segment_bytes: int | None) -> None:
     file.write_bytes(PATTERN[:size_bytes])
