@@ -135,14 +135,14 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         sessions = build_sessions(config, catalogue=catalogue, books=books, public=public)
         changes = Changes(catalogue, sessions.shapes, sessions.sessions, library)
         await changes.begin()
-        app = web_part.application(sessions, Statistics(catalogue, sessions.state, books))
+        app = web_part.application(sessions, changes, Statistics(catalogue, sessions.state, books))
         await stack.enter_async_context(_site(app, listener, config))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(books.run(), name="books")
             tasks.create_task(sessions.sessions.run(), name="sessions")
             tasks.create_task(changes.run(), name="changes")
             if library is not None:
-                tasks.create_task(library.run(), name="library")
+                tasks.create_task(library.run(changes.look), name="library")
             started(
                 Started(
                     public=public,
@@ -179,7 +179,7 @@ class _Web:
             catalogue=catalogue, listing=self._listing, library=library, parts=parts, public=public, key=key
         )
 
-    def application(self, sessions: SessionSide, statistics: Statistics) -> web.Application:
+    def application(self, sessions: SessionSide, changes: Changes, statistics: Statistics) -> web.Application:
         """The aiohttp application with all routes."""
         callers = Callers(parse_networks(self._config.trusted_proxies))
         rate = self._config.requests_per_address_per_s
@@ -189,7 +189,7 @@ class _Web:
             catalogue=self._catalogue, listing=self._listing, library=self._library, statistics=statistics
         )
         claims = Claims(self._catalogue, self._prober, random.SystemRandom())
-        publishing = PublishApi(catalogue=self._catalogue, claims=claims, listing=self._listing)
+        publishing = PublishApi(catalogue=self._catalogue, claims=claims, listing=self._listing, announce=changes.look)
         app = web.Application(middlewares=[preflight, problems, limited(ceiling, callers, monotonic_us)])
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(session_route.close_all)

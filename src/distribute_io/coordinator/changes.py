@@ -1,6 +1,7 @@
 """Follows what changes in the catalogue, whoever changed it: this process, or a `dio unpublish` beside it.
 
-The audit is the log of changes; it is read every second, and from here the placement learns what is there.
+The audit is the log of changes. It is read after each change of our own and twice a second for those of others;
+from here the placement learns what is there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Changes:
         self._sessions = sessions
         self._library = library
         self._seen = 0
+        self._looking = asyncio.Lock()
 
     async def begin(self) -> None:
         """Note where the log ends, then read the catalogue as it is: nothing between the two is missed."""
@@ -48,7 +50,11 @@ class Changes:
                 log.warning("The catalogue's changes could not be read (%s); trying again.", error.code)
 
     async def look(self) -> None:
-        """Act on what changed since the last look."""
+        """Act on what changed since the last look; when it returns, all that was written before it began is known."""
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         while entries := await self._catalogue.audit_after(self._seen, _BATCH):
             for file_id in dict.fromkeys(FileId(entry.subject) for entry in entries if _is_about_a_file(entry)):
                 await self._file_changed(file_id)

@@ -16,7 +16,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +66,10 @@ class Progress(Struct, frozen=True):
     skipped: tuple[Skipped, ...]
 
 
+async def _tell_nobody() -> None:
+    """Stands for the announcement until `run` brings one."""
+
+
 class Library:
     """The folder's files by name. Caller's duties: run `run` for as long as it is to follow the folder."""
 
@@ -106,6 +110,7 @@ class Library:
         self._walked = False
         self._stopping = False
         self._wake = asyncio.Event()
+        self._announce: Callable[[], Awaitable[None]] = _tell_nobody
 
     @classmethod
     def of(
@@ -161,8 +166,13 @@ class Library:
 
     # --- following the folder ---
 
-    async def run(self) -> None:
-        """Walk, hash, and follow the folder until cancelled."""
+    async def run(self, announce: Callable[[], Awaitable[None]]) -> None:
+        """Walk, hash, and follow the folder until cancelled.
+
+        Args:
+            announce: awaited after each change of the catalogue, before the file counts as ready.
+        """
+        self._announce = announce
         self._known = {record.path: record for record in await self._catalogue.library()}
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -288,6 +298,7 @@ class Library:
             return
         finally:
             self._hashing.pop(found.path, None)
+        await self._announce()
         self._known[found.path] = record
         self._shelve(Shelved(found, record.file_id, record.payload_sha256))
 
@@ -335,6 +346,7 @@ class Library:
         now_s = self._clock_ns() // 1_000_000_000
         await self._catalogue.drop_manifest(record.payload_sha256, actor=ACTOR, at_s=now_s)
         await self._catalogue.remove_library(record.path)
+        await self._announce()
         self._known.pop(record.path, None)
         self._unshelve(shown(record.path))
 

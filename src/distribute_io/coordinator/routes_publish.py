@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -26,7 +27,11 @@ _FILE_ID: Final = "{file_id:[0-9a-f]{64}}"
 class PublishApi:
     """`POST` and `DELETE` under `/api/v1/files`."""
 
-    def __init__(self, *, catalogue: Catalogue, claims: Claims, listing: Listing) -> None:
+    def __init__(
+        self, *, catalogue: Catalogue, claims: Claims, listing: Listing, announce: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Keep the parts; `announce` is awaited after each change, before it is answered."""
+        self._announce = announce
         self._catalogue = catalogue
         self._claims = claims
         self._listing = listing
@@ -56,6 +61,7 @@ class PublishApi:
         is_new = await self._catalogue.put_manifest(record, segments, actor=token.token_id, at_s=now_s)
         if mirrors:
             await self._catalogue.put_mirrors(mirrors, replace=may_replace, actor=token.token_id, at_s=now_s)
+        await self._announce()
         entry = await self._listing.entry(record.file_id, name=record.name)
         response = json_response(entry, status=201 if is_new else 200)
         response.headers["Location"] = f"/api/v1/files/{record.file_id}"
@@ -68,6 +74,7 @@ class PublishApi:
         for record in await self._listing.manifests(file_id):
             require_cause(token, record.cause)
         await self._catalogue.withdraw(file_id, actor=token.token_id, at_s=int(time.time()))
+        await self._announce()
         return web.Response(status=204)
 
     async def _remove_mirror(self, request: web.Request) -> web.Response:

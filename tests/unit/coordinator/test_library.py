@@ -58,6 +58,9 @@ class Scene:
         return {record.name: record for record in await self.catalogue.files(limit=1_000)}
 
     def run(self, play: Callable[[], Awaitable[None]], *, key: SigningKey = KEY, rescan_s: float = 0.2) -> None:
+        async def announced() -> None:
+            """Nobody needs to know."""
+
         async def scene() -> None:
             self.catalogue = open_sqlite(self.data_dir / "catalogue.sqlite")
             await self.catalogue.put_cause(CauseRecord(cause=CAUSE, title="Main"), actor="cli", at_s=1)
@@ -71,7 +74,7 @@ class Scene:
                 settle_ms=50,
                 hash_files=2,
             )
-            following = asyncio.create_task(self.library.run())
+            following = asyncio.create_task(self.library.run(announced))
             try:
                 await play()
             finally:

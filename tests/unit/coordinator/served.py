@@ -1,0 +1,185 @@
+"""A whole coordinator in this process, on a free port of 127.0.0.1, for tests that speak HTTP and sessions with it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from distribute_io.coordinator.app import Started, open_catalogue, serve
+from distribute_io.coordinator.bearer import new_token
+from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.manifest.build import encode_document, new_manifest, sign_manifest
+from distribute_io.manifest.hashing import hash_file
+from distribute_io.manifest.keys import SigningKey
+from distribute_io.wire.http import Mirror
+from distribute_io.wire.limits import PROTOCOL_VERSION
+from distribute_io.wire.proofs import receipt_mac
+
+Json = dict[str, Any]  # Any: what came over the wire, looked into by the tests
+PATIENCE_S = 20.0
+
+
+class Served:
+    """One running coordinator and a client of it."""
+
+    def __init__(
+        self,
+        started: Started,
+        client: aiohttp.ClientSession,
+        config: CoordinatorConfig,
+        stop: Callable[[], object],
+    ) -> None:
+        self.started = started
+        self.stop = stop
+        self.client = client
+        self.config = config
+        self.url = started.public.url
+
+    async def get(self, path: str, **options: Any) -> tuple[aiohttp.ClientResponse, bytes]:
+        async with self.client.get(self.url + path, **options) as response:
+            return response, await response.read()
+
+    async def json(self, path: str, **options: Any) -> Any:
+        response, body = await self.get(path, **options)
+        assert response.content_type in ("application/json", "application/problem+json"), body[:200]
+        return json.loads(body)
+
+    async def settled(self) -> None:
+        """Wait until the whole folder is hashed."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                library = self.started.library
+                assert library is not None
+                progress = library.progress()
+                if progress.walked and progress.files == progress.files_ready:
+                    break
+                await asyncio.sleep(0.02)
+
+    async def file_id(self, name: str) -> str:
+        files = (await self.json("/api/v1/files"))["files"]
+        return str(next(file["file_id"] for file in files if file["name"] == name))
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await condition():  # noqa: ASYNC110 - another process's state sets no event
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def coordinator(root: Path, **settings: Any) -> AsyncIterator[Served]:
+    """Serve `root/folder` with its data in `root/data`."""
+    folder = root / "folder"
+    folder.mkdir(exist_ok=True)
+    config = CoordinatorConfig(
+        **{
+            "folder": str(folder),
+            "data_dir": str(root / "data"),
+            "port": 0,
+            "stun_port": 0,
+            "settle_ms": 0,
+            "allow_private_mirrors": True,
+            **settings,
+        }
+    )
+    ready: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(config, ready.set_result))
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not ready.done():
+            ready.set_exception(task.exception() or RuntimeError("the coordinator ended before it had started"))
+
+    serving.add_done_callback(ended)
+    try:
+        started = await ready
+        async with aiohttp.ClientSession(auto_decompress=False) as client:
+            yield Served(started, client, config, serving.cancel)
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def write(root: Path, name: str, content: bytes, *, age_s: float = 10) -> Path:
+    """A file of the folder that stands still since `age_s`."""
+    path = root / "folder" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+    return path
+
+
+async def token(served: Served, *, causes: tuple[str, ...] = ("*",), origins: tuple[str, ...] = ("*",)) -> str:
+    """A token of the running coordinator, made beside it as `dio token create` does."""
+    text, record = new_token(label="test", causes=causes, origins=origins, now_s=1)
+    catalogue = open_catalogue(served.config)
+    try:
+        await catalogue.put_token(record, actor="cli")
+    finally:
+        await catalogue.close()
+    return text
+
+
+def document(path: Path, key: SigningKey, *, name: str, mirrors: tuple[str, ...] = (), cause: str = "main") -> bytes:
+    """A signed manifest document of a file."""
+    digests = hash_file(path)
+    manifest = new_manifest(name=name, digests=digests, cause=cause, published_at_s=int(time.time()))
+    return encode_document(
+        sign_manifest(manifest, [key]), mirrors=[Mirror(url=url) for url in mirrors], segments=digests.segments
+    )
+
+
+class Peer:
+    """One session, spoken by hand."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, served: Served, *, hello: bool = True, **fields: Any) -> AsyncIterator[Peer]:
+        async with served.client.ws_connect(served.url + "/api/v1/ws") as socket:
+            peer = cls(socket)
+            if hello:
+                await peer.send("hello", **{"protocol": PROTOCOL_VERSION, "agent": "test", **fields})
+                await peer.hear("welcome")
+            yield peer
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        await self.socket.send_str(json.dumps({"type": kind, **fields}))
+
+    async def hear(self, kind: str, *, timeout_s: float = PATIENCE_S) -> Json:
+        """The next message of a kind; others are passed over, but an error fails the test."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                message: Json = json.loads(await self.socket.receive_str())
+                if message["type"] == kind:
+                    return message
+                assert message["type"] != "error", message
+
+    async def donate(self, *, storage_bytes: int = 16_000_000, held: list[Json] | None = None, **fields: Any) -> Json:
+        """Become a donor that holds `held`; returns the first assignment."""
+        await self.send(
+            "donate", **{"causes": [], "storage_bytes": storage_bytes, "up_bytes_per_s": 1_000_000, **fields}
+        )
+        await self.send("holdings", files=held or [], complete=True)
+        return await self.hear("assign")
+
+    async def receipt(self, match: Json, bytes_total: int, *, secret: str | None = None) -> None:
+        """Bring a receipt; `match` is the downloader's, or `secret` stands for a made-up one."""
+        mac = receipt_mac(
+            base64.b64decode(secret or match["receipt_secret"]),
+            match_id=bytes.fromhex(match["match_id"]),
+            bytes_total=bytes_total,
+        )
+        await self.send(
+            "receipt", match_id=match["match_id"], bytes_total=bytes_total, mac=base64.b64encode(mac).decode()
+        )

@@ -1,0 +1,419 @@
+"""Sessions with a whole coordinator: donors, downloaders, introductions, receipts, and what breaks the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distribute_io.wire import limits
+from tests.unit.coordinator.served import Json, Peer, Served, coordinator, token, write
+
+MIB = 2**20
+
+
+def play(root: Path, scene: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
+    async def run() -> None:
+        async with coordinator(root, **settings) as served:
+            await served.settled()
+            await scene(served)
+
+    asyncio.run(run())
+
+
+def files(root: Path, *sizes_mib: int) -> None:
+    for place, size in enumerate(sizes_mib):
+        write(root, f"{place}.bin", bytes([place]) * (size * MIB))
+
+
+def held(assign: Json) -> dict[str, list[int]]:
+    return {entry["file_id"]: entry["runs"] for entry in assign["files"]}
+
+
+def segments(assign: Json) -> int:
+    return sum(sum(runs[1::2]) for runs in held(assign).values())
+
+
+def test_a_joining_donor_is_filled_up_to_its_limit(tmp_path: Path) -> None:
+    files(tmp_path, 12, 12, 12)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as donor:
+            assign = await donor.donate(storage_bytes=16 * MIB)
+            assert 14 <= segments(assign) <= 15  # a little is left to the donor's own files
+            assert len(held(assign)) >= 2
+
+    play(tmp_path, scene)
+
+
+def test_two_donors_share_what_is_there(tmp_path: Path) -> None:
+    files(tmp_path, 16)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as first, Peer.connect(served) as second:
+            (one,) = held(await first.donate(storage_bytes=9 * MIB)).values()
+            (two,) = held(await second.donate(storage_bytes=9 * MIB)).values()
+            assert sorted([one, two]) == [[0, 8], [8, 8]]
+
+    play(tmp_path, scene)
+
+
+def test_what_a_donor_holds_is_kept_and_a_smaller_limit_takes_effect_at_once(tmp_path: Path) -> None:
+    files(tmp_path, 16)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor:
+            mine = [{"file_id": file_id, "runs": [3, 5, 12, 2]}]
+            assert held(await donor.donate(storage_bytes=8 * MIB, held=mine)) == {file_id: [3, 5, 12, 2]}
+            await donor.send("donate", causes=[], storage_bytes=4 * MIB, up_bytes_per_s=1)
+            smaller = await donor.hear("assign")
+            assert smaller["assignment"] == 2
+            assert 0 < segments(smaller) <= 3
+            await donor.send("donate", causes=[], storage_bytes=16 * MIB, up_bytes_per_s=1)
+            assert segments(await donor.hear("assign")) >= 14
+
+    play(tmp_path, scene)
+
+
+def test_a_donor_is_given_only_what_it_gives_to(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as donor:
+            assert held(await donor.donate(causes=["another"])) == {}
+            await donor.send("donate", causes=["main"], storage_bytes=16_000_000, up_bytes_per_s=1)
+            assert segments(await donor.hear("assign")) == 4
+
+    play(tmp_path, scene)
+
+
+def test_a_new_file_reaches_donors_that_have_room(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as donor:
+            assert len(held(await donor.donate())) == 1
+            write(tmp_path, "more.bin", b"x" * MIB)
+            assert len(held(await donor.hear("assign"))) == 2
+
+    play(tmp_path, scene)
+
+
+def test_what_is_taken_down_is_erased_by_those_who_are_here_and_those_who_come_back(tmp_path: Path) -> None:
+    files(tmp_path, 1, 2)
+
+    async def scene(served: Served) -> None:
+        gone = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor:
+            mine = [{"file_id": gone, "runs": [0, 4]}]
+            await donor.donate(held=mine)
+            headers = {"Authorization": f"Bearer {await token(served)}"}
+            async with served.client.delete(f"{served.url}/api/v1/files/{gone}", headers=headers) as response:
+                assert response.status == 204
+            assert (await donor.hear("withdrawn"))["file_id"] == gone
+            assert gone not in held(await donor.hear("assign"))
+        async with Peer.connect(served) as late:
+            await late.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            await late.send("holdings", files=mine, complete=True)
+            assert (await late.hear("withdrawn"))["file_id"] == gone
+        assert (await served.json(f"/api/v1/files/{gone}"))["code"] == "taken_down"
+        assert (await served.json(f"/files/0.bin?id={gone}"))["code"] == "taken_down"
+
+    play(tmp_path, scene)
+
+
+def test_a_downloader_is_introduced_to_holders_and_both_get_what_their_role_needs(tmp_path: Path) -> None:
+    files(tmp_path, 4)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served, native=True) as native:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 2]}])
+            await native.donate(held=[{"file_id": file_id, "runs": [2, 2]}])
+            async with Peer.connect(served) as downloader:
+                offers = [{"offer_id": "a", "sdp": "v=0 first"}]
+                await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=2, offers=offers)
+                matches = [await downloader.hear("match") for _ in range(2)]
+                assert sorted(match["runs"] for match in matches) == [[0, 2], [2, 2]]
+                assert all(match["bytes_max"] == 2 * MIB and match["receipt_secret"] for match in matches)
+                assert sorted((match["offer_id"] or "", match["make_offer"]) for match in matches) == [
+                    ("", True),
+                    ("a", False),
+                ]
+                told = [await donor.hear("match"), await native.hear("match")]
+                assert {match["offer"] for match in told} == {"v=0 first", None}
+                assert all(match["receipt_secret"] is None and not match["make_offer"] for match in told)
+                secrets = {match["match_id"]: match["ticket"]["secret"] for match in matches}
+                assert {match["match_id"]: match["ticket"]["secret"] for match in told} == secrets
+
+    play(tmp_path, scene)
+
+
+def test_only_between_a_native_downloader_and_a_browser_the_donor_offers(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served, native=True) as downloader:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            offers = [{"offer_id": "a", "sdp": "v=0"}]
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1, offers=offers)
+            assert not (await downloader.hear("match"))["make_offer"]
+            told = await donor.hear("match")
+            assert (told["make_offer"], told["offer"]) == (True, None)
+
+    play(tmp_path, scene)
+
+
+def test_signals_are_relayed_unchanged_and_only_inside_the_match(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served) as downloader, Peer.connect(served) as other:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            match_id = (await downloader.hear("match"))["match_id"]
+            await donor.hear("match")
+            odd = f'{{"type":"signal","match_id":"{match_id}","payload":{{"kind":"answer",  "sdp":"\\u00fc"}}}}'
+            await donor.socket.send_str(odd)
+            assert await downloader.socket.receive_str() == odd
+            await other.send("signal", match_id=match_id, payload={"kind": "answer", "sdp": ""})
+            error = json.loads(await other.socket.receive_str())
+            assert (error["code"], error["fatal"]) == ("match_unknown", False)
+            big = {"kind": "candidate", "candidate": "x" * limits.SIGNAL_BYTES_MAX}
+            await downloader.send("signal", match_id=match_id, payload=big)
+            error = json.loads(await downloader.socket.receive_str())
+            assert (error["code"], error["fatal"]) == ("message_too_large", False)
+            for _ in range(limits.SIGNALS_PER_MATCH_MAX + 1):
+                await downloader.send("signal", match_id=match_id, payload={"kind": "candidate", "candidate": ""})
+            error = json.loads(await downloader.socket.receive_str())
+            assert (error["code"], error["fatal"]) == ("flood", False)
+
+    play(tmp_path, scene)
+
+
+def test_a_want_waits_for_a_donor(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as downloader, Peer.connect(served) as donor:
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=2)
+            assert (await downloader.hear("unmatched"))["code"] == "no_donor"
+            await downloader.send("want", file_id="0" * 64, missing=[], peers_max=1)
+            assert (await downloader.hear("unmatched"))["code"] == "unknown_file"
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            assert (await downloader.hear("match"))["runs"] == [0, 4]
+
+    play(tmp_path, scene)
+
+
+def test_nobody_is_introduced_to_itself_or_twice_or_beyond_a_donors_limit(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served) as one, Peer.connect(served) as two:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}], takers_max=1)
+            await donor.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            assert (await donor.hear("unmatched"))["code"] == "no_donor"
+            await one.send("want", file_id=file_id, missing=[0, 4], peers_max=3)
+            await one.hear("match")
+            await one.send("want", file_id=file_id, missing=[0, 4], peers_max=3)
+            assert (await one.hear("unmatched"))["code"] == "no_donor"
+            await two.send("want", file_id=file_id, missing=[0, 4], peers_max=3)
+            assert (await two.hear("unmatched"))["code"] == "full"
+
+    play(tmp_path, scene)
+
+
+def test_a_pending_match_ends_with_its_other_end_and_an_open_one_goes_on(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            async with Peer.connect(served) as pending:
+                await pending.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                match_id = (await pending.hear("match"))["match_id"]
+            ended = await donor.hear("match_ended")
+            assert (ended["match_id"], ended["code"]) == (match_id, "peer_closed")
+            async with Peer.connect(served) as opened:
+                await opened.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                match = await opened.hear("match")
+                await opened.send("match_report", match_id=match["match_id"], outcome="open")
+                await opened.send("ping")
+                await opened.hear("pong")
+            # The receipt of a transfer is taken although the downloader's session is over.
+            await donor.receipt(match, 1_000)
+            assert await donor.hear("credited") == {"type": "credited", "bytes_total": 1_000, "downloaders": 1}
+
+    play(tmp_path, scene)
+
+
+def test_a_liar_is_not_introduced_again_to_who_caught_it(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as liar, Peer.connect(served) as downloader:
+            await liar.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            match = await downloader.hear("match")
+            await downloader.send("match_report", match_id=match["match_id"], outcome="lied", code="segment_mismatch")
+            assert (await liar.hear("match_ended"))["code"] == "segment_mismatch"
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            assert (await downloader.hear("unmatched"))["code"] == "no_donor"
+
+    play(tmp_path, scene)
+
+
+def test_receipts_are_credited_once_and_never_above_what_was_matched(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served) as downloader:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 2]}])
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            match = await downloader.hear("match")
+            await donor.receipt(match, 300_000)
+            await donor.receipt(match, 300_000)
+            assert (await donor.hear("credited"))["bytes_total"] == 300_000
+            for total, secret in (
+                (299_999, None),
+                (512 * 1024 + 1, None),
+                (400_000, base64.b64encode(bytes(32)).decode()),
+            ):
+                await donor.receipt(match, total, secret=secret)
+                error = json.loads(await donor.socket.receive_str())
+                assert (error["code"], error["fatal"]) == ("receipt_invalid", False)
+            await downloader.send("usage", file_id=file_id, mirror_bytes=100_000, donor_bytes=300_000, rejected_bytes=5)
+            await downloader.send("usage", file_id=file_id, mirror_bytes=90_000, donor_bytes=0)
+            await donor.send("filled", file_id=file_id, mirror_bytes=50_000, donor_bytes=10_000)
+            await donor.send("filled", file_id=file_id, mirror_bytes=10**12)
+            await donor.send("ping")
+            await donor.hear("pong")
+            await downloader.send("ping")
+            await downloader.hear("pong")
+            stats = await served.json("/api/v1/stats")
+            assert stats["bytes_served_by_donors"] == 300_000
+            assert stats["bytes_served_by_mirrors"] == 100_000
+            assert stats["bytes_rejected"] == 5
+            assert stats["bytes_pushed"] == 4 * MIB + 10_000  # a claim counts up to four times the file
+            assert stats["gross_offload"] == 0.75
+            assert (stats["donors"], stats["downloaders"], stats["segments_held"]) == (1, 1, 2)
+            assert stats["causes"][0]["bytes_held"] == 512 * 1024
+            assert stats["files"][0]["file_id"] == file_id
+        (cause,) = (await served.json("/api/v1/causes"))["causes"]
+        assert (cause["cause"], cause["files"], cause["need"]) == ("main", 1, 0.25)
+
+    play(tmp_path, scene)
+
+
+def test_holdings_that_make_no_sense_end_the_session(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        for runs in ([0, 5], [0], [2, 1, 0, 1]):
+            async with Peer.connect(served) as donor:
+                await donor.send("donate", causes=[], storage_bytes=1, up_bytes_per_s=1)
+                await donor.send("holdings", files=[{"file_id": file_id, "runs": runs}], complete=True)
+                error = json.loads(await donor.socket.receive_str())
+                assert (error["code"], error["fatal"]) == ("message_malformed", True)
+                assert (await donor.socket.receive()).data == 4400
+
+    play(tmp_path, scene)
+
+
+def test_a_file_held_before_and_not_named_is_not_held(tmp_path: Path) -> None:
+    files(tmp_path, 1, 1)
+
+    async def scene(served: Served) -> None:
+        first, second = await served.file_id("0.bin"), await served.file_id("1.bin")
+        async with Peer.connect(served) as donor:
+            both = [{"file_id": first, "runs": [0, 4]}, {"file_id": second, "runs": [0, 4]}]
+            await donor.donate(held=both)
+            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            await donor.send("holdings", files=both[:1], complete=True)
+
+            async def is_counted() -> bool:
+                return bool((await served.json("/api/v1/stats"))["segments_held"] == 4)
+
+            await served.until(is_counted)
+
+    play(tmp_path, scene)
+
+
+def test_stopping_forgets_the_donor(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await donor.send("stop_donating")
+            await donor.send("ping")
+            await donor.hear("pong")
+            stats = await served.json("/api/v1/stats")
+            assert (stats["donors"], stats["segments_held"]) == (0, 0)
+
+    play(tmp_path, scene)
+
+
+def test_silent_sessions_are_closed_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HELLO_TIMEOUT_MS", 0)
+    monkeypatch.setattr(limits, "IDLE_TIMEOUT_MS", 0)
+
+    async def scene(served: Served) -> None:
+        for hello, code in ((False, "hello_timeout"), (True, "idle_timeout")):
+            async with Peer.connect(served, hello=hello) as silent:
+                error = json.loads(await silent.socket.receive_str())
+                assert (error["code"], error["fatal"]) == (code, True)
+                closing = await silent.socket.receive()
+                assert (closing.data, closing.extra) == (4408, code)
+
+    play(tmp_path, scene)
+
+
+def test_sessions_are_bounded_in_all_and_for_one_network(tmp_path: Path) -> None:
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served):
+            assert (await served.json("/api/v1/ws"))["code"] == "bad_request"
+            async with served.client.get(served.url + "/api/v1/ws", headers=UPGRADE) as response:
+                assert (response.status, json.loads(await response.read())["code"]) == expected
+
+    expected = (429, "rate_limited")
+    play(tmp_path, scene, sessions_per_address_max=1)
+    expected = (503, "full")
+    play(tmp_path, scene, sessions_max=1)
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+}
+
+
+def test_the_end_of_the_coordinator_is_told(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with coordinator(tmp_path) as served:
+            socket = await served.client.ws_connect(served.url + "/api/v1/ws")
+            served.stop()
+            error = json.loads(await socket.receive_str())
+            assert (error["code"], error["fatal"]) == ("shutting_down", True)
+            assert (await socket.receive()).data == 1001
+            await socket.close()
+
+    asyncio.run(run())
