@@ -54,6 +54,9 @@ _CODE_BY_STATUS: Final = {
     413: ("body_too_large", "The request body is too large."),
 }
 
+_CLIENT_LEFT: Final = 499
+"""Never sent: the connection is gone."""
+
 RETRY_AFTER_S: Final = 10
 """What a client that is refused for load is told to wait."""
 
@@ -106,8 +109,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status == 405 and "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
-    except (ConnectionError, TimeoutError):
-        raise  # the client went away: nobody is left to be told
+    except ConnectionError:
+        # The client went away: nobody is left to be told, and raised on, aiohttp would log it as a failure of ours.
+        return web.Response(status=_CLIENT_LEFT)
     except Exception:
         # The route's pattern, never the path: it may be a file's name.
         log.exception("%s %s failed", request.method, _pattern(request))
