@@ -4,13 +4,14 @@
  * Pure: reads the ledger and the sources, changes nothing. What happens when nothing is open is in endgame.ts.
  */
 
+import { Backlog, openBytes } from "./backlog.ts";
 import type { Settings } from "./config.ts";
 import { coverage, cut, type Piece } from "./coverage.ts";
 import { divide, divideUp, multiplyDivide } from "./exact.ts";
 import { alignDown, ascending, type Ledger } from "./ledger.ts";
 import type { Request } from "./requests.ts";
 import type { Source } from "./sources.ts";
-import { BACKLOG_RUNS_MAX, BALANCED_PATIENCE, MICROS_PER_S } from "./tuning.ts";
+import { BALANCED_PATIENCE, MICROS_PER_S } from "./tuning.ts";
 
 /** A decision: what a source does next. */
 export type Pick =
@@ -84,21 +85,6 @@ export class Outlook {
     return this.ready.every((other) => other === source);
   }
 
-  /** Open bytes of a piece, in its first runs: enough to compare pieces by, and bounded work. */
-  openBytes(piece: Piece): number {
-    let bytes = 0;
-    let runs = 0;
-    for (const [start, end] of this.ledger.open.within(
-      this.ledger.startOf(piece.first),
-      this.ledger.endOf(piece.end - 1),
-    )) {
-      if (runs >= BACKLOG_RUNS_MAX) break;
-      bytes += end - start;
-      runs += 1;
-    }
-    return bytes;
-  }
-
   /** May mirrors fetch what peers hold (S9)? */
   mirrorsMayTakeCovered(): boolean {
     if (this.settings.policy === "fast" || this.peers.length === 0) return true;
@@ -109,7 +95,7 @@ export class Outlook {
       rate += peer.rate.at(this.nowUs) ?? 0;
       for (const request of peer.requests) covered += request.remainingBytes;
     }
-    for (const piece of this.pieces) if (piece.holders > 0) covered += this.openBytes(piece);
+    for (const piece of this.pieces) if (piece.holders > 0) covered += openBytes(this.ledger, piece);
     return rate === 0 || multiplyDivide(covered, MICROS_PER_S, rate) * BALANCED_PATIENCE > this.#elapsedUs;
   }
 }
@@ -169,7 +155,7 @@ function chooseFragment(outlook: Outlook, source: Source): Pick | null {
 
 function chooseRun(outlook: Outlook, source: Source): Pick | null {
   const { ledger } = outlook;
-  for (const piece of piecesFor(outlook, source)) {
+  for (const { piece, segmentsMax } of piecesFor(outlook, source)) {
     for (const [first, end] of cut(piece, source.holdings)) {
       const run = ledger.wholeRun(first, end);
       if (run === null) continue;
@@ -179,6 +165,7 @@ function chooseRun(outlook: Outlook, source: Source): Pick | null {
       if (isSoleAndAtWork(outlook, source)) {
         count = Math.max(count, divideUp(runEnd - runFirst, freeLanes(outlook, source)));
       }
+      count = Math.min(count, segmentsMax);
       return {
         kind: "start",
         start: ledger.startOf(runFirst),
@@ -194,15 +181,27 @@ function isSoleAndAtWork(outlook: Outlook, source: Source): boolean {
   return outlook.isSole(source) && source.receivedBytes > 0 && source.finishedInARow + source.requests.length > 0;
 }
 
-/** The pieces in the order in which `source` looks for work (S8). */
-function piecesFor(outlook: Outlook, source: Source): readonly Piece[] {
+/** Where to look for work, and how many segments may be taken there. */
+interface Place {
+  readonly piece: Piece;
+  readonly segmentsMax: number;
+}
+
+/** The pieces in the order in which `source` looks for work, and how many segments it may take of each (S8). */
+function piecesFor(outlook: Outlook, source: Source): readonly Place[] {
   const { ledger, pieces, settings } = outlook;
-  if (source.kind === "peer") return pieces;
-  if (settings.policy === "fast") return [{ holders: 0, first: 0, end: ledger.segments }];
+  const all = (piece: Piece): Place => ({ piece, segmentsMax: ledger.segments });
+  if (source.kind === "peer") return pieces.map(all);
+  if (settings.policy === "fast") return [all({ holders: 0, first: 0, end: ledger.segments })];
   const bare = pieces.filter((piece) => piece.holders === 0);
   const covered = pieces.filter((piece) => piece.holders > 0);
-  if (covered.length === 0 || bare.some((piece) => ledger.wholeRun(piece.first, piece.end) !== null)) return bare;
+  if (covered.length === 0 || bare.some((piece) => ledger.wholeRun(piece.first, piece.end) !== null)) {
+    return bare.map(all);
+  }
   if (!outlook.mirrorsMayTakeCovered()) return [];
-  const backlog = new Map(covered.map((piece) => [piece, divide(outlook.openBytes(piece), piece.holders)]));
-  return covered.sort((a, b) => (backlog.get(b) ?? 0) - (backlog.get(a) ?? 0) || a.first - b.first);
+  const backlog = new Backlog(ledger, outlook.ready, outlook.peers, covered, outlook.nowUs);
+  return covered
+    .map((piece) => ({ piece, excess: backlog.excessBytes(piece), perHolder: backlog.bytesPerHolder(piece) }))
+    .sort((a, b) => b.excess - a.excess || b.perHolder - a.perHolder || a.piece.first - b.piece.first)
+    .map(({ piece, excess }) => ({ piece, segmentsMax: Math.max(1, divide(excess, ledger.segmentSizeBytes)) }));
 }

@@ -5,17 +5,17 @@ Pure: reads the ledger and the sources, changes nothing. What happens when nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import islice
 from typing import NamedTuple, TypeAlias
 
+from distribute_io.core.scheduler.backlog import Backlog, open_bytes
 from distribute_io.core.scheduler.coverage import Piece, coverage, cut
 from distribute_io.core.scheduler.ledger import Ledger, align_down
 from distribute_io.core.scheduler.messages import SchedulerConfig
 from distribute_io.core.scheduler.requests import Request
 from distribute_io.core.scheduler.sources import Source
-from distribute_io.core.scheduler.tuning import BACKLOG_RUNS_MAX, BALANCED_PATIENCE, MICROS_PER_S
+from distribute_io.core.scheduler.tuning import BALANCED_PATIENCE, MICROS_PER_S
 
 
 class Fetch(NamedTuple):
@@ -104,11 +104,6 @@ class Outlook:
         """Is no other source ready?"""
         return all(other is source for other in self.ready)
 
-    def open_bytes(self, piece: Piece) -> int:
-        """Open bytes of a piece, in its first runs: enough to compare pieces by, and bounded work."""
-        start, end = self.ledger.start_of(piece.first), self.ledger.end_of(piece.end - 1)
-        return sum(b - a for a, b in islice(self.ledger.open.within(start, end), BACKLOG_RUNS_MAX))
-
     def mirrors_may_take_covered(self) -> bool:
         """May mirrors fetch what peers hold (S9)?"""
         if self.config.policy == "fast" or not self.peers:
@@ -117,7 +112,7 @@ class Outlook:
             return False
         rate = sum(peer.rate.at(self.now_us) or 0 for peer in self.peers)
         covered = sum(request.remaining_bytes for peer in self.peers for request in peer.requests)
-        covered += sum(self.open_bytes(piece) for piece in self.pieces if piece.holders)
+        covered += sum(open_bytes(self.ledger, piece) for piece in self.pieces if piece.holders)
         return rate == 0 or covered * MICROS_PER_S // rate * BALANCED_PATIENCE > self._elapsed_us
 
 
@@ -179,16 +174,17 @@ def _choose_fragment(outlook: Outlook, source: Source) -> Pick | None:
 
 def _choose_run(outlook: Outlook, source: Source) -> Pick | None:
     ledger = outlook.ledger
-    for piece in _pieces_for(outlook, source):
+    for piece, segments_max in _pieces_for(outlook, source):
         for first, end in cut(piece, source.holdings):
             run = ledger.whole_run(first, end)
             if run is None:
                 continue
-            if not outlook.ledger.has_room(run[0]):
+            if not ledger.has_room(run[0]):
                 return None
             count = request_segments(outlook, source)
             if _is_sole_and_at_work(outlook, source):
                 count = max(count, -(-(run[1] - run[0]) // _free_lanes(outlook, source)))
+            count = min(count, segments_max)
             return Fetch(ledger.start_of(run[0]), ledger.end_of(min(run[1], run[0] + count) - 1))
     return None
 
@@ -198,16 +194,20 @@ def _is_sole_and_at_work(outlook: Outlook, source: Source) -> bool:
     return outlook.is_sole(source) and source.received_bytes > 0 and source.finished_in_a_row + len(source.requests) > 0
 
 
-def _pieces_for(outlook: Outlook, source: Source) -> Sequence[Piece]:
-    """The pieces in the order in which `source` looks for work (S8)."""
+def _pieces_for(outlook: Outlook, source: Source) -> Iterable[tuple[Piece, int]]:
+    """The pieces in the order in which `source` looks for work, and how many segments it may take of each (S8)."""
+    ledger = outlook.ledger
     if source.kind == "peer":
-        return outlook.pieces
+        return ((piece, ledger.segments) for piece in outlook.pieces)
     if outlook.config.policy == "fast":
-        return (Piece(0, 0, outlook.ledger.segments),)
+        return ((Piece(0, 0, ledger.segments), ledger.segments),)
     bare = [piece for piece in outlook.pieces if piece.holders == 0]
     covered = [piece for piece in outlook.pieces if piece.holders]
-    if not covered or any(outlook.ledger.whole_run(piece.first, piece.end) for piece in bare):
-        return bare
+    if not covered or any(ledger.whole_run(piece.first, piece.end) for piece in bare):
+        return ((piece, ledger.segments) for piece in bare)
     if not outlook.mirrors_may_take_covered():
         return ()
-    return sorted(covered, key=lambda piece: (-(outlook.open_bytes(piece) // piece.holders), piece.first))
+    backlog = Backlog(ledger, outlook.ready, outlook.peers, covered, outlook.now_us)
+    excess = {piece: backlog.excess_bytes(piece) for piece in covered}
+    covered.sort(key=lambda piece: (-excess[piece], -backlog.bytes_per_holder(piece), piece.first))
+    return ((piece, max(1, excess[piece] // ledger.segment_size_bytes)) for piece in covered)

@@ -72,6 +72,7 @@ class RandomDownload:
         self._open: dict[int, _Open] = {}
         self._known: list[SourceId] = []
         self._filled: dict[int, list[tuple[int, int]]] = {}
+        self._verified: set[int] = set()
         self._digested: set[int] = set()
 
     def play(self, random_moves: list[Move]) -> None:
@@ -146,6 +147,7 @@ class RandomDownload:
                 self.tell(m.DeadlineReached())
             case 14:
                 self._filled.pop(move.whom, None)
+                self._verified.add(move.whom)
                 self.tell(m.SegmentVerified(segment_index=move.whom))
             case 15:
                 index = move.whom % max(1, segments)
@@ -211,10 +213,11 @@ class RandomDownload:
         reached = start
         while reached < end:
             index = reached // SEGMENT
-            if index not in self._filled and len(self._filled) >= self._config.max_in_flight_bytes // SEGMENT:
-                break
             stop = min(end, (index + 1) * SEGMENT)
-            self._filled.setdefault(index, []).append((reached, stop))
+            if index not in self._verified:
+                if index not in self._filled and len(self._filled) >= self._config.max_in_flight_bytes // SEGMENT:
+                    break
+                self._filled.setdefault(index, []).append((reached, stop))
             reached = stop
         return reached - start
 
@@ -243,6 +246,7 @@ class RandomDownload:
             del self._filled[index]
             return
         del self._filled[index]
+        self._verified.add(index)
         self.tell(m.SegmentVerified(segment_index=index))
         if index in self._digested:
             self._digested.discard(index)
