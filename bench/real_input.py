@@ -125,10 +125,10 @@ def _bring_folder(place: Workplace) -> list[Row]:
     key = next(iter(summaries.values()))["signed_by"][0]
     target = _made(place.folder / "by-cli")
     started = time.monotonic()
-    addresses = [f"{coordinator.url}/files/{name}" for name in summaries]
+    addresses = [f"{coordinator.url}/files/{quote(name)}" for name in summaries]
     run_dio_well("get", *addresses, "-o", target, "--pin", key, timeout_s=300)
     seconds = time.monotonic() - started
-    right = all((target / path.relative_to(folder)).read_bytes() == path.read_bytes() for path in paths)
+    right = all((target / path.name).read_bytes() == path.read_bytes() for path in paths)
     size_bytes = sum(path.stat().st_size for path in paths)
     rows: list[Row] = [
         {"what": f"{len(paths)} mixed files", "by": "dio get", "size_bytes": size_bytes}

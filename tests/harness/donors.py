@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from tests.harness.browser import Browser, Page
 from tests.harness.coordinator import CAUSE, Coordinator
 from tests.harness.processes import Process, dio, wait_for
+
+# A donor tells what it holds every second while it fills, and a segment takes less from any mirror of the tests.
+_SETTLED_S = 3.0
 
 
 def open_donor_page(browser: Browser, coordinator: Coordinator) -> Page:
@@ -34,6 +38,22 @@ def wait_until_held(coordinator: Coordinator, size_bytes: int, *, donors: int = 
         return stats if stats["donors"] >= donors and stats["bytes_held"] >= size_bytes else None
 
     wait_for(held, f"{donors} donors that hold {size_bytes} bytes", timeout_s=timeout_s)
+
+
+def wait_until_filled(coordinator: Coordinator, size_bytes: int, *, donors: int = 1, timeout_s: float = 60.0) -> int:
+    """As `wait_until_held`, and then until they hold no more for a while; returns how much that is."""
+    wait_until_held(coordinator, size_bytes, donors=donors, timeout_s=timeout_s)
+    held, since = -1, 0.0
+
+    def is_settled() -> bool:
+        nonlocal held, since
+        now_held = coordinator.stats()["bytes_held"]
+        if now_held != held:
+            held, since = now_held, time.monotonic()
+        return time.monotonic() - since > _SETTLED_S
+
+    wait_for(is_settled, "donors that are full", timeout_s=timeout_s)
+    return held
 
 
 def folder_bytes(folder: Path) -> int:

@@ -52,14 +52,15 @@ class FirefoxBridge:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin: IO[str] = self._process.stdin
+        self._stdout: IO[str] = self._process.stdout
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()  # Any: JSON
         self._next_id = 0
         self.console_lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def _read(self, stdout: IO[str]) -> None:
-        for line in stdout:
+    def _read(self) -> None:
+        for line in self._stdout:
             message = json.loads(line)
             if "console" in message:
                 self.console_lines.append(message["console"])
@@ -89,6 +90,8 @@ class FirefoxBridge:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
+        self._reader.join(5)
+        self._stdout.close()
 
 
 class FirefoxPage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -44,7 +45,8 @@ class Site:
             f"<!doctype html>\n<html lang=en><meta charset=utf-8><title>Releases</title>\n"
             f"<script>{_RECORDER}</script>\n<h1>Releases</h1>\n{anchors}\n{script}\n",
         )
-        return f"{self.url}/{name}"
+        # A browser may answer a page of the same second out of its cache: each version has an address of its own.
+        return f"{self.url}/{name}?{time.monotonic_ns()}"
 
 
 def start_site(stage: Stage, folder: Path) -> Site:
