@@ -1,0 +1,409 @@
+/** A download's pool of donors and donors' serving, back to back: real code at both ends, pipes for connections. */
+import assert from "node:assert/strict";
+import { createHash, createHmac, randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { toHex } from "../../src/core/hex.ts";
+import type { Runs } from "../../src/core/runs.ts";
+import { SegmentLayout } from "../../src/core/segment-layout.ts";
+import { Serving, takersFor, type ServedStore } from "../../src/donate/serving.ts";
+import { PeerPool } from "../../src/transport/peer-pool.ts";
+import { RtcClient } from "../../src/transport/rtc-client.ts";
+import type { RequestSink, Source } from "../../src/transport/source.ts";
+import { IntegrityError, StoreError } from "../../src/wire/errors.ts";
+import type { ErrorCode } from "../../src/wire/messages.ts";
+import { FakeClock, settled } from "./fake-clock.ts";
+import { FakeCoordinator, WELCOME } from "./fake-coordinator.ts";
+import { FakeNetwork, type FakeWindow } from "./fake-rtc.ts";
+
+const FILE = "f1".repeat(32);
+const SEGMENT_BYTES = 262_144;
+const content = randomBytes(6 * SEGMENT_BYTES + 1_000);
+const layout = new SegmentLayout(content.length, SEGMENT_BYTES);
+const segments = Array.from({ length: layout.count }, (_, index) =>
+  content.subarray(layout.startOf(index), layout.endOf(index)),
+);
+const digests = segments.map((bytes) => createHash("sha256").update(bytes).digest());
+const segmentList = new Uint8Array(Buffer.concat(digests));
+const hmac = (key: Uint8Array, message: Uint8Array) =>
+  Promise.resolve(new Uint8Array(createHmac("sha256", key).update(message).digest()));
+
+/** A store in memory that holds some of the file. */
+class HeldSegments implements ServedStore {
+  readonly runs: Runs;
+  broken: Error | undefined;
+
+  constructor(runs: Runs) {
+    this.runs = runs;
+  }
+
+  sizeOf(fileId: string, digest: string): number | undefined {
+    const index = digests.findIndex((known) => toHex(known) === digest);
+    const held = fileId === FILE && this.runs.some(([start, end]) => index >= start && index < end);
+    return held ? layout.lengthOf(index) : undefined;
+  }
+
+  holdings(fileId: string): Runs {
+    return fileId === FILE ? this.runs : [];
+  }
+
+  read(digest: string, offset: number, target: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.broken !== undefined) return Promise.reject(this.broken);
+    const index = digests.findIndex((known) => toHex(known) === digest);
+    target.set(segments[index]?.subarray(offset, offset + target.length) ?? []);
+    return Promise.resolve();
+  }
+}
+
+interface Donor {
+  readonly serving: Serving;
+  readonly store: HeldSegments;
+  readonly window: FakeWindow;
+  readonly served: { bytes: number; people: number; lost: number };
+}
+
+/** One downloader, its pool, and what it has heard of its donors. */
+class Scene {
+  readonly clock = new FakeClock();
+  readonly network = new FakeNetwork();
+  readonly coordinator = new FakeCoordinator();
+  readonly window = this.network.window();
+  readonly sources = new Map<string, Source>();
+  readonly holdings = new Map<string, Runs>();
+  readonly removed: [string, ErrorCode][] = [];
+  readonly pool: PeerPool;
+  missing: Runs = [[0, layout.count]];
+
+  constructor() {
+    const say = this.coordinator.join("downloader", (message) => {
+      this.pool.onMessage(message);
+    });
+    this.pool = new PeerPool(
+      { fileId: FILE, layout, segmentList, missing: () => this.missing },
+      new RtcClient(this.window),
+      { clock: this.clock, hmac },
+      say,
+      {
+        sourceAdded: (id, source, holdings) => {
+          this.sources.set(id, source);
+          this.holdings.set(id, holdings);
+        },
+        holdingsChanged: (id, holdings) => {
+          this.holdings.set(id, holdings);
+        },
+        sourceRemoved: (id, code) => {
+          this.sources.delete(id);
+          this.removed.push([id, code]);
+        },
+      },
+    );
+    this.pool.onWelcome(WELCOME);
+  }
+
+  donor(name: string, runs: Runs, upBytesPerS = 100_000_000): Donor {
+    const window = this.network.window();
+    const store = new HeldSegments(runs);
+    const served = { bytes: 0, people: 0, lost: 0 };
+    const say = this.coordinator.join(name, (message) => {
+      if (message.type === "match") serving.introduced(message);
+      else if (message.type === "signal") serving.signalled(message.match_id, message.payload);
+      else if (message.type === "match_ended") serving.matchEnded(message.match_id);
+    });
+    const world = { clock: this.clock, hmac };
+    const serving = new Serving(store, new RtcClient(window), world, upBytesPerS, say, {
+      served: (sizeBytes, first) => {
+        served.bytes += sizeBytes;
+        served.people += first ? 1 : 0;
+      },
+      lost: () => {
+        served.lost += 1;
+      },
+    });
+    return { serving, store, window, served };
+  }
+
+  async meet(name: string): Promise<string> {
+    await this.clock.pass(400_000);
+    const matchId = this.coordinator.introduce("downloader", name, FILE, [0, layout.count]);
+    await this.clock.pass(400_000);
+    return matchId;
+  }
+
+  source(id: string): Source {
+    const source = this.sources.get(id);
+    assert.ok(source !== undefined, `${id} is there`);
+    return source;
+  }
+}
+
+/** Takes a range in order, as the download's own sink does. */
+class Sink implements RequestSink {
+  readonly bytes: Buffer;
+  filled = 0;
+  end: number;
+  ended: string | undefined;
+
+  constructor(length: number) {
+    this.bytes = Buffer.alloc(length);
+    this.end = length;
+  }
+
+  get missingBytes(): number {
+    return Math.max(0, this.end - this.filled);
+  }
+
+  room(): Promise<number> {
+    return Promise.resolve(Math.min(this.missingBytes, 10_000)); // less than a frame: what is left has to wait
+  }
+
+  write(bytes: Uint8Array): void {
+    this.bytes.set(bytes.subarray(0, this.missingBytes), this.filled);
+    this.filled = Math.min(this.end, this.filled + bytes.length);
+  }
+
+  readonly outcome = {
+    finished: () => {
+      this.ended = "finished";
+    },
+    failed: (code: ErrorCode, permanent: boolean) => {
+      this.ended = `${code}${permanent ? " for good" : ""}`;
+    },
+  };
+}
+
+function ask(source: Source, id: number, start: number, end: number): Sink {
+  const sink = new Sink(end - start);
+  source.start(id, start, end, sink, sink.outcome);
+  return sink;
+}
+
+test("a range over many segments comes from a donor, and the receipt is right", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  const matchId = await scene.meet("donor");
+  assert.deepEqual(scene.holdings.get("donor 1"), [[0, layout.count]]);
+  assert.deepEqual(
+    scene.coordinator.said("downloader", "match_report").map(({ outcome }) => outcome),
+    ["open"],
+  );
+  assert.equal(donor.serving.takers, 1);
+
+  const sink = ask(scene.source("donor 1"), 1, 5_000, content.length);
+  await scene.clock.pass(1_000_000);
+  assert.equal(sink.ended, "finished");
+  assert.ok(sink.bytes.equals(content.subarray(5_000)));
+  assert.deepEqual(donor.served, { bytes: content.length - 5_000, people: 1, lost: 0 });
+
+  scene.pool.credited("donor 1", 1_000_000);
+  await scene.clock.pass(100_000);
+  const [receipt] = scene.coordinator.said("donor", "receipt");
+  assert.ok(receipt !== undefined);
+  assert.equal(receipt.match_id, matchId);
+  assert.equal(scene.coordinator.receiptBytes(receipt), 1_000_000);
+});
+
+test("a donor is told how many more are welcome, and four offers lie ready", async () => {
+  const scene = new Scene();
+  await scene.clock.pass(400_000);
+  const [want] = scene.coordinator.said("downloader", "want");
+  assert.equal(want?.peers_max, 6);
+  assert.equal(want.offers?.length, 4);
+  assert.deepEqual(want.missing, [0, layout.count]);
+});
+
+test("after a lost session the want and the unused offers are said again, and open channels go on", async () => {
+  const scene = new Scene();
+  scene.donor("donor", [[0, layout.count]]);
+  await scene.meet("donor");
+  scene.pool.onLost();
+  scene.coordinator.up = false;
+  const sink = ask(scene.source("donor 1"), 1, 0, 400_000);
+  await scene.clock.pass(1_000_000);
+  assert.equal(sink.ended, "finished");
+  scene.coordinator.up = true;
+  const before = scene.coordinator.said("downloader", "want").length;
+  scene.pool.onWelcome(WELCOME);
+  await scene.clock.pass(1_000_000);
+  const again = scene.coordinator.said("downloader", "want").slice(before);
+  assert.ok(again.flatMap((want) => want.offers ?? []).length >= 4);
+});
+
+test("a ticket whose proof is wrong opens nothing, at either end", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  scene.coordinator.donorSecret = randomBytes(32);
+  await scene.meet("donor");
+  assert.equal(scene.sources.size, 0);
+  assert.equal(donor.serving.takers, 0);
+  assert.equal(donor.window.connections, 0);
+  const codes = scene.coordinator.said("donor", "match_report").map(({ outcome, code }) => [outcome, code]);
+  assert.ok(["ticket_stolen", "ticket_unknown", "peer_closed"].includes(String(codes[0]?.[1])), JSON.stringify(codes));
+  assert.equal(codes[0]?.[0], "failed");
+});
+
+test("a cancelled range brings no more bytes, and the next one comes whole", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]], 1_000_000);
+  await scene.meet("donor");
+  const source = scene.source("donor 1");
+  const cancelled = ask(source, 1, 0, content.length);
+  await scene.clock.pass(200_000);
+  source.cancel(1);
+  const had = cancelled.filled;
+  const next = ask(source, 2, 700_000, 900_000);
+  await scene.clock.pass(2_000_000);
+  assert.equal(cancelled.filled, had);
+  assert.equal(cancelled.ended, undefined);
+  assert.equal(next.ended, "finished");
+  assert.ok(next.bytes.equals(content.subarray(700_000, 900_000)));
+  assert.ok(donor.served.bytes < 200_000 + had + 100_000, "what was cancelled was not sent");
+});
+
+test("a shortened range finishes at its new end", async () => {
+  const scene = new Scene();
+  scene.donor("donor", [[0, layout.count]], 1_000_000);
+  await scene.meet("donor");
+  const source = scene.source("donor 1");
+  const sink = ask(source, 1, 0, content.length);
+  await scene.clock.pass(100_000);
+  sink.end = 300_000;
+  source.shorten(1, 300_000);
+  await scene.clock.pass(2_000_000);
+  assert.equal(sink.ended, "finished");
+  assert.ok(sink.bytes.subarray(0, 300_000).equals(content.subarray(0, 300_000)));
+});
+
+test("a segment that went bad at the donor is refused, and the donor notices", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  await scene.meet("donor");
+  donor.store.broken = new IntegrityError("segment_mismatch", "bad");
+  const sink = ask(scene.source("donor 1"), 1, 0, 300_000);
+  await scene.clock.pass(500_000);
+  assert.equal(sink.ended, "not_held");
+  assert.ok(donor.served.lost > 0);
+  donor.store.broken = new StoreError("store_unreadable", "gone");
+  const second = ask(scene.source("donor 1"), 2, 0, 1_000);
+  await scene.clock.pass(500_000);
+  assert.equal(second.ended, "not_held");
+});
+
+test("a donor that stops ends its downloads at once; the pool asks for another", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]], 100_000);
+  await scene.meet("donor");
+  const sink = ask(scene.source("donor 1"), 1, 0, content.length);
+  await scene.clock.pass(300_000);
+  donor.serving.closeAll(0);
+  const had = donor.served.bytes;
+  await scene.clock.pass(1_000_000);
+  assert.equal(donor.served.bytes, had);
+  assert.equal(donor.window.connections, 0);
+  assert.equal(sink.ended, "peer_closed for good");
+  assert.equal(scene.removed[0]?.[0], "donor 1");
+  const wants = scene.coordinator.said("downloader", "want");
+  assert.equal(wants.at(-1)?.peers_max, 6);
+});
+
+test("a donor that sent wrong bytes is told on once, and gone", async () => {
+  const scene = new Scene();
+  scene.donor("donor", [[0, layout.count]]);
+  await scene.meet("donor");
+  scene.pool.lied("donor 1");
+  await scene.clock.pass(500_000);
+  const reports = scene.coordinator.said("downloader", "match_report").map(({ outcome }) => outcome);
+  assert.deepEqual(reports, ["open", "lied"]);
+  assert.equal(scene.sources.size, 0);
+});
+
+test("a donor with nothing left that is missing is let go", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, 2]]);
+  await scene.meet("donor");
+  scene.missing = [[4, 6]];
+  scene.pool.progressed();
+  await scene.clock.pass(500_000);
+  assert.equal(scene.sources.size, 0);
+  assert.equal(donor.serving.takers, 0);
+});
+
+test("six donors: four are asked, two wait, and one of these follows", async () => {
+  const scene = new Scene();
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const donors = names.map((name) => scene.donor(name, [[0, layout.count]]));
+  for (const name of names) await scene.meet(name);
+  assert.deepEqual([...scene.sources.keys()], ["donor 1", "donor 2", "donor 3", "donor 4"]);
+  donors[1]?.serving.closeAll(0);
+  await scene.clock.pass(1_000_000);
+  assert.deepEqual([...scene.sources.keys()], ["donor 1", "donor 3", "donor 4", "donor 5"]);
+});
+
+test("closing the pool says goodbye with the last receipt, and leaves no connection", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  await scene.meet("donor");
+  ask(scene.source("donor 1"), 1, 0, 300_000);
+  await scene.clock.pass(500_000);
+  ask(scene.source("donor 1"), 2, 300_000, 1_000_000); // a busy line: the receipt is not due yet
+  scene.pool.credited("donor 1", 262_144);
+  scene.pool.close();
+  await scene.clock.pass(2_000_000);
+  assert.equal(scene.coordinator.said("donor", "receipt").at(-1)?.bytes_total, 262_144);
+  assert.equal(scene.window.connections, 0);
+  assert.equal(donor.window.connections, 0);
+  assert.equal(scene.coordinator.said("downloader", "unwant").length, 1);
+});
+
+test("receipts wait for the next session", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  await scene.meet("donor");
+  ask(scene.source("donor 1"), 1, 0, 300_000);
+  await scene.clock.pass(500_000);
+  scene.coordinator.up = false;
+  scene.pool.credited("donor 1", 262_144);
+  await scene.clock.pass(100_000);
+  assert.equal(scene.coordinator.said("donor", "receipt").length, 0);
+  scene.coordinator.up = true;
+  donor.serving.forwardReceipts();
+  donor.serving.forwardReceipts();
+  await settled();
+  assert.equal(scene.coordinator.said("donor", "receipt").length, 1);
+});
+
+test("the rate holds for all downloaders together, and they share it", async () => {
+  const first = new Scene();
+  const donor = first.donor("donor", [[0, layout.count]], 400_000);
+  await first.meet("donor");
+  await first.meet("donor");
+  assert.equal(donor.serving.takers, 2);
+  const one = ask(first.source("donor 1"), 1, 0, content.length);
+  const two = ask(first.source("donor 2"), 2, 0, content.length);
+  const before = donor.window.sentBytes;
+  await first.clock.pass(2_000_000);
+  const sent = donor.window.sentBytes - before;
+  assert.ok(Math.abs(sent / 800_000 - 1) <= 0.15, `${sent} bytes in 2 s of 400 kB/s, burst and one frame included`);
+  assert.ok(Math.abs(one.filled - two.filled) <= 65_536, `${one.filled} and ${two.filled}`);
+});
+
+test("who is full says so", async () => {
+  const scene = new Scene();
+  const slow = 65_536;
+  assert.equal(takersFor(slow), 1);
+  scene.donor("donor", [[0, layout.count]], slow);
+  await scene.meet("donor");
+  await scene.meet("donor");
+  const reports = scene.coordinator.said("donor", "match_report").map(({ outcome, code }) => [outcome, code]);
+  assert.deepEqual(reports.at(-1), ["failed", "busy"]);
+});
+
+test("signals that are none end only that introduction", async () => {
+  const scene = new Scene();
+  scene.donor("donor", [[0, layout.count]]);
+  await scene.clock.pass(400_000);
+  const matchId = scene.coordinator.introduce("downloader", "donor", FILE, []);
+  scene.coordinator.tell("downloader", { type: "signal", match_id: matchId, payload: { kind: "nonsense" } });
+  await scene.clock.pass(1_000_000);
+  assert.equal(scene.sources.size, 0);
+  await scene.meet("donor");
+  assert.equal(scene.sources.size, 1);
+});
