@@ -146,7 +146,8 @@ class _Ring:
     def __init__(self, count: int) -> None:
         self._free: SimpleQueue[_Buffer] = SimpleQueue()
         self._lock = threading.Lock()
-        memory = memoryview(_anonymous_memory(max(count, 1) * _BUFFER_BYTES))
+        # From mmap, as that begins at a page: into a bytearray, which does not, the kernel copies a third slower.
+        memory = memoryview(mmap.mmap(-1, max(count, 1) * _BUFFER_BYTES))
         for start in range(0, count * _BUFFER_BYTES, _BUFFER_BYTES):
             self._free.put(_Buffer(memory[start : start + _BUFFER_BYTES]))
 
@@ -159,14 +160,6 @@ class _Ring:
             is_free = buffer.readers_left == 0
         if is_free:
             self._free.put(buffer)
-
-
-def _anonymous_memory(size_bytes: int) -> mmap.mmap:
-    """Memory in huge pages where the system has them: the kernel copies into it in two thirds of the time."""
-    memory = mmap.mmap(-1, size_bytes)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory
 
 
 class _Hasher(threading.Thread):

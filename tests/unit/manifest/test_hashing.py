@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import threading
 from collections.abc import Callable
@@ -133,12 +132,6 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     assert code_of(lambda: hash_file(Path("/dev/null"))) == "not_a_file"
     assert code_of(lambda: hash_file(tmp_path / "nothing")) == "file_not_found"
     assert code_of(lambda: hash_file(tmp_path / ("x" * 300))) == "store_unreadable"
-
-
-def test_huge_pages_are_not_needed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(mmap, "MADV_HUGEPAGE")
-    file.write_bytes(PATTERN)
-    assert hash_file(file) == naive(PATTERN)
 
 
 def test_a_link_is_followed(file: Path, tmp_path: Path) -> None:
