@@ -4,10 +4,10 @@ Rules:
 
 1. What is there is served at once; a file's manifest follows when it has been hashed, small files first.
 2. The catalogue follows the folder: added, changed and removed files are noticed, by the system's notices at once and
-   by a full walk every `rescan_s` where there are none. A changed file gets a manifest with a larger version.
+   by a full walk every `rescan_s` where there are none; also while other files are being hashed. A changed file gets a
+   manifest with a larger version.
 3. Nothing is read again that was not changed, also after a restart.
 4. A file that was taken down stays down, although it still lies in the folder.
-5. Only this module writes the catalogue's rows about the folder; the folder itself is never written to.
 """
 
 from __future__ import annotations
@@ -21,23 +21,18 @@ from pathlib import Path
 from typing import Final
 
 import watchfiles
-from msgspec import Struct
 
 from distribute_io.coordinator.config import CoordinatorConfig
 from distribute_io.coordinator.library_plan import LibraryPlan, Look, compare
-from distribute_io.coordinator.library_scan import FileStat, Found, Skipped, scan, shown, stat_of
-from distribute_io.errors import DistributeError, ManifestError
+from distribute_io.coordinator.library_publisher import Publisher
+from distribute_io.coordinator.library_scan import Found, Skipped, scan, shown
+from distribute_io.coordinator.library_shelf import Progress, Shelf, Shelved
+from distribute_io.errors import DistributeError
 from distribute_io.ids import CauseId, FileId
-from distribute_io.manifest.build import new_manifest, sign_manifest
-from distribute_io.manifest.document import verify_envelope
-from distribute_io.manifest.hashing import FileDigests, hash_file
 from distribute_io.manifest.keys import SigningKey
-from distribute_io.stores.catalogue import Catalogue, LibraryRecord, ManifestRecord
-from distribute_io.stores.records import manifest_record
+from distribute_io.stores.catalogue import Catalogue, LibraryRecord
 
 log = logging.getLogger(__name__)
-
-ACTOR: Final = "library"
 
 _GATHER_S: Final = 0.2
 """Notices of one copy come in bursts; one walk answers them all."""
@@ -45,25 +40,8 @@ _GATHER_S: Final = 0.2
 _WALKS_SHARE: Final = 10
 """A walk may take a tenth of the time at most, so that a folder with a million files is not walked without end."""
 
-
-class Shelved(Struct, frozen=True):
-    """One file of the folder as it is served."""
-
-    found: Found
-    file_id: FileId | None = None
-    """None until it has been hashed."""
-    payload_sha256: str | None = None
-
-
-class Progress(Struct, frozen=True):
-    """How far hashing is. Bytes of files that are ready, and of all."""
-
-    walked: bool
-    files: int
-    files_ready: int
-    size_bytes: int
-    ready_bytes: int
-    skipped: tuple[Skipped, ...]
+_TRY_AGAIN: Final = frozenset({"file_changed", "file_not_found", "cancelled", "catalogue_failed", "full"})
+"""Failures that say nothing about the file itself: the next walk looks at it again."""
 
 
 async def _tell_nobody() -> None:
@@ -93,23 +71,22 @@ class Library:
         """
         self._folder = folder
         self._data_dir = data_dir
-        self._cause = cause
-        self._key = key
         self._catalogue = catalogue
+        self._publisher = Publisher(folder=folder, cause=cause, key=key, catalogue=catalogue, clock_ns=clock_ns)
         self._rescan_s = rescan_s
         self._settle_ns = settle_ms * 1_000_000
         self._hash_files = hash_files
         self._clock_ns = clock_ns
-        self._shelf: dict[str, Shelved] = {}
-        self._names: dict[FileId, set[str]] = {}
+        self._shelf = Shelf()
         self._known: dict[bytes, LibraryRecord] = {}
+        self._published: set[str] = set()
         self._looks: Mapping[bytes, Look] = {}
         self._skipped: tuple[Skipped, ...] = ()
-        self._refused: dict[bytes, tuple[FileStat, Skipped]] = {}
-        self._hashing: dict[bytes, int] = {}
         self._walked = False
-        self._stopping = False
         self._wake = asyncio.Event()
+        self._to_hash: dict[bytes, Found] = {}
+        self._has_work = asyncio.Event()
+        self._in_hand: dict[bytes, Found] = {}
         self._announce: Callable[[], Awaitable[None]] = _tell_nobody
 
     @classmethod
@@ -140,29 +117,31 @@ class Library:
 
     def names_of(self, file_id: FileId) -> tuple[str, ...]:
         """The names by which a file's content lies in the folder."""
-        return tuple(sorted(self._names.get(file_id, ())))
+        return self._shelf.names_of(file_id)
 
     def waiting(self) -> tuple[Shelved, ...]:
         """Files that are served and have no manifest yet, by name."""
-        return tuple(shelved for _name, shelved in sorted(self._shelf.items()) if shelved.file_id is None)
+        return self._shelf.waiting()
 
     def progress(self) -> Progress:
         """How far hashing is."""
-        ready = [shelved for shelved in self._shelf.values() if shelved.file_id is not None]
+        shelf = self._shelf
+        ready_bytes = shelf.size_bytes - shelf.waiting_bytes + sum(self._publisher.reading.values())
         return Progress(
             walked=self._walked,
-            files=len(self._shelf),
-            files_ready=len(ready),
-            size_bytes=sum(shelved.found.stat.size_bytes for shelved in self._shelf.values()),
-            ready_bytes=sum(shelved.found.stat.size_bytes for shelved in ready) + sum(self._hashing.values()),
-            skipped=(*self._skipped, *(skipped for _stat, skipped in self._refused.values())),
+            files=len(shelf),
+            files_ready=len(shelf) - shelf.waiting_files,
+            size_bytes=shelf.size_bytes,
+            ready_bytes=min(ready_bytes, shelf.size_bytes),
+            skipped=(*self._skipped, *shelf.refusals()),
         )
 
     def forget(self, file_id: FileId) -> None:
         """The file was taken down: serve it no more (rule 4)."""
         for name in self.names_of(file_id):
-            self._refuse(self._shelf[name].found, "it was taken down")
-            self._unshelve(name)
+            shelved = self._shelf.get(name)
+            if shelved is not None:
+                self._shelf.refuse(shelved.found, "it was taken down")
 
     # --- following the folder ---
 
@@ -174,12 +153,15 @@ class Library:
         """
         self._announce = announce
         self._known = {record.path: record for record in await self._catalogue.library()}
+        self._published = await self._publisher.published()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch(), name="library-watch")
                 tasks.create_task(self._follow(), name="library-follow")
+                for _ in range(self._hash_files):
+                    tasks.create_task(self._hash(), name="library-hash")
         finally:
-            self._stopping = True  # ends the threads that hash
+            self._publisher.stop()
 
     async def _watch(self) -> None:
         """Wakes the walk when the system tells of a change."""
@@ -207,14 +189,16 @@ class Library:
         while True:
             self._wake.clear()
             began = time.monotonic()
-            plan = await self._walk()
-            took_s = time.monotonic() - began
-            if plan is not None:
-                await self._carry_out(plan)
             pause_s = self._rescan_s
-            if plan is not None and plan.look_again:
-                pause_s = min(pause_s, max(self._settle_ns / 1e9, _GATHER_S))
-            await asyncio.sleep(max(_GATHER_S, took_s * _WALKS_SHARE))
+            try:
+                plan = await self._walk()
+                if plan is not None:
+                    await self._carry_out(plan)
+                    if plan.look_again:
+                        pause_s = min(pause_s, max(self._settle_ns / 1e9, _GATHER_S))
+            except DistributeError as error:
+                log.error("The catalogue could not follow the folder: %s", error.message)
+            await asyncio.sleep(max(_GATHER_S, (time.monotonic() - began) * _WALKS_SHARE))
             try:
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()
@@ -229,143 +213,81 @@ class Library:
             log.error("The folder cannot be read (%s); its files stay listed.", error.strerror)
             return None
         self._skipped = result.skipped
-        there = {found.path for found in result.files}
-        self._refused = {path: refused for path, refused in self._refused.items() if path in there}
-        wanted = tuple(found for found in result.files if not self._is_refused(found))
-        known = {path: record for path, record in self._known.items() if path not in self._refused}
+        self._shelf.forget_refusals(result.files)
+        refused = self._shelf.refused_paths()
+        wanted = tuple(found for found in result.files if found.path not in refused)
+        known = {path: record for path, record in self._known.items() if path not in refused}
         plan = compare(wanted, known, self._looks, now_ns=self._clock_ns(), settle_ns=self._settle_ns)
         self._looks = plan.looks
         return plan
 
-    def _is_refused(self, found: Found) -> bool:
-        refused = self._refused.get(found.path)
-        return refused is not None and refused[0] == found.stat
-
     async def _carry_out(self, plan: LibraryPlan) -> None:
         for record in plan.gone:
-            await self._remove(record)
-        for found in (*plan.look_again, *plan.hash_now):
-            self._shelve(Shelved(found))
-        there = {found.name for found, _record in plan.ready}
-        there |= {found.name for found in (*plan.look_again, *plan.hash_now)}
-        for name in [name for name in self._shelf if name not in there]:
-            self._unshelve(name)
+            await self._publisher.remove(record)
+            self._known.pop(record.path, None)
+            self._shelf.remove(shown(record.path))
+        if plan.gone:
+            await self._announce()
         stale = [found for found, record in plan.ready if not await self._take_up(found, record)]
+        # What was hashed while we walked is ready although the plan does not know it yet.
+        new = [found for found in (*plan.look_again, *plan.hash_now) if not self._is_ready(found)]
+        for found in new:
+            self._shelf.put(Shelved(found))
+        ready = [found for found, _record in plan.ready]
+        self._shelf.keep_only(found.name for found in (*ready, *plan.look_again, *plan.hash_now))
         self._walked = True
-        await self._hash_all((*plan.hash_now, *stale))
+        self._to_hash = {
+            found.path: found
+            for found in (*plan.hash_now, *stale)
+            if self._in_hand.get(found.path) != found and not self._is_ready(found)
+        }
+        if self._to_hash:
+            self._has_work.set()
+
+    def _is_ready(self, found: Found) -> bool:
+        shelved = self._shelf.get(found.name)
+        return shelved is not None and shelved.found == found and shelved.file_id is not None
 
     async def _take_up(self, found: Found, record: LibraryRecord) -> bool:
         """Shelve a file that was hashed before; False when its manifest no longer fits and it must be made again."""
         shelved = self._shelf.get(found.name)
         if shelved is not None and shelved.payload_sha256 == record.payload_sha256:
             return True
-        manifest = await self._catalogue.manifest(record.payload_sha256)
-        if manifest is None or not self._fits(manifest):
-            if record.file_id in await self._catalogue.withdrawn([record.file_id]):
-                self._refuse(found, "it was taken down")
-                return True
-            self._shelve(Shelved(found))
-            return False
-        self._shelve(Shelved(found, record.file_id, record.payload_sha256))
-        return True
+        if record.payload_sha256 in self._published:
+            self._shelf.put(Shelved(found, record.file_id, record.payload_sha256))
+            return True
+        if await self._publisher.is_withdrawn(record):
+            self._shelf.refuse(found, "it was taken down")
+            return True
+        self._shelf.put(Shelved(found))
+        return False
 
-    async def _hash_all(self, files: tuple[Found, ...]) -> None:
-        waiting = iter(files)
+    async def _hash(self) -> None:
+        """Hashes what waits, for ever; there are as many of these as files may be hashed at once."""
+        while True:
+            while not self._to_hash:
+                self._has_work.clear()
+                await self._has_work.wait()
+            path = next(iter(self._to_hash))
+            found = self._to_hash.pop(path)
+            self._in_hand[path] = found
+            try:
+                record = await self._publisher.publish(found, self._known.get(path))
+                self._published.add(record.payload_sha256)
+                await self._announce()
+            except DistributeError as error:
+                self._give_up(found, error)
+                continue
+            finally:
+                del self._in_hand[path]
+            self._known[path] = record
+            shelved = self._shelf.get(found.name)
+            if shelved is not None and shelved.found == found:  # else it changed or vanished meanwhile: the walk knows
+                self._shelf.put(Shelved(found, record.file_id, record.payload_sha256))
 
-        async def work() -> None:
-            for found in waiting:
-                await self._hash(found)
-
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(self._hash_files, len(files))):
-                tasks.create_task(work())
-
-    async def _hash(self, found: Found) -> None:
-        path = self._folder / os.fsdecode(found.path)
-
-        def progressed(done_bytes: int) -> None:
-            self._hashing[found.path] = done_bytes
-
-        try:
-            digests = await asyncio.to_thread(
-                hash_file, path, on_progress=progressed, is_cancelled=lambda: self._stopping
-            )
-            if stat_of(await asyncio.to_thread(path.stat)) != found.stat:
-                raise ManifestError("file_changed", "The file was replaced before it was read.")
-            record = await self._publish(found, digests)
-        except (DistributeError, OSError) as error:
-            self._give_up(found, error)
-            return
-        finally:
-            self._hashing.pop(found.path, None)
-        await self._announce()
-        self._known[found.path] = record
-        self._shelve(Shelved(found, record.file_id, record.payload_sha256))
-
-    def _give_up(self, found: Found, error: DistributeError | OSError) -> None:
-        """A file that moved under our hands is looked at again; any other failure is told as its reason."""
-        if isinstance(error, OSError) or error.code in ("file_changed", "file_not_found", "cancelled"):
+    def _give_up(self, found: Found, error: DistributeError) -> None:
+        if error.code in _TRY_AGAIN:
+            log.debug("A file is looked at again: %s", error.code)
             self._wake.set()
-        elif error.code in ("catalogue_failed", "full"):
-            raise error
         else:
-            self._refuse(found, error.message)
-            self._unshelve(found.name)
-
-    async def _publish(self, found: Found, digests: FileDigests) -> LibraryRecord:
-        """Sign a manifest, unless the content is what it was, and remember the file."""
-        now_s = self._clock_ns() // 1_000_000_000
-        before = self._known.get(found.path)
-        current = await self._catalogue.manifest(before.payload_sha256) if before is not None else None
-        if current is not None and current.file_id == digests.sha256 and self._fits(current):
-            payload_sha256 = current.payload_sha256  # only touched: the same content needs no new version
-        else:
-            manifest = new_manifest(
-                name=found.name,
-                digests=digests,
-                cause=self._cause,
-                published_at_s=now_s,
-                previous_version=await self._catalogue.newest_version(self._cause, found.name) or None,
-            )
-            envelope = sign_manifest(manifest, [self._key])
-            verified = verify_envelope(envelope, pins=[self._key.public_key], now_s=now_s)
-            await self._catalogue.put_manifest(
-                manifest_record(verified, envelope), digests.segments, actor=ACTOR, at_s=now_s
-            )
-            payload_sha256 = verified.payload_sha256
-        stat = found.stat
-        record = LibraryRecord(found.path, stat.size_bytes, stat.mtime_ns, stat.inode, digests.sha256, payload_sha256)
-        await self._catalogue.put_library(record)
-        return record
-
-    def _fits(self, manifest: ManifestRecord) -> bool:
-        """Whether a manifest is of the cause and key that this folder has now."""
-        return manifest.cause == self._cause and self._key.public_key in manifest.signed_by
-
-    async def _remove(self, record: LibraryRecord) -> None:
-        now_s = self._clock_ns() // 1_000_000_000
-        await self._catalogue.drop_manifest(record.payload_sha256, actor=ACTOR, at_s=now_s)
-        await self._catalogue.remove_library(record.path)
-        await self._announce()
-        self._known.pop(record.path, None)
-        self._unshelve(shown(record.path))
-
-    # --- the shelf ---
-
-    def _shelve(self, shelved: Shelved) -> None:
-        self._unshelve(shelved.found.name)
-        self._shelf[shelved.found.name] = shelved
-        if shelved.file_id is not None:
-            self._names.setdefault(shelved.file_id, set()).add(shelved.found.name)
-
-    def _unshelve(self, name: str) -> None:
-        shelved = self._shelf.pop(name, None)
-        if shelved is None or shelved.file_id is None:
-            return
-        names = self._names[shelved.file_id]
-        names.discard(name)
-        if not names:
-            del self._names[shelved.file_id]
-
-    def _refuse(self, found: Found, reason: str) -> None:
-        self._refused[found.path] = (found.stat, Skipped(found.name, reason))
+            self._shelf.refuse(found, error.message)

@@ -21,8 +21,9 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
-from distribute_io.coordinator.library import Library, Shelved
+from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.library_scan import FileStat, stat_of
+from distribute_io.coordinator.library_shelf import Shelved
 from distribute_io.coordinator.listing import Listing
 from distribute_io.errors import RefusedError
 from distribute_io.ids import FileId

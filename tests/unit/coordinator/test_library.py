@@ -9,7 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from distribute_io.coordinator.library import Library, Progress
+from distribute_io.coordinator.library import Library
+from distribute_io.coordinator.library_shelf import Progress
 from distribute_io.ids import CauseId, FileId
 from distribute_io.manifest.keys import SigningKey
 from distribute_io.stores.catalogue import Catalogue, CauseRecord, ManifestRecord
@@ -211,6 +212,33 @@ def test_a_file_that_is_being_written_is_served_and_hashed_when_it_stands_still(
         assert waiting.file_id is None
         await scene.settled()
         assert "grows.txt" in await scene.names()
+
+    scene.run(play)
+
+
+def test_the_folder_is_followed_while_a_large_file_is_being_hashed(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    with (scene.folder / "large.bin").open("wb") as large:
+        large.truncate(8 * 2**30)  # a hole: nothing is written, and reading it takes seconds
+    os.utime(scene.folder / "large.bin", (1, 1))
+    scene.write("goes.txt", "goes")
+
+    async def play() -> None:
+        async def is_hashing() -> bool:
+            progress = scene.library.progress()
+            return progress.files_ready == 1 and progress.ready_bytes > 2**20
+
+        await scene.until(is_hashing)
+        scene.write("comes.txt", "comes")
+        (scene.folder / "goes.txt").unlink()
+
+        async def is_followed() -> bool:
+            return scene.library.get("comes.txt") is not None and scene.library.get("goes.txt") is None
+
+        await scene.until(is_followed)
+        large = scene.library.get("large.bin")
+        assert large is not None
+        assert large.file_id is None
 
     scene.run(play)
 

@@ -1,0 +1,131 @@
+"""From a file of the folder to its signed manifest in the catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from distribute_io.coordinator.library_scan import Found, stat_of
+from distribute_io.errors import ManifestError
+from distribute_io.ids import CauseId
+from distribute_io.manifest.build import new_manifest, sign_manifest
+from distribute_io.manifest.document import verify_envelope
+from distribute_io.manifest.hashing import FileDigests, hash_file
+from distribute_io.manifest.keys import SigningKey
+from distribute_io.stores.catalogue import PAGE_FILES_MAX, Catalogue, LibraryRecord, ManifestRecord
+from distribute_io.stores.records import manifest_record
+
+ACTOR: Final = "library"
+
+
+class Publisher:
+    """Writes the catalogue's rows about the folder. Reads files, never writes to the folder."""
+
+    def __init__(
+        self, *, folder: Path, cause: CauseId, key: SigningKey, catalogue: Catalogue, clock_ns: Callable[[], int]
+    ) -> None:
+        """Keep the parts; `clock_ns` gives nanoseconds since 1970."""
+        self._folder = folder
+        self._cause = cause
+        self._key = key
+        self._catalogue = catalogue
+        self._clock_ns = clock_ns
+        self._stopping = threading.Event()
+        self.reading: dict[bytes, int] = {}
+        """Bytes read so far of the files that are being hashed."""
+
+    def stop(self) -> None:
+        """End the threads that hash."""
+        self._stopping.set()
+
+    async def published(self) -> set[str]:
+        """The payload digests of all manifests of this cause and key."""
+        found: set[str] = set()
+        after = ""
+        while page := await self._catalogue.files(cause=self._cause, after=after, limit=PAGE_FILES_MAX):
+            found.update(record.payload_sha256 for record in page if self._fits(record))
+            after = page[-1].payload_sha256
+        return found
+
+    async def is_withdrawn(self, record: LibraryRecord) -> bool:
+        """Whether the content was taken down."""
+        return bool(await self._catalogue.withdrawn([record.file_id]))
+
+    async def publish(self, found: Found, before: LibraryRecord | None) -> LibraryRecord:
+        """Hash a file, sign a manifest unless the content is what it was, and remember both.
+
+        Args:
+            found: the file as it was seen.
+            before: what was known of its path.
+
+        Raises:
+            ManifestError: `file_changed` when it is no longer as it was seen; others name what cannot be published.
+            RefusedError: what the catalogue does not take.
+            UsageError: `cancelled`, `file_not_found`, `not_a_file`.
+            StoreError: the file or the catalogue failed.
+        """
+        digests = await self._hash(found)
+        payload_sha256 = await self._unchanged(before, digests)
+        if payload_sha256 is None:
+            payload_sha256 = await self._sign(found, digests)
+        stat = found.stat
+        record = LibraryRecord(found.path, stat.size_bytes, stat.mtime_ns, stat.inode, digests.sha256, payload_sha256)
+        await self._catalogue.put_library(record)
+        return record
+
+    async def remove(self, record: LibraryRecord) -> None:
+        """The file is gone: forget its manifest and row."""
+        await self._catalogue.drop_manifest(record.payload_sha256, actor=ACTOR, at_s=self._now_s())
+        await self._catalogue.remove_library(record.path)
+
+    async def _hash(self, found: Found) -> FileDigests:
+        path = self._folder / os.fsdecode(found.path)
+
+        def progressed(done_bytes: int) -> None:
+            self.reading[found.path] = done_bytes
+
+        try:
+            digests = await asyncio.to_thread(
+                hash_file, path, on_progress=progressed, is_cancelled=self._stopping.is_set
+            )
+            seen = stat_of(await asyncio.to_thread(path.stat))
+        except OSError as error:
+            raise ManifestError("file_changed", "The file vanished while it was read.") from error
+        finally:
+            self.reading.pop(found.path, None)
+        if seen != found.stat:
+            raise ManifestError("file_changed", "The file was replaced before it was read.")
+        return digests
+
+    async def _unchanged(self, before: LibraryRecord | None, digests: FileDigests) -> str | None:
+        """The manifest that still fits a file which was only touched."""
+        if before is None or before.file_id != digests.sha256:
+            return None
+        manifest = await self._catalogue.manifest(before.payload_sha256)
+        return manifest.payload_sha256 if manifest is not None and self._fits(manifest) else None
+
+    async def _sign(self, found: Found, digests: FileDigests) -> str:
+        now_s = self._now_s()
+        manifest = new_manifest(
+            name=found.name,
+            digests=digests,
+            cause=self._cause,
+            published_at_s=now_s,
+            previous_version=await self._catalogue.newest_version(self._cause, found.name) or None,
+        )
+        envelope = sign_manifest(manifest, [self._key])
+        verified = verify_envelope(envelope, pins=[self._key.public_key], now_s=now_s)
+        record = manifest_record(verified, envelope)
+        await self._catalogue.put_manifest(record, digests.segments, actor=ACTOR, at_s=now_s)
+        return record.payload_sha256
+
+    def _fits(self, manifest: ManifestRecord) -> bool:
+        """Whether a manifest is of the cause and key that this folder has now."""
+        return manifest.cause == self._cause and self._key.public_key in manifest.signed_by
+
+    def _now_s(self) -> int:
+        return self._clock_ns() // 1_000_000_000
