@@ -103,7 +103,7 @@ export class Card {
   /** The file is right. `coordinator` is whose list it matches when no key was pinned. */
   verified(sha256: string, signedBy: string | null, coordinator: string): void {
     this.#percent = 100;
-    for (const rate of this.#sources.querySelectorAll('li[data-state="ready"] .rate')) setText(rate, "");
+    this.#forgetRates();
     this.#bar.dataset["tone"] = "good";
     this.#showPercent(100, STRINGS.saved);
     this.#showState(signedBy === null ? STRINGS.verifiedListed(coordinator) : STRINGS.verifiedPinned, "good");
@@ -160,6 +160,15 @@ export class Card {
     this.#bar.hidden = true;
     this.#showState(STRINGS.cancelled, "plain");
     this.#end([]);
+  }
+
+  /** At the end it matters who gave how much, and who lied; no more who was fast, or left when nothing was to do. */
+  #forgetRates(): void {
+    for (const row of this.#sources.querySelectorAll("li")) {
+      if (row.dataset["state"] === "banned") continue;
+      row.removeAttribute("data-out");
+      row.querySelector(".rate")?.replaceChildren();
+    }
   }
 
   #end(facts: readonly Node[]): void {

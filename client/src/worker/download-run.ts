@@ -263,7 +263,8 @@ function every(clock: Clock, periodUs: number, callback: () => void): () => void
 /** The scheduler's own words as codes of spec/errors.md; the other reasons are codes already, given by the sources. */
 function problemOf(reason: string | null): string | null {
   if (reason === "bad_segment" || reason === "bad_part") return "segment_mismatch";
-  return reason === "slow" ? "stalled" : reason;
+  if (reason === "slow") return "stalled";
+  return reason === "removed" ? "peer_closed" : reason;
 }
 
 function asError(code: FailCode): DistributeError {
