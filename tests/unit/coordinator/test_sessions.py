@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from distribute_io.wire import limits
-from tests.unit.coordinator.served import Json, Peer, Served, coordinator, token, write
+from tests.harness.peer import Json, Peer
+from tests.unit.coordinator.served import Served, coordinator, token, write
 
 MIB = 2**20
 
