@@ -8,7 +8,13 @@ import { preAuthenticationEncoding, parsePins, publicKeyBytes } from "../../src/
 import { fromHex, toHex } from "../../src/core/hex.ts";
 import { readDocument } from "../../src/core/manifest-document.ts";
 import { MANIFEST_LIMITS } from "../../src/core/manifest-limits.ts";
-import { checkFileId, checkVersion, verifyEnvelope, type VerifiedManifest } from "../../src/core/manifest.ts";
+import {
+  checkFileId,
+  checkVersion,
+  parsePayload,
+  verifyEnvelope,
+  type VerifiedManifest,
+} from "../../src/core/manifest.ts";
 import { verifySegmentList } from "../../src/core/segment-list.ts";
 import { decodeBase64 } from "../../src/core/text.ts";
 import { parseTimestamp } from "../../src/core/timestamp.ts";
@@ -134,6 +140,30 @@ test("pins are separated by white space, and a misspelt one is refused", () => {
   const refused = { code: "bad_argument" };
   assert.throws(() => parsePins(`${key} nonsense`), refused);
   assert.throws(() => parsePins(`${key} `.repeat(17)), refused);
+});
+
+test("an envelope that did not come in a document is bounded, too", async () => {
+  const document = readDocument(Buffer.from(documents.vectors[0]?.document ?? ""));
+  const options = { pins: [], nowS: documents.vectors[0]?.now_s ?? 0, crypto: manifestCrypto };
+  const verified = await verifyEnvelope(document.envelope, options);
+  assert.ok(verified.checked);
+  const many = { ...document.envelope, signatures: Array.from({ length: 9 }, () => ({ sig: "" })) };
+  const long = { ...document.envelope, payload: "A".repeat(30_000) };
+  for (const envelope of [many, long]) {
+    await assert.rejects(verifyEnvelope(envelope, options), { code: "manifest_too_large" });
+  }
+  assert.throws(() => parsePayload(new Uint8Array(16_385)), { code: "manifest_too_large" });
+});
+
+test("an engine without Ed25519 is told apart from a signature that does not fit", async (context) => {
+  const [key, signature, message] = [new Uint8Array(32), new Uint8Array(64), new Uint8Array(1)] as const;
+  const fail = (error: unknown) => {
+    context.mock.method(crypto.subtle, "importKey", () => Promise.reject(error as Error)); // as: what engines throw
+    return manifestCrypto.verifyEd25519(key, signature, message);
+  };
+  assert.equal(await fail(new DOMException("no point", "DataError")), false);
+  await assert.rejects(fail(new DOMException("unknown", "NotSupportedError")), { code: "unsupported_browser" });
+  await assert.rejects(fail(new TypeError("a bug")), TypeError);
 });
 
 async function run(vector: Vector): Promise<VerifiedManifest> {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { parseStrictJson } from "../../src/core/strict-json.ts";
-import { decodeBase64, decodeUtf8, isWellFormed, utf8Length } from "../../src/core/text.ts";
+import { decodeBase64, decodeUtf8, encodeBase64, isWellFormed, utf8Length } from "../../src/core/text.ts";
 import { ManifestError } from "../../src/wire/errors.ts";
 
 const PIECES = [
@@ -165,6 +165,7 @@ test("base64 is what Node writes, and nothing else", () => {
   for (let round = 0; round < 2_000; round += 1) {
     const bytes = Uint8Array.from({ length: below(20) }, () => below(256));
     const text = Buffer.from(bytes).toString("base64");
+    assert.equal(encodeBase64(bytes), text);
     assert.deepEqual(decodeBase64(text), bytes);
     const at = below(text.length + 1);
     const changed = text.slice(0, at) + "+=A-\n".charAt(below(5)) + text.slice(at + below(2));
