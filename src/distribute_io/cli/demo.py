@@ -39,7 +39,7 @@ _TITLE = "Distribute.io: everything on this machine"
 @app.command()
 def demo(
     path: Annotated[
-        Path | None, typer.Argument(help="File to download; without it Python's own library as one tar.")
+        Path | None, typer.Argument(help="File to download; without it Python's own sources as one tar.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End after the download.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object about the download.")] = False,

@@ -31,8 +31,8 @@ _READY_S = 30.0
 _FILL_S = 60.0
 _DIO = "distribute_io.cli.main"
 _MIRROR = "distribute_io.demo.throttled_mirror"
-# Donors hold whole segments only, and the last ones need not fit: this much of their limit counts as full.
-_FULL_SHARE = 0.8
+# Donors hold whole segments only, keep a reserve, and the last ones need not fit: this much of their limit is full.
+_FULL_SHARE = 0.9
 
 Report = Callable[[str, str, bool], None]
 """Called with a step's name, what to say of it, and whether it is done."""
@@ -47,7 +47,7 @@ class SwarmPlan:
     donor_storage_bytes: int = 16_000_000
     donor_up_bytes_per_s: int = 4_000_000
     companions: int = 3
-    companion_bytes: int = 64_000_000
+    companion_bytes: int = 48_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

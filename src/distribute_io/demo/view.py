@@ -116,8 +116,9 @@ def render_outcome(moment: Moment, outcome: Outcome) -> RenderableType:
     given = {kind: sum(s.size_bytes for s in moment.sources if s.kind == kind) for kind in ("mirror", "peer")}
     total = max(1, sum(given.values()))
     table = Table.grid(padding=(0, 2))
-    table.add_row(Text("✓", "bold green"), Text("verified", "bold"), Text(f"SHA-256 {outcome.sha256}", overflow="fold"))
-    table.add_row("", "signed by", Text(outcome.signed_by, overflow="fold"))
+    words = Text(f"signed by {outcome.signed_by}", overflow="fold")
+    table.add_row(Text("✓", "bold green"), Text("verified", "bold"), words)
+    table.add_row("", "SHA-256", Text(outcome.sha256, overflow="fold"))
     table.add_row(
         "",
         "took",
