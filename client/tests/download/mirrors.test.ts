@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { judgeMirrors } from "../../src/download/mirrors.ts";
+
+const HTTPS = { pageUrl: "https://project.example/", coordinatorUrl: "https://dio.example" };
+const INTRANET = { pageUrl: "http://localhost:1/", coordinatorUrl: "http://127.0.0.1:8080" };
+
+function mirror(url: string, priority = 100) {
+  return { url, priority, location: null };
+}
+
+test("mirrors are asked in the order of their priority, each address once", () => {
+  const judged = judgeMirrors(
+    [mirror("https://b.example/f", 2), mirror("https://a.example/f", 1), mirror("https://b.example/f", 3)],
+    HTTPS,
+  );
+  assert.deepEqual(judged, [
+    { url: "https://a.example/f", problem: null },
+    { url: "https://b.example/f", problem: null },
+  ]);
+});
+
+test("what is no address of a mirror is left out", () => {
+  const judged = judgeMirrors(
+    ["ftp://a.example/f", "javascript:alert(1)", "https://user:pw@a.example/f", "/f", ""].map((url) => mirror(url)),
+    HTTPS,
+  );
+  assert.deepEqual(judged, []);
+});
+
+const PROBLEMS: readonly (readonly [string, typeof HTTPS, string | null])[] = [
+  ["https://192.168.1.1/f", HTTPS, "mirror_private_address"],
+  ["https://[::1]/f", HTTPS, "mirror_private_address"],
+  ["https://router.local/f", HTTPS, "mirror_private_address"],
+  ["http://a.example/f", HTTPS, "mirror_insecure"],
+  ["http://a.example/f", { ...HTTPS, pageUrl: "http://localhost/" }, null],
+  ["http://127.0.0.1:9/f", INTRANET, null],
+  ["http://127.0.0.1:9/f", { ...INTRANET, pageUrl: "https://project.example/" }, null],
+  ["http://192.168.1.1/f", { ...INTRANET, pageUrl: "https://project.example/" }, "mirror_insecure"],
+  ["http://192.168.1.1/f", INTRANET, null],
+];
+
+for (const [url, where, problem] of PROBLEMS) {
+  test(`${url} on ${where.pageUrl} by ${where.coordinatorUrl}: ${String(problem)}`, () => {
+    assert.deepEqual(judgeMirrors([mirror(url)], where), [{ url, problem }]);
+  });
+}
+
+test("a coordinator cannot make a page keep a table without end", () => {
+  const many = Array.from({ length: 500 }, (_, index) => mirror(`https://m${index}.example/f`));
+  assert.equal(judgeMirrors(many, HTTPS).length, 64);
+});
