@@ -5,8 +5,8 @@
  * loader, which pins every part by its SHA-384; a page pins the loader. `HASH` of `/v/HASH/` names the loader and with it
  * everything below. The npm module comes last, because it also has to know that address.
  *
- * `define` gives the sources: `__DIO_PARTS__` (name -> `sha384-…` of what was built before), `__DIO_HASH__` and
- * `__DIO_WORKER__`, the download worker's whole text (both in the module only).
+ * `define` gives the sources: `__DIO_PARTS__` (name -> `sha384-…` of what was built before), and, in the
+ * module only, `__DIO_HASH__` and `__DIO_WORKER__` and `__DIO_DONOR_WORKER__`, the workers' whole texts.
  * The same sources give the same bytes: no date, no path, no version of the machine enters the output.
  */
 import { createHash } from "node:crypto";
@@ -21,6 +21,7 @@ const out = join(here, "..", "src", "distribute_io", "client_dist");
 const LOADER = "distribute.js";
 const MODULE = "index.js";
 const WORKER = "download-worker.js";
+const DONOR_WORKER = "donor-worker.js";
 
 /**
  * What is built, in stages; a stage may pin what the stages before it made. The number is the most bytes that a part may
@@ -31,7 +32,7 @@ const STAGES = [
   [
     ["download.js", "src/snippet/download-part.ts", 60_000],
     [WORKER, "src/worker/download-worker.ts", 120_000],
-    ["donor-worker.js", "src/donate/donor-worker.ts", 80_000],
+    [DONOR_WORKER, "src/donate/donor-worker.ts", 80_000],
     ["site.css", "src/pages/site.css", 8_000],
     ["donate.css", "src/pages/donate.css", 8_000],
   ],
@@ -40,7 +41,7 @@ const STAGES = [
     ["front.js", "src/pages/front.ts", 4_000],
   ],
   [[LOADER, "src/snippet/loader.ts", 10_000]],
-  [[MODULE, "src/index.ts", 180_000]],
+  [[MODULE, "src/index.ts", 270_000]],
 ];
 
 /** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
@@ -48,7 +49,8 @@ const PAGES = [["donate.html", "src/pages/donate.html"]];
 
 const integrity = {};
 let hash = "";
-let worker = "";
+/** Texts of the workers by name. */
+const workers = {};
 
 /** Bundles one entry and returns its bytes; esbuild's own messages go to stderr. */
 async function bundle(name, entry) {
@@ -66,7 +68,8 @@ async function bundle(name, entry) {
     define: {
       __DIO_PARTS__: JSON.stringify(integrity),
       __DIO_HASH__: JSON.stringify(hash),
-      __DIO_WORKER__: JSON.stringify(name === MODULE ? worker : ""),
+      __DIO_WORKER__: JSON.stringify(name === MODULE ? workers[WORKER] : ""),
+      __DIO_DONOR_WORKER__: JSON.stringify(name === MODULE ? workers[DONOR_WORKER] : ""),
     },
   });
   return result.outputFiles[0].contents;
@@ -90,7 +93,7 @@ try {
     for (const [name, bytes, most] of built) {
       if (bytes.length > most) throw new Error(`${name} has ${bytes.length} bytes, its limit is ${most}`);
       if (name === LOADER) hash = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
-      if (name === WORKER) worker = Buffer.from(bytes).toString();
+      if (name === WORKER || name === DONOR_WORKER) workers[name] = Buffer.from(bytes).toString();
       integrity[name] = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
       await writeFile(join(staging, name), bytes);
     }

@@ -1,5 +1,5 @@
 /**
- * The npm module: downloads from a program of one's own, without the tag and without a panel.
+ * The npm module: downloads and donates from a program of one's own, without the tag, a panel or a page of ours.
  *
  * @example
  * ```ts
@@ -12,5 +12,7 @@
  */
 
 export { download, type DownloadOptions, type DownloadProgress, type DownloadResult } from "./download/module.ts";
+export { donate, type DonateOptions, type Donation } from "./donate/module.ts";
+export type { DonorSettings, DonorStatus, HeldFile } from "./donate/messages.ts";
 export type { SourceProgress } from "./worker/messages.ts";
 export { DistributeError } from "./wire/errors.ts";

@@ -8,10 +8,9 @@
  * - The tab that donates tells the others how it goes, and stops when one of them says so.
  */
 
-import { WorkerFactory, type WorkerCode } from "../download/worker-code.ts";
+import type { WorkerFactory } from "../download/worker-code.ts";
 import { browserWindow, RtcHost } from "../transport/rtc-host.ts";
-import { codeOf } from "../wire/errors.ts";
-import type { ErrorCode } from "../wire/messages.ts";
+import { DistributeError, StoreError, UsageError } from "../wire/errors.ts";
 import type { DonorSettings, DonorStatus, FromDonor, ToDonor } from "./messages.ts";
 
 export type DonorState =
@@ -21,12 +20,12 @@ export type DonorState =
   | { readonly is: "stopping"; readonly erasing: boolean }
   /** Another tab of this browser donates for this site; `status` as soon as it has told. */
   | { readonly is: "elsewhere"; readonly status: DonorStatus | null }
-  | { readonly is: "failed"; readonly code: ErrorCode; readonly message: string };
+  | { readonly is: "failed"; readonly error: DistributeError };
 
 export interface DonorPlace {
   /** Without a slash at the end. */
   readonly coordinatorUrl: string;
-  readonly worker: WorkerCode;
+  readonly workers: WorkerFactory;
 }
 
 /** What tabs of one site say to each other. */
@@ -44,7 +43,6 @@ export function sessionUrlOf(coordinatorUrl: string): string {
 
 export class DonorControl {
   readonly #place: DonorPlace;
-  readonly #factory: WorkerFactory;
   readonly #changed: (state: DonorState) => void;
   readonly #tabs = new BroadcastChannel(LOCK);
   #state: DonorState = { is: "off" };
@@ -55,7 +53,6 @@ export class DonorControl {
   /** @param changed called on every change of the state, at most some times a second. */
   constructor(place: DonorPlace, changed: (state: DonorState) => void) {
     this.#place = place;
-    this.#factory = new WorkerFactory(place.worker);
     this.#changed = changed;
     this.#tabs.onmessage = (event: MessageEvent<Told>) => {
       this.#hear(event.data);
@@ -75,13 +72,13 @@ export class DonorControl {
       return;
     }
     try {
-      const worker = await this.#factory.start();
+      const worker = await this.#place.workers.start();
       this.#worker = worker;
       worker.onmessage = (event: MessageEvent<FromDonor>) => {
         this.#report(event.data);
       };
       worker.onerror = () => {
-        this.#fail("part_unavailable", "The donor worker broke down. Please reload the page.");
+        this.#fail(new UsageError("part_unavailable", "The donor worker broke down. Please reload the page."));
       };
       const { port1, port2 } = new MessageChannel();
       this.#host = new RtcHost(port1, browserWindow());
@@ -89,7 +86,7 @@ export class DonorControl {
       const start = { coordinatorUrl, sessionUrl: sessionUrlOf(coordinatorUrl), settings };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
     } catch (error) {
-      this.#fail(codeOf(error, "part_unavailable"), "A part of this page could not be loaded. Please reload it.");
+      this.#fail(asError(error));
     }
   }
 
@@ -111,12 +108,12 @@ export class DonorControl {
     this.#host = undefined;
     if (this.#worker === undefined && erase) {
       try {
-        this.#worker = await this.#factory.start();
+        this.#worker = await this.#place.workers.start();
         this.#worker.onmessage = (event: MessageEvent<FromDonor>) => {
           this.#report(event.data);
         };
       } catch (error) {
-        this.#fail(codeOf(error, "part_unavailable"), "A part of this page could not be loaded. Please reload it.");
+        this.#fail(asError(error));
         return;
       }
     }
@@ -146,12 +143,12 @@ export class DonorControl {
         this.#end({ is: "off" });
         return;
       case "failed":
-        this.#fail(message.code, message.message);
+        this.#fail(new StoreError(message.code, message.message));
     }
   }
 
-  #fail(code: ErrorCode, message: string): void {
-    this.#end({ is: "failed", code, message });
+  #fail(error: DistributeError): void {
+    this.#end({ is: "failed", error });
   }
 
   #end(state: DonorState): void {
@@ -188,4 +185,10 @@ export class DonorControl {
         .catch(reject);
     });
   }
+}
+
+function asError(cause: unknown): DistributeError {
+  return cause instanceof DistributeError
+    ? (cause as DistributeError) // as: instanceof gives `any`
+    : new UsageError("part_unavailable", "A part of this page could not be loaded. Please reload it.", { cause });
 }

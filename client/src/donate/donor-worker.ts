@@ -7,7 +7,7 @@ import { STORE_FOLDER, type StoreFolder } from "../storage/segment-store.ts";
 import { systemClock } from "../transport/clock.ts";
 import { webCryptoHmac } from "../transport/hmac.ts";
 import { browserSessionWorld } from "../transport/session-client.ts";
-import { DistributeError, StoreError } from "../wire/errors.ts";
+import { StoreError } from "../wire/errors.ts";
 import { Donor, type DonorWorld } from "./donor.ts";
 import type { DonorStart, FromDonor, ToDonor } from "./messages.ts";
 
@@ -91,9 +91,10 @@ worker.onmessage = (event: MessageEvent<ToDonor>) => {
   last = last
     .then(() => obey(event.data))
     .catch((cause: unknown) => {
+      // Only the store can fail a command: the session and the mirrors are tried again by themselves.
       const error =
-        cause instanceof DistributeError
-          ? (cause as DistributeError) // as: instanceof gives `any`
+        cause instanceof StoreError
+          ? cause
           : new StoreError("store_unreadable", "The browser's storage failed.", { cause });
       report({ type: "failed", code: error.code, message: error.message });
     });

@@ -1,6 +1,8 @@
 /** What a page and its donor worker say to each other. */
 
-import type { ErrorCode } from "../wire/messages.ts";
+import type { ERROR_CODES, ErrorCode } from "../wire/messages.ts";
+
+export type StoreCode = (typeof ERROR_CODES)["store"][number];
 
 /** What the person allows. All of them are hard limits. */
 export interface DonorSettings {
@@ -71,5 +73,5 @@ export type FromDonor =
   | { readonly type: "ready" }
   | { readonly type: "status"; readonly status: DonorStatus }
   | { readonly type: "stopped"; readonly erased: boolean }
-  /** It cannot go on; nothing runs any more. */
-  | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string };
+  /** The store cannot be used; nothing runs any more. */
+  | { readonly type: "failed"; readonly code: StoreCode; readonly message: string };

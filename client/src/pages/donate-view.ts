@@ -224,7 +224,7 @@ function stateWords(state: DonorState, stored: boolean): string {
     case "elsewhere":
       return TEXT.elsewhere;
     case "failed":
-      return TEXT.failed(state.message);
+      return TEXT.failed(state.error.message);
     case "running":
       return runningWords(state.status);
   }

@@ -3,6 +3,7 @@
  * on.
  */
 
+import { WorkerFactory } from "../download/worker-code.ts";
 import { DonorControl, type DonorState } from "../donate/donor-control.ts";
 import { STORE_FOLDER } from "../storage/segment-store.ts";
 import { canConnect } from "../transport/rtc-host.ts";
@@ -98,7 +99,10 @@ async function run(scriptUrl: string): Promise<void> {
 
   const url = new URL(WORKER, scriptUrl).href;
   const control = new DonorControl(
-    { coordinatorUrl: location.origin, worker: { kind: "part", url, integrity: __DIO_PARTS__[WORKER] ?? "" } },
+    {
+      coordinatorUrl: location.origin,
+      workers: new WorkerFactory({ kind: "part", url, integrity: __DIO_PARTS__[WORKER] ?? "" }),
+    },
     (state) => {
       const words = last === "stopping" && state.is === "off" ? (erasing ? TEXT.erased : TEXT.stopped) : undefined;
       last = state.is;
