@@ -26,6 +26,7 @@ from distribute_io.core.runs import Runs
 from distribute_io.core.scheduler import messages as m
 from distribute_io.core.scheduler.scheduler import Scheduler
 from distribute_io.core.segment_parts import Piece, SegmentParts
+from distribute_io.download.file_digest import FileDigest
 from distribute_io.download.part_file import PartFile
 from distribute_io.download.ranges import OpenRange, Source
 from distribute_io.errors import IntegrityError, SourceError, StoreError
@@ -48,8 +49,17 @@ _PERMANENT_CODES = frozenset(
 class SegmentFile:
     """The part file as sources see it: sizes, digests, and `write`."""
 
-    def __init__(self, part: PartFile, segment_list: SegmentList, *, size_bytes: int, segment_size_bytes: int) -> None:
+    def __init__(
+        self,
+        part: PartFile,
+        segment_list: SegmentList,
+        digest: FileDigest,
+        *,
+        size_bytes: int,
+        segment_size_bytes: int,
+    ) -> None:
         self._part = part
+        self._digest = digest
         self._segment_list = segment_list
         self.size_bytes = size_bytes
         self.segment_size_bytes = segment_size_bytes
@@ -61,6 +71,10 @@ class SegmentFile:
     def write(self, index: SegmentIndex, segment: VerifiedSegment) -> None:
         """Write it at its place. Raises `StoreError`."""
         self._part.write(index, segment)
+
+    def written(self, index: SegmentIndex, view: memoryview, release: Callable[[], None]) -> None:
+        """Offer the bytes to the whole file's digest, which is spared reading them again."""
+        self._digest.offer(index * self.segment_size_bytes, view, release)
 
 
 @dataclass(slots=True)
@@ -121,7 +135,9 @@ class Driver:
         self._front = 0
         self._events: deque[m.Event] = deque()
         self._handling = False
+        self._draining = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_us = 0
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._joiner = ThreadPoolExecutor(1, thread_name_prefix="join")
         self._posted: deque[Callable[[], None]] = deque()
@@ -362,7 +378,8 @@ class Driver:
                     self._perform(action)
         finally:
             self._handling = False
-        self._rearm()
+        if not self._draining:
+            self._rearm()
 
     def _perform(self, action: m.Action) -> None:
         match action:
@@ -435,13 +452,23 @@ class Driver:
             source.close()
 
     def _rearm(self) -> None:
+        """See to it that a timer goes off at the scheduler's deadline, or before: then it is set again."""
+        deadline_us = None if self._over.done() else self._scheduler.next_deadline_us()
+        if deadline_us is None or (self._timer is not None and self._timer_us <= deadline_us):
+            return  # deadlines mostly move on with each event: a timer for each of them would only be cancelled
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer_us = deadline_us
+        delay_s = max(0, deadline_us - _now_us()) / 1_000_000
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
         deadline_us = self._scheduler.next_deadline_us()
-        if deadline_us is not None and not self._over.done():
-            delay_s = max(0, deadline_us - _now_us()) / 1_000_000
-            self._timer = self._loop.call_later(delay_s, self._feed, m.DeadlineReached())
+        if deadline_us is not None and _now_us() >= deadline_us:
+            self._feed(m.DeadlineReached())
+        else:
+            self._rearm()
 
     def _end(self, error: BaseException | None) -> None:
         if self._over.done():
@@ -453,8 +480,13 @@ class Driver:
 
     def _drain_posted(self) -> None:
         self._post_scheduled = False  # before reading: what is posted from here on wakes the loop again
-        while self._posted:
-            self._posted.popleft()()
+        self._draining = True
+        try:
+            while self._posted:
+                self._posted.popleft()()
+        finally:
+            self._draining = False
+        self._rearm()
 
 
 def _now_us() -> int:

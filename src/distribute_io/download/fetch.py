@@ -183,6 +183,7 @@ class _Download:
             file = SegmentFile(
                 self._part,
                 self._plan.segment_list,
+                digest,
                 size_bytes=manifest.size_bytes,
                 segment_size_bytes=manifest.segment_size_bytes,
             )

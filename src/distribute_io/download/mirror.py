@@ -1,7 +1,8 @@
 """One mirror as a source: a few threads, each with a connection of its own.
 
-A thread reads a range into its own segment buffer, hashes each whole segment and writes it, all in one pass:
-`recv_into`, SHA-256 and `pwrite` free the GIL, so two threads use two processors.
+Each connection has two threads: one reads into segment buffers, the other hashes and writes those that are whole,
+while the next one fills. `recv_into`, SHA-256 and `pwrite` free the GIL, so they use two processors. A few buffers go
+round: when all of them wait to be hashed, reading waits, and TCP slows the mirror down.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, Protocol
@@ -25,6 +27,9 @@ _CHUNK_BYTES_START: Final = 16_384
 _CHUNK_BYTES_MIN: Final = 4_096
 _CHUNK_QUICK_S: Final = 0.02
 _CHUNK_SLOW_S: Final = 0.1
+_BUFFERS_MAX: Final = 6
+"""Segment buffers of one connection: one fills, one is hashed, some wait for the whole file's digest."""
+
 _REPORT_EVERY_S: Final = 0.1
 """Progress within a segment is told this often: enough for a stall clock of 2 s and a lively display."""
 
@@ -48,6 +53,10 @@ class SegmentWriter(Protocol):
 
     def write(self, index: SegmentIndex, segment: VerifiedSegment) -> None:
         """Write it. Raises `StoreError`."""
+        ...
+
+    def written(self, index: SegmentIndex, view: memoryview, release: Callable[[], None]) -> None:
+        """The segment is written, and its bytes are still in memory: they may be of use until `release` is called."""
         ...
 
 
@@ -128,7 +137,10 @@ class _MirrorThread(threading.Thread):
         self._current: OpenRange | None = None
         self._closed = False
         self._lock = threading.Lock()
-        self._buffer = memoryview(bytearray(0))
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="settle")
+        # Buffers that came back; None for one that somebody else kept.
+        self._free: SimpleQueue[bytearray | None] = SimpleQueue()
+        self._buffers = 0
         self._chunk_bytes = _CHUNK_BYTES_START
 
     def abort(self, request: OpenRange) -> None:
@@ -150,8 +162,6 @@ class _MirrorThread(threading.Thread):
                     self._fetch(request)
             except SourceError as error:
                 self._report_failure(request, error)
-            except StoreError as error:
-                self._post_store_failure(error)
             with self._lock:
                 self._current = None
                 if request.cancelled.is_set() and not self._closed:
@@ -159,6 +169,7 @@ class _MirrorThread(threading.Thread):
                     self._source = self._new_source()  # an aborted one is of no use any more
             self._parts.post(self._on_over)
         self._source.drop()
+        self._helper.shutdown(wait=True, cancel_futures=True)
 
     def _new_source(self) -> HttpSource:
         return HttpSource(self._parts.url, size_bytes=self._writer.size_bytes, policy=self._parts.policy)
@@ -177,7 +188,8 @@ class _MirrorThread(threading.Thread):
         start = index * self._writer.segment_size_bytes
         end = min(start + self._writer.segment_size_bytes, self._writer.size_bytes)
         begin = position
-        buffer = self._segment_buffer(end - start)
+        memory = self._take_buffer()
+        buffer = memoryview(memory)[: end - start]
         reported_at = time.monotonic()
         while position < min(end, request.end_byte) and not request.cancelled.is_set():
             position += self._read(request, body, buffer[position - start : min(end, request.end_byte) - start])
@@ -187,9 +199,9 @@ class _MirrorThread(threading.Thread):
                 self._post_progress(request, position, buffer)
         self._post_progress(request, position, buffer)
         if begin == start and position == end:
-            self._settle(request, index, buffer)
+            self._helper.submit(self._settle, request, index, buffer, memory)
         else:
-            self._buffer = memoryview(bytearray(0))  # it is the driver's now, who puts mixed segments together
+            self._free.put(None)  # the buffer is the driver's now, who puts mixed segments together
         return position
 
     def _read(self, request: OpenRange, body: RangeBody, room: memoryview) -> int:
@@ -208,20 +220,27 @@ class _MirrorThread(threading.Thread):
             self._chunk_bytes = max(self._chunk_bytes // 2, _CHUNK_BYTES_MIN)
         return count
 
-    def _settle(self, request: OpenRange, index: SegmentIndex, buffer: memoryview) -> None:
+    def _settle(self, request: OpenRange, index: SegmentIndex, buffer: memoryview, memory: bytearray) -> None:
+        """In the helper thread."""
         try:
             segment = verify_segment(buffer, self._writer.digest(index))
+            self._writer.write(index, segment)
         except IntegrityError:
-            self._buffer = memoryview(bytearray(0))  # the driver may want to know whose bytes these were
+            self._free.put(None)  # the driver may want to know whose bytes these were
             self._post_whole(request, index, right=False)
-            return
-        self._writer.write(index, segment)
-        self._post_whole(request, index, right=True)
+        except StoreError as error:
+            self._free.put(None)
+            self._post_store_failure(error)
+        else:
+            self._post_whole(request, index, right=True)
+            self._writer.written(index, buffer, lambda: self._free.put(memory))
 
-    def _segment_buffer(self, size_bytes: int) -> memoryview:
-        if len(self._buffer) < size_bytes:
-            self._buffer = memoryview(bytearray(size_bytes))
-        return self._buffer[:size_bytes]
+    def _take_buffer(self) -> bytearray:
+        size_bytes = min(self._writer.segment_size_bytes, self._writer.size_bytes)
+        if self._free.empty() and self._buffers < _BUFFERS_MAX:
+            self._buffers += 1
+            return bytearray(size_bytes)
+        return self._free.get() or bytearray(size_bytes)
 
     def _post_progress(self, request: OpenRange, position: int, buffer: memoryview) -> None:
         self._parts.post(lambda: self._parts.sink.on_progress(request, position, buffer))

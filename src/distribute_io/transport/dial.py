@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import base64
+import functools
 import http.client
 import ipaddress
 import socket
@@ -19,7 +20,7 @@ import ssl
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from distribute_io.errors import SourceError
@@ -41,8 +42,8 @@ class HttpPolicy:
     redirects_max: int = 5
     """As browsers allow 20 but no sane mirror needs more than two or three."""
     user_agent: str = "distribute-io"
-    tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
-    """Certificates are checked by the system's (or `SSL_CERT_FILE`'s) authorities."""
+    tls: ssl.SSLContext | None = None
+    """How certificates are checked; None: by the system's (or `SSL_CERT_FILE`'s) authorities."""
 
     def allowing_private(self) -> HttpPolicy:
         """The same, for servers that the user named or that are where the user's coordinator is."""
@@ -225,10 +226,16 @@ def _secured(sock: socket.socket, address: HttpAddress, policy: HttpPolicy) -> s
     if address.scheme == "http":
         return sock
     try:
-        return policy.tls.wrap_socket(sock, server_hostname=address.host)
+        return (policy.tls or _system_tls()).wrap_socket(sock, server_hostname=address.host)
     except BaseException:
         sock.close()
         raise
+
+
+@functools.cache
+def _system_tls() -> ssl.SSLContext:
+    """Made at the first use: reading the authorities takes 30 ms, and many downloads use no TLS."""
+    return ssl.create_default_context()
 
 
 def _tunnel(sock: socket.socket, address: HttpAddress, proxy: _Proxy) -> None:
