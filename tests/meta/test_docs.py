@@ -65,12 +65,11 @@ def test_every_event_and_its_fields_are_documented() -> None:
     assert [name for name in fields if f"`{name}`" not in page] == []
 
 
-def test_every_option_of_the_module_is_documented() -> None:
+@pytest.mark.parametrize(("module", "shape"), [("download", "DownloadOptions"), ("donate", "DonateOptions")])
+def test_every_option_of_the_module_is_documented(module: str, shape: str) -> None:
     page = words_in_code(REFERENCE / "page.md")
-    source = (CLIENT / "download" / "module.ts").read_text()
-    options = re.findall(
-        r"readonly (\w+)\??:", re.findall(r"interface DownloadOptions \{(.*?)\n\}", source, re.DOTALL)[0]
-    )
+    (body,) = re.findall(rf"interface {shape} \{{(.*?)\n\}}", (CLIENT / module / "module.ts").read_text(), re.DOTALL)
+    options = re.findall(r"readonly (\w+)\??:", body)
     assert len(options) >= 5
     assert [name for name in options if f"`{name}`" not in page] == []
 

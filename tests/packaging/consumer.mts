@@ -1,5 +1,5 @@
 // A program of somebody else that uses the npm package: compiled, not run, by test_npm_package.py.
-import { download, DistributeError, type DownloadOptions, type DownloadResult } from "distribute-io";
+import { donate, download, DistributeError, type Donation, type DownloadOptions, type DownloadResult } from "distribute-io";
 
 const options: DownloadOptions = {
   coordinator: "https://dl.example.org",
@@ -23,4 +23,10 @@ export async function fetchIt(): Promise<string> {
   } catch (error) {
     return error instanceof DistributeError ? error.code : "unknown";
   }
+}
+
+export async function give(): Promise<void> {
+  const donation: Donation = await donate({ coordinator: "https://dl.example.org", storageBytes: 16_000_000 });
+  donation.change({ upBytesPerS: 500_000 });
+  await donation.stop();
 }

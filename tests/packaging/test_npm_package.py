@@ -58,4 +58,4 @@ def test_its_types_serve_strict_programs(installed: Path) -> None:
 def test_importing_it_does_nothing(installed: Path) -> None:
     script = "import * as dio from 'distribute-io'; console.log(Object.keys(dio).sort().join(' '))"
     names = run(TOOLS / "node", "--input-type=module", "-e", script, cwd=installed).split()
-    assert {"download", "DistributeError"} <= set(names)
+    assert {"donate", "download", "DistributeError"} <= set(names)
