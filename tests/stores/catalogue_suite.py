@@ -226,8 +226,10 @@ class CatalogueSuite(ABC):
             assert await catalogue.withdrawn(known) == {manifest.file_id}
             newer = record(version=2)
             await refused("taken_down", put(catalogue, newer))
-            assert await catalogue.put_manifest(newer, b"list", actor="cli", at_s=NOW_S, restore=True)
+            assert await catalogue.restore(manifest.file_id, actor="cli", at_s=NOW_S)
+            assert not await catalogue.restore(manifest.file_id, actor="cli", at_s=NOW_S)
             assert await catalogue.withdrawn(known) == frozenset()
+            assert await put(catalogue, newer)
 
         self.run(tmp_path, use)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,12 +32,16 @@ def unpublish(
     token: Token = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Accept files again that were withdrawn (local only).")] = False,
 ) -> None:
     """Take files down: no link to them resolves any more, and donors erase them.
 
     Files that are withdrawn cannot be published again by accident, also not from the served folder.
     """
     wanted = [checked_file_id(text) for text in file_ids]
+    if undo:
+        _undo(wanted, data_dir, config)
+        return
     if to is not None:
         for file_id in wanted:
             request("DELETE", to, f"/api/v1/files/{file_id}", token=token)
@@ -51,3 +56,12 @@ def unpublish(
     for file_id in wanted:
         note = "" if file_id in known else " (it was not in the catalogue; it will be refused from now on)"
         typer.echo(f"withdrawn {file_id}{note}", err=True)
+
+
+def _undo(wanted: list[FileId], data_dir: Path | None, config: Path | None) -> None:
+    async def restore(catalogue: Catalogue) -> None:
+        for file_id in wanted:
+            was_withdrawn = await catalogue.restore(file_id, actor=ACTOR, at_s=int(time.time()))
+            typer.echo(f"{'accepted again' if was_withdrawn else 'was not withdrawn:'} {file_id}", err=True)
+
+    with_catalogue(coordinator_config(data_dir, config), restore)

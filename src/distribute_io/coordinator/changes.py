@@ -58,6 +58,8 @@ class Changes:
         while entries := await self._catalogue.audit_after(self._seen, _BATCH):
             for file_id in dict.fromkeys(FileId(entry.subject) for entry in entries if _is_about_a_file(entry)):
                 await self._file_changed(file_id)
+            if self._library is not None and any(entry.action == "restore" for entry in entries):
+                self._library.reconsider()
             self._seen = entries[-1].entry
 
     async def _file_changed(self, file_id: FileId) -> None:
@@ -74,4 +76,4 @@ class Changes:
 
 
 def _is_about_a_file(entry: AuditRecord) -> bool:
-    return entry.action in ("publish", "unpublish", "restore")
+    return entry.action in ("publish", "unpublish")

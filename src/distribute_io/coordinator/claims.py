@@ -11,7 +11,9 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 from distribute_io.coordinator import links
 from distribute_io.coordinator.bearer import covers_origin
@@ -25,6 +27,13 @@ SAMPLES: Final = 3
 
 SAMPLE_TIMEOUT_S: Final = 20.0
 """For one sample; whoever publishes waits for it."""
+
+
+PROBES_AT_ONCE: Final = 4
+"""Links that are looked at at a time; other publishers wait."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Prober(Protocol):
@@ -52,6 +61,11 @@ class Claims:
         self._catalogue = catalogue
         self._prober = prober
         self._rng = rng
+        # Threads of their own: a mirror that answers slowly must not hold those of the embedded mirror.
+        self._threads = ThreadPoolExecutor(PROBES_AT_ONCE, thread_name_prefix="claims")
+
+    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     async def judge(
         self, record: ManifestRecord, segments: bytes, mirrors: Sequence[Mirror], token: TokenRecord | None
@@ -72,7 +86,7 @@ class Claims:
         covered = True
         for mirror in mirrors:
             url = links.normalised(mirror.url)
-            await asyncio.to_thread(self._prober.check_address, url)
+            await self._in_thread(self._prober.check_address, url)
             if token is not None and not covers_origin(token, links.origin(url)):
                 covered = False
                 await self._prove(record, segments, url)
@@ -86,7 +100,7 @@ class Claims:
             raise RefusedError("link_taken", f"The link {url} belongs to another file.")
         try:
             async with asyncio.timeout(SAMPLE_TIMEOUT_S * (SAMPLES + 1)):
-                matches = await asyncio.to_thread(self._sample, record, segments, url)
+                matches = await self._in_thread(self._sample, record, segments, url)
         except (SourceError, TimeoutError) as error:
             why = error.message if isinstance(error, SourceError) else "it took too long"
             raise RefusedError(

@@ -23,14 +23,15 @@ from distribute_io.core import runs as sets
 from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy, Rng, Snapshot
 from distribute_io.core.placement.planner import plan
 from distribute_io.core.runs import Runs
+from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.stores.catalogue import Catalogue
 from distribute_io.stores.state import Donor, FileShape, State
 from distribute_io.wire import limits
 from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withdrawn
 
-_FILES_PER_DONOR_MAX: Final = 4_096
-"""Files that one donor may hold something of; 16 MB has two, a terabyte in runs of 8 MiB has 131,072 runs of few."""
+FILES_PER_DONOR_MAX: Final = 4_096
+"""Files that one donor may hold something of: runs of 8 MiB of as many files fill 32 GiB."""
 
 _RUNS_PER_MESSAGE_MAX: Final = limits.RUNS_MAX
 """Runs in one `assign` message: 4,096 of two numbers stay below the largest message."""
@@ -105,9 +106,11 @@ class DonorDesk:
                 unknown.append(file_id)
                 continue
             held = sets.from_wire(entry.runs, shape.segments)
+            if len(session.named) >= FILES_PER_DONOR_MAX and file_id not in session.named:
+                session.refuse(RefusedError("full", f"A donor may hold {FILES_PER_DONOR_MAX} files."), file_id=file_id)
+                continue
             session.named.add(file_id)
-            if len(session.named) <= _FILES_PER_DONOR_MAX:
-                await self._state.put_holdings(session.session_id, shape, held)
+            await self._state.put_holdings(session.session_id, shape, held)
             if held:
                 self._holds_more(file_id)
         if unknown:

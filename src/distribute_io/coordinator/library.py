@@ -72,7 +72,9 @@ class Library:
         self._folder = folder
         self._data_dir = data_dir
         self._catalogue = catalogue
-        self._publisher = Publisher(folder=folder, cause=cause, key=key, catalogue=catalogue, clock_ns=clock_ns)
+        self._publisher = Publisher(
+            folder=folder, cause=cause, key=key, catalogue=catalogue, hash_files=hash_files, clock_ns=clock_ns
+        )
         self._rescan_s = rescan_s
         self._settle_ns = settle_ms * 1_000_000
         self._hash_files = hash_files
@@ -142,6 +144,11 @@ class Library:
             shelved = self._shelf.get(name)
             if shelved is not None:
                 self._shelf.refuse(shelved.found, "it was taken down")
+
+    def reconsider(self) -> None:
+        """What was taken down may be served again: look at everything that was refused once more."""
+        self._shelf.forget_refusals(())
+        self._wake.set()
 
     # --- following the folder ---
 

@@ -6,10 +6,11 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from distribute_io.coordinator.library_scan import Found, stat_of
+from distribute_io.coordinator.library_scan import FileStat, Found, stat_of
 from distribute_io.errors import ManifestError
 from distribute_io.ids import CauseId
 from distribute_io.manifest.build import new_manifest, sign_manifest
@@ -26,21 +27,36 @@ class Publisher:
     """Writes the catalogue's rows about the folder. Reads files, never writes to the folder."""
 
     def __init__(
-        self, *, folder: Path, cause: CauseId, key: SigningKey, catalogue: Catalogue, clock_ns: Callable[[], int]
+        self,
+        *,
+        folder: Path,
+        cause: CauseId,
+        key: SigningKey,
+        catalogue: Catalogue,
+        hash_files: int,
+        clock_ns: Callable[[], int],
     ) -> None:
-        """Keep the parts; `clock_ns` gives nanoseconds since 1970."""
+        """Keep the parts.
+
+        Args:
+            hash_files: files that may be hashed at once.
+            clock_ns: gives nanoseconds since 1970.
+        """
         self._folder = folder
         self._cause = cause
         self._key = key
         self._catalogue = catalogue
         self._clock_ns = clock_ns
         self._stopping = threading.Event()
+        # Threads of their own: hashing for hours in asyncio's few would keep the mirror from opening files.
+        self._threads = ThreadPoolExecutor(hash_files, thread_name_prefix="library-hash")
         self.reading: dict[bytes, int] = {}
         """Bytes read so far of the files that are being hashed."""
 
     def stop(self) -> None:
-        """End the threads that hash."""
+        """End the threads that hash; they notice within a MiB."""
         self._stopping.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def published(self) -> set[str]:
         """The payload digests of all manifests of this cause and key."""
@@ -88,11 +104,12 @@ class Publisher:
         def progressed(done_bytes: int) -> None:
             self.reading[found.path] = done_bytes
 
+        def read() -> tuple[FileDigests, FileStat]:
+            digests = hash_file(path, on_progress=progressed, is_cancelled=self._stopping.is_set)
+            return digests, stat_of(path.stat())
+
         try:
-            digests = await asyncio.to_thread(
-                hash_file, path, on_progress=progressed, is_cancelled=self._stopping.is_set
-            )
-            seen = stat_of(await asyncio.to_thread(path.stat))
+            digests, seen = await asyncio.get_running_loop().run_in_executor(self._threads, read)
         except OSError as error:
             raise ManifestError("file_changed", "The file vanished while it was read.") from error
         finally:

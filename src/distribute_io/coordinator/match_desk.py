@@ -111,6 +111,8 @@ class MatchDesk:
     def _deposit(self, session: Session, file_id: FileId, offers: list[Offer]) -> None:
         """Keep a downloader's gathered offers; the oldest make room, as their candidates grow stale."""
         stock = session.offers.setdefault(file_id, deque(maxlen=limits.OFFERS_MAX))
+        if len(session.offers) > limits.WANTS_PER_SESSION_MAX:
+            del session.offers[next(iter(session.offers))]
         known = {offer.offer_id for offer in stock}
         stock.extend(offer for offer in offers if offer.offer_id not in known)
         if not stock:

@@ -158,9 +158,7 @@ class Catalogue(Protocol):
 
     # --- files ---
 
-    async def put_manifest(
-        self, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int, restore: bool = False
-    ) -> bool:
+    async def put_manifest(self, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int) -> bool:
         """Add a manifest and its segment list (rules 2, 3, 5).
 
         Args:
@@ -168,7 +166,6 @@ class Catalogue(Protocol):
             segments: the segment list, 32 bytes a segment; the caller has checked its digest.
             actor: who did it, for the audit.
             at_s: now, seconds since 1970.
-            restore: accept a file that had been withdrawn.
 
         Returns:
             True when it is new, False when the very same manifest was there already.
@@ -207,6 +204,9 @@ class Catalogue(Protocol):
         Returns:
             The causes it was in; empty when the file was unknown (it is remembered all the same).
         """
+
+    async def restore(self, file_id: FileId, *, actor: str, at_s: int) -> bool:
+        """Accept a file again that was withdrawn. True when it was."""
 
     async def withdrawn(self, file_ids: Sequence[FileId]) -> frozenset[FileId]:
         """Those of `file_ids` that were withdrawn."""

@@ -35,14 +35,13 @@ def _exists(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> boo
 # --- files ---
 
 
-def put_manifest(
-    connection: sa.Connection, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int, restore: bool
-) -> bool:
+def put_manifest(connection: sa.Connection, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int) -> bool:
     """See `Catalogue.put_manifest`."""
     table = schema.manifest
     if not _exists(connection, schema.cause.c.cause == record.cause):
         raise RefusedError("unknown_cause", f"There is no cause {record.cause!r}: create it first.")
-    _check_withdrawn(connection, record.file_id, actor=actor, at_s=at_s, restore=restore)  # rule 5
+    if _exists(connection, schema.withdrawn.c.file_id == record.file_id):  # rule 5
+        raise RefusedError("taken_down", "This file was taken down and is not accepted again.")
     known = connection.execute(
         sa.select(table.c.file_id).where(table.c.payload_sha256 == record.payload_sha256)
     ).first()
@@ -78,15 +77,6 @@ def put_manifest(
     )
     _note(connection, actor, "publish", record.file_id, at_s)
     return True
-
-
-def _check_withdrawn(connection: sa.Connection, file_id: FileId, *, actor: str, at_s: int, restore: bool) -> None:
-    if not _exists(connection, schema.withdrawn.c.file_id == file_id):
-        return
-    if not restore:
-        raise RefusedError("taken_down", "This file was taken down and is not accepted again.")
-    connection.execute(sa.delete(schema.withdrawn).where(schema.withdrawn.c.file_id == file_id))
-    _note(connection, actor, "restore", file_id, at_s)
 
 
 def _take_name(connection: sa.Connection, record: ManifestRecord, *, actor: str, at_s: int) -> None:
@@ -150,6 +140,16 @@ def withdraw(connection: sa.Connection, file_id: FileId, *, actor: str, at_s: in
         connection.execute(sa.insert(schema.withdrawn).values(file_id=file_id, at_s=at_s))
         _note(connection, actor, "unpublish", file_id, at_s)
     return tuple(sorted({CauseId(row.cause) for row in found}))
+
+
+def restore(connection: sa.Connection, file_id: FileId, *, actor: str, at_s: int) -> bool:
+    """See `Catalogue.restore`."""
+    where = schema.withdrawn.c.file_id == file_id
+    if not _exists(connection, where):
+        return False
+    connection.execute(sa.delete(schema.withdrawn).where(where))
+    _note(connection, actor, "restore", file_id, at_s)
+    return True
 
 
 # --- links ---

@@ -116,13 +116,9 @@ class SqlCatalogue:
 
     # --- files ---
 
-    async def put_manifest(
-        self, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int, restore: bool = False
-    ) -> bool:
+    async def put_manifest(self, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int) -> bool:
         return await self._writer.run(
-            lambda connection: writes.put_manifest(
-                connection, record, segments, actor=actor, at_s=at_s, restore=restore
-            )
+            lambda connection: writes.put_manifest(connection, record, segments, actor=actor, at_s=at_s)
         )
 
     async def manifests(self, file_id: FileId) -> tuple[ManifestRecord, ...]:
@@ -172,6 +168,9 @@ class SqlCatalogue:
 
     async def withdraw(self, file_id: FileId, *, actor: str, at_s: int) -> tuple[CauseId, ...]:
         return await self._writer.run(lambda connection: writes.withdraw(connection, file_id, actor=actor, at_s=at_s))
+
+    async def restore(self, file_id: FileId, *, actor: str, at_s: int) -> bool:
+        return await self._writer.run(lambda connection: writes.restore(connection, file_id, actor=actor, at_s=at_s))
 
     async def withdrawn(self, file_ids: Sequence[FileId]) -> frozenset[FileId]:
         table = schema.withdrawn

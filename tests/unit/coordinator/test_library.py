@@ -266,6 +266,14 @@ def test_what_was_taken_down_stays_down(tmp_path: Path) -> None:
         assert set(await scene.names()) == {"good.txt", "more.txt"}
         assert [(skipped.path, skipped.reason) for skipped in progress.skipped] == [("bad.txt", "it was taken down")]
 
+        await scene.catalogue.restore(bad, actor="cli", at_s=3)
+        scene.library.reconsider()
+
+        async def is_back() -> bool:
+            return set(await scene.names()) == {"bad.txt", "good.txt", "more.txt"}
+
+        await scene.until(is_back)
+
     scene.run(first)
     scene.run(second)
 
