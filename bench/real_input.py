@@ -63,9 +63,10 @@ def run(options: list[str]) -> bool:
     rows: list[Row] = []
     for part in chosen.parts or _PARTS:
         with tempfile.TemporaryDirectory(prefix="dio-real-input-") as name, Stage(Path(name) / "stage") as stage:
-            rows += _PARTS[part](Workplace(stage, Path(name), int(chosen.big_gib * 2**30)))
-        for row in rows:
+            brought = _PARTS[part](Workplace(stage, Path(name), int(chosen.big_gib * 2**30)))
+        for row in brought:
             print(f"  {json.dumps(row)}", flush=True)
+        rows += brought
     write_result("real_input", {"question": (__doc__ or "").splitlines()[0], "downloads": rows})
     return all(row["right"] for row in rows)
 

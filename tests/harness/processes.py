@@ -81,7 +81,15 @@ def free_udp_port_pair() -> int:
 class Process:
     """One running program with its output in `stdout_path` and `stderr_path`."""
 
-    def __init__(self, name: str, command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        folder: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         self.name = name
         self.command = [str(word) for word in command]
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +101,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
+                cwd=cwd,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
                 # Its own session: Ctrl-C at the test runner reaches the runner only, which then ends its processes.
                 start_new_session=True,
@@ -216,11 +225,18 @@ class Stage:
         """End everything that was started, last first."""
         self._exits.close()
 
-    def start(self, name: str, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> Process:
-        """Start a program; a second one of the same name gets a number."""
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> Process:
+        """Start a program (in `folder`, where it is named); a second one of the same name gets a number."""
         count = sum(process.name.split("#")[0] == name for process in self._processes)
         unique = name if count == 0 else f"{name}#{count + 1}"
-        process = Process(unique, command, self.folder / "output", env)
+        process = Process(unique, command, self.folder / "output", env=env, cwd=folder)
         self._processes.append(process)
         self._exits.enter_context(process)
         return process
