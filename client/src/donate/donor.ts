@@ -170,9 +170,9 @@ export class Donor {
     const held = this.#store.records.length;
     await this.#store.setLimit(settings.storageBytes, keepFirst(this.#filler.target));
     if (this.#store.records.length < held) this.#holdingsChanged(before);
-    this.#sayLimits();
+    // What is left is told first, so that the next assignment is made from it and nothing that was removed comes back.
     this.#tellHoldings();
-    this.#filler.nudge();
+    this.#sayLimits();
     this.#status();
   }
 
