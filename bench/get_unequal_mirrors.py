@@ -2,7 +2,7 @@
 
 Options: `--mib N` (default 64), `--rounds N` (default 3). Each mirror has a true token bucket that all its requests
 share. The figure is the share of the sum of the four rates, from the start of the process to its end; aria2c with
-SHA-256 pieces and its defaults beside it.
+SHA-256 pieces and all four mirrors beside it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,17 @@ def run(options: list[str]) -> bool:
             return share_of(_DIO, "get", manifests / "file.bin.manifest.json", "--allow-private", "--json")
 
         def aria2c() -> float:
-            return share_of("aria2c", "--quiet", "--follow-metalink=mem", f"--metalink-file={manifests}/file.bin.meta4")
+            # By default aria2c takes one mirror of each protocol from a metalink, and splits from 20 MiB on: with these
+            # options it uses all four.
+            return share_of(
+                "aria2c",
+                "--quiet",
+                "--split=4",
+                "--min-split-size=1M",
+                "--metalink-enable-unique-protocol=false",
+                "--follow-metalink=mem",
+                f"--metalink-file={manifests}/file.bin.meta4",
+            )
 
         comparison = Comparison(
             "get_unequal_mirrors",
@@ -64,10 +74,13 @@ def run(options: list[str]) -> bool:
             unit="of the sum of rates",
             notes={"mib": chosen.mib, "rates_mib_per_s": list(_RATES_MIB_PER_S)},
         )
-        contenders = {"dio get": ours, "aria2c, defaults": aria2c, "the sum of the rates": lambda: 1.0}
+        contenders = {"dio get": ours, "aria2c, four mirrors": aria2c, "the sum of the rates": lambda: 1.0}
         comparison.run(contenders, rounds=chosen.rounds)
         return comparison.finish(
-            [Bar("dio get", "the sum of the rates", at_least=0.9), Bar("dio get", "aria2c, defaults", at_least=1.43)]
+            [
+                Bar("dio get", "the sum of the rates", at_least=0.9),
+                Bar("dio get", "aria2c, four mirrors", at_least=1.43),
+            ]
         )
 
 
