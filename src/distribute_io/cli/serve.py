@@ -81,8 +81,22 @@ def serve(
     if print_config:
         sys.stdout.write(render(loaded))
         return
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     raise typer.Exit(asyncio.run(_run(loaded)))
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(_without_address)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def _without_address(record: logging.LogRecord) -> bool:
+    """aiohttp names the peer's address when a request fails before it reaches us; no log of ours holds one."""
+    if record.name == "aiohttp.server":
+        record.msg, record.args = "A request failed.", ()
+    return True
 
 
 def _text(path: Path | None) -> str | None:

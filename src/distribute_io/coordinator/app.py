@@ -135,7 +135,7 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         sessions = build_sessions(config, catalogue=catalogue, books=books, public=public)
         changes = Changes(catalogue, sessions.shapes, sessions.sessions, library)
         await changes.begin()
-        app = web_part.application(sessions, changes, Statistics(catalogue, sessions.state, books))
+        app = web_part.application(sessions, changes, Statistics(catalogue, sessions.state, books, monotonic_us))
         await stack.enter_async_context(_site(app, listener, config))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(books.run(), name="books")
@@ -176,7 +176,13 @@ class _Web:
         self._parts = parts
         self._prober = HttpProber(allow_private=config.allow_private_mirrors or public.is_private)
         self.pages = Pages(
-            catalogue=catalogue, listing=self._listing, library=library, parts=parts, public=public, key=key
+            catalogue=catalogue,
+            listing=self._listing,
+            library=library,
+            parts=parts,
+            public=public,
+            key=key,
+            clock_us=monotonic_us,
         )
 
     def application(self, sessions: SessionSide, changes: Changes, statistics: Statistics) -> web.Application:

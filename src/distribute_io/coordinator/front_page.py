@@ -44,13 +44,20 @@ class FrontPage(Struct, frozen=True, kw_only=True):
     style: str
 
 
-_MARK = (
-    '<svg class="mark" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">'
+_SHAPE = (
     '<path d="M12 12 4.5 5.5M12 12l7.5-6.5M12 12v8.5"/>'
     '<circle cx="12" cy="12" r="3.4" fill="currentColor" stroke="none"/>'
     '<circle cx="4" cy="5" r="2.4" fill="currentColor" stroke="none"/>'
     '<circle cx="20" cy="5" r="2.4" fill="currentColor" stroke="none"/>'
-    '<circle cx="12" cy="21" r="2.4" fill="currentColor" stroke="none"/></svg>'
+    '<circle cx="12" cy="21" r="2.4" fill="currentColor" stroke="none"/>'
+)
+_MARK = (
+    '<svg class="mark" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">'
+    f"{_SHAPE}</svg>"
+)
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#1f5fd0" color="#1f5fd0" '
+    f'stroke-width="2">{_SHAPE}</svg>'
 )
 _ARROW = (
     '<svg class="arrow" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" '

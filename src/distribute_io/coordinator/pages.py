@@ -6,13 +6,14 @@ JavaScript; the front page uses the very tag that it shows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
 
 from distribute_io.coordinator.addresses import PublicAddress
 from distribute_io.coordinator.client_parts import LOADER, ClientParts, part_response
-from distribute_io.coordinator.front_page import FrontFile, FrontPage, render
+from distribute_io.coordinator.front_page import ICON, FrontFile, FrontPage, render
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.errors import RefusedError
@@ -22,6 +23,9 @@ from distribute_io.stores.catalogue import Catalogue
 
 FILES_SHOWN_MAX: Final = 500
 """Files on the front page; whoever has more makes pages of their own."""
+
+FRESH_US: Final = 500_000
+"""How long the same front page is told: it takes some look-ups for each file."""
 
 POLICY: Final = "; ".join(
     (
@@ -51,7 +55,11 @@ class Pages:
         parts: ClientParts,
         public: PublicAddress,
         key: PublicKeyText,
+        clock_us: Callable[[], int],
     ) -> None:
+        """Keep the parts; `clock_us` is monotonic, in microseconds."""
+        self._clock_us = clock_us
+        self._rendered: tuple[int, str] | None = None
         self._catalogue = catalogue
         self._listing = listing
         self._library = library
@@ -61,7 +69,7 @@ class Pages:
 
     def routes(self) -> list[web.RouteDef]:
         """The pages' routes."""
-        return [web.get("/", self._front), web.get("/donate", self._donate)]
+        return [web.get("/", self._front), web.get("/donate", self._donate), web.get("/favicon.ico", self._icon)]
 
     def tag(self) -> str:
         """The script tag for a publisher's own page, or an empty text when the client is not built."""
@@ -75,6 +83,16 @@ class Pages:
         )
 
     async def _front(self, _request: web.Request) -> web.StreamResponse:
+        now_us = self._clock_us()
+        if self._rendered is None or now_us - self._rendered[0] > FRESH_US:
+            self._rendered = (now_us, await self._render())
+        return web.Response(
+            text=self._rendered[1],
+            content_type="text/html",
+            headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"},
+        )
+
+    async def _render(self) -> str:
         page = FrontPage(
             files=await self._files(),
             causes=await self._catalogue.causes(),
@@ -89,11 +107,10 @@ class Pages:
             script_integrity=self._parts.integrity("front.js"),
             style=self._asset("site.css"),
         )
-        return web.Response(
-            text=render(page),
-            content_type="text/html",
-            headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"},
-        )
+        return render(page)
+
+    async def _icon(self, _request: web.Request) -> web.StreamResponse:
+        return web.Response(text=ICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
     def _asset(self, name: str) -> str:
         return self._parts.address(name) if self._parts.get(name) is not None else ""

@@ -10,7 +10,7 @@ bytes delivered to downloaders, from the first second on. Gross offload leaves o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, TypedDict
 
 from msgspec import Struct
@@ -24,6 +24,10 @@ from distribute_io.wire.http import Cause, CauseList
 _NO_FILES: Final = CauseSize(0, 0)
 FILES_TOLD_MAX: Final = 1_000
 """Files in one answer, those with the most bytes first."""
+
+
+FRESH_US: Final = 250_000
+"""How long the same numbers are told."""
 
 
 class Numbers(Struct, frozen=True, kw_only=True):
@@ -98,13 +102,22 @@ def need(totals: Totals, *, donors: int) -> float:
 class Statistics:
     """Reads books, state and catalogue; changes nothing."""
 
-    def __init__(self, catalogue: Catalogue, state: State, books: Books) -> None:
+    def __init__(self, catalogue: Catalogue, state: State, books: Books, clock_us: Callable[[], int]) -> None:
+        """Keep the parts; `clock_us` is monotonic, in microseconds."""
         self._catalogue = catalogue
         self._state = state
         self._books = books
+        self._clock_us = clock_us
+        self._report: tuple[int, Report] | None = None
 
     async def report(self) -> Report:
-        """All numbers."""
+        """All numbers, at most `FRESH_US` old: counting everybody for each of a thousand who look would be a burden."""
+        now_us = self._clock_us()
+        if self._report is None or now_us - self._report[0] > FRESH_US:
+            self._report = (now_us, await self._count())
+        return self._report[1]
+
+    async def _count(self) -> Report:
         census = await self._state.census()
         sums = self._books.sums()
         by_cause: dict[CauseId, Totals] = defaultdict(lambda: NOTHING)
