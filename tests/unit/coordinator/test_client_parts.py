@@ -1,0 +1,111 @@
+"""The built client as it is served: immutable by hash, filled in, compressed once."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from distribute_io.coordinator.client_parts import ClientParts
+from distribute_io.coordinator.front_page import FrontFile, FrontPage, render
+from distribute_io.coordinator.middleware import add_headers
+from distribute_io.coordinator.problems import problems
+from distribute_io.ids import CauseId
+from distribute_io.stores.catalogue import CauseRecord
+
+HASH = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> ClientParts:
+    (tmp_path / "distribute.js").write_text("loader();" * 50)
+    (tmp_path / "donate.html").write_text('<link href="/v/{{HASH}}/donate.css" integrity="{{donate.css}}">{{other}}')
+    (tmp_path / "notes.txt").write_text("not a part")
+    build = {"hash": HASH, "integrity": {"distribute.js": "sha384-A", "donate.css": "sha384-B"}}
+    (tmp_path / "build.json").write_text(json.dumps(build))
+    return ClientParts.load(tmp_path)
+
+
+def test_a_client_that_is_not_built_has_no_parts(tmp_path: Path) -> None:
+    empty = ClientParts.load(tmp_path)
+    assert not empty.is_built
+    assert empty.get("distribute.js") is None
+
+
+def test_pages_are_filled_in_with_this_build(parts: ClientParts) -> None:
+    assert parts.is_built
+    assert parts.get("notes.txt") is None
+    page = parts.get("donate.html")
+    assert page is not None
+    assert page.body == f'<link href="/v/{HASH}/donate.css" integrity="sha384-B">'.encode()
+
+
+def test_a_part_is_immutable_under_its_hash_and_revalidated_elsewhere(parts: ClientParts) -> None:
+    async def scene() -> None:
+        app = web.Application(middlewares=[problems])
+        app.on_response_prepare.append(add_headers)
+        app.add_routes(parts.routes())
+        async with TestClient(TestServer(app), auto_decompress=False) as client:
+            for path, cache in (
+                (f"/v/{HASH}/distribute.js", "public, max-age=31536000, immutable"),
+                ("/v/latest/distribute.js", "public, no-cache"),
+                ("/distribute.js", "public, max-age=300"),
+            ):
+                response = await client.get(path, headers={"Accept-Encoding": "gzip"})
+                assert response.headers["Cache-Control"] == cache
+                assert response.headers["Access-Control-Allow-Origin"] == "*"
+                assert response.content_type == "text/javascript"
+                assert gzip.decompress(await response.read()) == b"loader();" * 50
+                plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+                assert await plain.read() == b"loader();" * 50
+            for path in ("/v/0/distribute.js", f"/v/{HASH}/none.js", f"/v/{HASH}/build.json"):
+                response = await client.get(path)
+                assert (response.status, json.loads(await response.read())["code"]) == (404, "unknown_route")
+
+    asyncio.run(scene())
+
+
+def page(*files: FrontFile, secure: bool = True) -> str:
+    return render(
+        FrontPage(
+            files=files,
+            causes=(CauseRecord(cause=CauseId("main"), title="<b>Bold</b>", text='"quoted"'),),
+            waiting=1,
+            key="ed25519:KEY",
+            tag='<script src="x"></script>',
+            public_url="http://localhost:1",
+            is_secure=secure,
+            loader="/v/h/distribute.js",
+            loader_integrity="sha384-A",
+            script="",
+            script_integrity="",
+            style="",
+        )
+    )
+
+
+def test_the_front_page_escapes_all_that_others_wrote() -> None:
+    html = page(FrontFile('a"><script>alert(1)</script>.iso', "/files/a%22", "f" * 64, 5, "main"))
+    assert "<script>alert" not in html
+    assert "<b>Bold" not in html
+    assert "&lt;script src=&quot;x&quot;&gt;" in html
+
+
+def test_the_front_page_links_work_without_a_script() -> None:
+    html = page(
+        FrontFile("12.5/b.iso", "/files/12.5/b.iso", "f" * 64, 5, "main"),
+        FrontFile("a.iso", "/files/a.iso", "", 5, ""),
+        FrontFile("c.iso", "", "e" * 64, 5, "main"),
+    )
+    assert '<a class="download row" data-distribute="' + "f" * 64 + '" href="/files/12.5/b.iso">' in html
+    assert '<a class="row" href="/files/a.iso">' in html
+    assert html.index("a.iso") < html.index("12.5/")  # what lies at the top comes first
+    assert "still being hashed" in html
+    assert "plain http" not in html
+    assert "plain http" in page(secure=False)
+    assert "nothing here yet" in page()
