@@ -20,6 +20,7 @@ from distribute_io.download.existing import is_there_already
 from distribute_io.download.fetch import FetchOptions, FetchResult, Peers, fetch
 from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
 from distribute_io.download.rate_limit import RateLimit
+from distribute_io.download.version_memory import VersionMemory, default_path
 from distribute_io.errors import DistributeError, UsageError
 from distribute_io.manifest.keys import parse_public_key
 from distribute_io.transport.dial import HttpPolicy
@@ -112,6 +113,7 @@ def _get_one(
     as_json: bool,
 ) -> None:
     plan = make_plan(typed, options, policy=policy, warn=_warn)
+    VersionMemory(default_path(), warn=_warn).check(plan.verified)
     # A manifest's name may have folders; what arrives is one file, under its last part.
     target = file or folder / Path(plan.manifest.name).name
     if target.exists():
