@@ -280,7 +280,9 @@ export class Ledger {
   }
 
   #isFetched(start: number, end: number): boolean {
-    for (const request of this.requests.values()) if (request.position < end && start < request.end) return true;
+    for (const request of this.requests.values()) {
+      if (Math.max(request.position, start) < Math.min(request.end, end)) return true;
+    }
     return false;
   }
 

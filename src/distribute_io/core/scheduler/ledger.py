@@ -204,7 +204,7 @@ class Ledger:
             if low < end and start < high:
                 freed.remove(low, high)
                 if index not in self.partials and not any(
-                    request.position < high and low < request.end for request in self.requests.values()
+                    max(request.position, low) < min(request.end, high) for request in self.requests.values()
                 ):
                     self.solo_open.add(index)
         for low, high in freed:

@@ -154,9 +154,10 @@ class RandomDownload:
                 if index not in self._complete():
                     self.tell(m.SegmentRejected(segment_index=index))
             case 16:
+                self._open.pop(move.whom, None)
                 self.tell(m.RequestFinished(request_id=move.whom))
             case 17:
-                self.tell(m.BytesReceived(request_id=move.whom, received_bytes=move.amount))
+                self.tell(m.BytesReceived(request_id=1_000 + move.whom, received_bytes=move.amount))
             case 18 | 19 | 20:
                 for index in self._complete()[:1]:
                     self._judge(index, right=move.amount % 3 > 0, wrong=whom if move.amount % 2 else None)
@@ -199,7 +200,8 @@ class RandomDownload:
         request.received += self._fill(before, min(before + amount, request.end))
         ended = request.start + request.received == request.end
         self.tell(m.BytesReceived(request_id=request_id, received_bytes=request.received))
-        if ended and self._open.pop(request_id, None) is not None:
+        late = amount % 4 == 1  # the end of a request may be told after its segments' verdicts
+        if ended and not late and self._open.pop(request_id, None) is not None:
             self.tell(m.RequestFinished(request_id=request_id))
 
     def _is_open(self, request_id: int) -> bool:
