@@ -254,3 +254,46 @@ def test_what_another_process_changes_is_noticed(tmp_path: Path) -> None:
         assert {cause["cause"] for cause in (await served.json("/api/v1/causes"))["causes"]} == {"main", "new"}
 
     play(tmp_path, scene)
+
+
+def test_links_of_the_embedded_mirror_resolve_by_every_name_of_ours(tmp_path: Path) -> None:
+    write(tmp_path, "a.bin", b"same content")
+    write(tmp_path, "sub/b é.bin", b"same content")
+    write(tmp_path, "other.bin", b"other content")
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("a.bin")
+        port = served.url.rsplit(":", 1)[1]
+        for link, name in (
+            (f"{served.url}/files/a.bin", "a.bin"),
+            (f"{served.url}/files/a.bin?id={file_id}#top", "a.bin"),
+            (f"{served.url}/files/sub/b%20%C3%A9.bin", "sub/b é.bin"),
+            (f"{served.url}/files/sub/b é.bin".replace(" ", "%20"), "sub/b é.bin"),
+        ):
+            entry = await served.json("/api/v1/resolve", params={"url": link})
+            assert (entry["file_id"], entry["name"]) == (file_id, name), link
+        spelled = {"url": f"http://localhost:{port}/files/a.bin"}
+        host = {"Host": f"localhost:{port}"}
+        assert (await served.json("/api/v1/resolve", params=spelled, headers=host))["file_id"] == file_id
+        for unknown in ("/files/none.bin", f"/files/other.bin?id={file_id}", "/elsewhere/a.bin"):
+            answer = await served.json("/api/v1/resolve", params={"url": served.url + unknown})
+            assert answer["code"] == "unknown_link", unknown
+
+    play(tmp_path, scene)
+
+
+def test_the_pages_are_served_under_a_strict_policy(tmp_path: Path) -> None:
+    write(tmp_path, "a.bin", b"content")
+
+    async def scene(served: Served) -> None:
+        response, body = await served.get("/")
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe-inline" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert b'href="/files/a.bin"' in body
+        assert served.started.key.encode() in body
+        icon, _body = await served.get("/favicon.ico")
+        assert icon.content_type == "image/svg+xml"
+
+    play(tmp_path, scene)

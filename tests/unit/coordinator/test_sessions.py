@@ -418,3 +418,71 @@ def test_the_end_of_the_coordinator_is_told(tmp_path: Path) -> None:
             await socket.close()
 
     asyncio.run(run())
+
+
+def test_what_is_no_longer_wanted_is_not_offered(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as downloader, Peer.connect(served) as donor:
+            offers = [{"offer_id": "a", "sdp": "v=0"}]
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1, offers=offers)
+            await downloader.hear("unmatched")
+            await downloader.send("unwant", file_id=file_id)
+            await downloader.send("ping")
+            await downloader.hear("pong")
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            # One match only, and the offer of the first want is void.
+            assert (await downloader.hear("match"))["make_offer"]
+
+    play(tmp_path, scene)
+
+
+def test_two_restricted_ends_are_not_introduced(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served, nat="restricted") as downloader:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await donor.send("nat", nat="restricted")
+            await donor.send("ping")
+            await donor.hear("pong")
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            assert (await downloader.hear("unmatched"))["code"] == "no_donor"
+            await downloader.send("nat", nat="unrestricted")
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            await downloader.hear("match")
+
+    play(tmp_path, scene)
+
+
+def test_a_session_wants_a_bounded_number_of_files(tmp_path: Path) -> None:
+    for number in range(limits.WANTS_PER_SESSION_MAX + 1):
+        write(tmp_path, f"{number}.txt", str(number).encode())
+
+    async def scene(served: Served) -> None:
+        known = (await served.json("/api/v1/files"))["files"]
+        async with Peer.connect(served) as downloader:
+            for file in known[:-1]:
+                await downloader.send("want", file_id=file["file_id"], missing=[0, 1], peers_max=1)
+                await downloader.hear("unmatched")
+            await downloader.send("want", file_id=known[-1]["file_id"], missing=[0, 1], peers_max=1)
+            error = json.loads(await downloader.socket.receive_str())
+            assert (error["code"], error["fatal"], error["file_id"]) == ("full", False, known[-1]["file_id"])
+
+    play(tmp_path, scene)
+
+
+def test_figures_of_an_unknown_file_are_refused_and_the_session_goes_on(tmp_path: Path) -> None:
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as downloader:
+            await downloader.send("usage", file_id="0" * 64, mirror_bytes=1, donor_bytes=0)
+            error = json.loads(await downloader.socket.receive_str())
+            assert (error["code"], error["fatal"]) == ("unknown_file", False)
+            await downloader.send("ping")
+            await downloader.hear("pong")
+
+    play(tmp_path, scene)
