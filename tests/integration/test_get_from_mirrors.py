@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.harness.mirrors import Mirror, start_mirror
@@ -192,6 +194,18 @@ def test_right_file_that_is_there_is_taken_and_another_is_never_overwritten(stag
 def test_small_and_empty_files(stage: Stage, tmp_path: Path, size_bytes: int) -> None:
     published = publish(tmp_path / "www", size_bytes=size_bytes)
     mirror = start_mirror(stage, published.path.parent)
+    get(stage, published, [mirror.link("file.bin")])
+
+
+def test_older_version_under_a_pinned_key_is_refused(stage: Stage, published: Published) -> None:
+    mirror = start_mirror(stage, published.path.parent)
+    get(stage, published, [mirror.link("file.bin")])
+    (stage.folder / "out.bin").unlink()
+    older = msgspec.structs.replace(published.manifest, version=published.manifest.version - 1)
+    process = start_get(stage, dataclasses.replace(published, manifest=older), [mirror.link("file.bin")])
+    assert process.wait(timeout_s=30) == 3
+    assert "[manifest_rollback]" in process.stderr()
+    assert not (stage.folder / "out.bin").exists()
     get(stage, published, [mirror.link("file.bin")])
 
 
