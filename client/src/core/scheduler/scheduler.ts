@@ -78,12 +78,12 @@ export class Scheduler implements DownloadScheduler {
     if (this.#ledger.isHeldUp()) this.#clocks.heldUp(nowUs);
     this.#actions = [];
     const changed = this.#take(event, nowUs);
-    if (!this.#paused) {
+    if (this.#ledger.missing.isEmpty) this.#end({ type: "Complete" }, nowUs);
+    else if (!this.#paused) {
       const due = this.#runClocks(nowUs);
       if (changed || due || this.#clocks.reviewIsDue(nowUs)) this.#plan(nowUs);
       this.#giveUpIfDue(nowUs);
     }
-    if (this.#ledger.missing.isEmpty) this.#end({ type: "Complete" }, nowUs);
     return this.#actions;
   }
 
@@ -224,7 +224,6 @@ export class Scheduler implements DownloadScheduler {
     const { source } = request;
     this.#close(request, nowUs);
     for (const other of source.requests) this.#cancel(other, nowUs);
-    if (!source.usable) return;
     source.leave("excluded", event.reason);
     this.#actions.push({ type: "ExcludeSource", sourceId: source.sourceId, reason: event.reason });
   }
@@ -311,7 +310,6 @@ export class Scheduler implements DownloadScheduler {
   }
 
   #end(last: Complete | Fail, nowUs: number): void {
-    if (this.#over) return;
     for (const request of [...this.#ledger.requests.values()]) this.#cancel(request, nowUs);
     this.#over = true;
     this.#actions.push(last);

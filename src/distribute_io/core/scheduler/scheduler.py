@@ -65,14 +65,14 @@ class Scheduler:
         if self._ledger.is_held_up():
             self._clocks.held_up(now_us)
         self._actions = []
-        plan = self._take(event, now_us)
-        if not self._paused:
-            plan = self._run_clocks(now_us) or plan or self._clocks.review_is_due(now_us)
-            if plan:
-                self._plan(now_us)
-            self._give_up_if_due(now_us)
+        changed = self._take(event, now_us)
         if not self._ledger.missing:
             self._end(m.Complete(), now_us)
+        elif not self._paused:
+            due = self._run_clocks(now_us)
+            if changed or due or self._clocks.review_is_due(now_us):
+                self._plan(now_us)
+            self._give_up_if_due(now_us)
         return tuple(self._actions)
 
     def next_deadline_us(self) -> int | None:
@@ -207,9 +207,8 @@ class Scheduler:
         self._close(request, now_us)
         for other in list(source.requests):
             self._cancel(other, now_us)
-        if source.usable:
-            source.leave("excluded", event.reason)
-            self._actions.append(m.ExcludeSource(source_id=source.source_id, reason=event.reason))
+        source.leave("excluded", event.reason)
+        self._actions.append(m.ExcludeSource(source_id=source.source_id, reason=event.reason))
 
     def _fail_request(self, request: Request, reason: str, now_us: int, retry_after_us: int | None) -> None:
         if request.position - request.start >= self._config.segment_size_bytes:
@@ -298,8 +297,6 @@ class Scheduler:
             self._end(m.Fail(reason="availability", code="no_progress"), now_us)
 
     def _end(self, last: m.Complete | m.Fail, now_us: int) -> None:
-        if self._over:
-            return
         for request in list(self._ledger.requests.values()):
             self._cancel(request, now_us)
         self._over = True

@@ -72,6 +72,12 @@ def test_a_steal_that_saves_little_is_left() -> None:
     assert choose(stage.outlook(), stage.source(rate=RATE)) is None
 
 
+def test_a_thief_that_would_get_nothing_done_takes_nothing() -> None:
+    stage = Stage(1)
+    stage.request(stage.source(rate=9 * SEGMENT), 0, SEGMENT)
+    assert choose(stage.outlook(), stage.source(rate=1)) is None
+
+
 def test_the_end_of_a_request_that_comes_at_once_is_left() -> None:
     stage = Stage(1)
     stage.request(stage.source(rate=RATE), 0, SEGMENT, received=SEGMENT - BLOCK)

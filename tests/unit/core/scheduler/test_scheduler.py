@@ -306,6 +306,14 @@ def test_without_any_source_the_download_fails_soon() -> None:
     assert play.wait(5 * SECOND) == (m.Fail(reason="availability", code="no_sources"),)
 
 
+def test_completion_counts_though_time_is_up() -> None:
+    play = Play(1)
+    play.add(A)
+    play.receive(1, SEGMENT)
+    play.tell(m.SourceRemoved(source_id=A))
+    assert play.tell(m.SegmentVerified(segment_index=0), after_us=6 * SECOND) == (m.Complete(),)
+
+
 def test_a_silent_world_is_given_up_after_a_minute() -> None:
     play = Play(4)
     play.tell(m.SourceAdded(source_id=A, kind="peer", holdings=((0, 1),)))
