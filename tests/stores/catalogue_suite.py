@@ -102,7 +102,6 @@ class CatalogueSuite(ABC):
             assert await catalogue.manifests(manifest.file_id) == (manifest,)
             assert await catalogue.manifest(manifest.payload_sha256) == manifest
             assert await catalogue.segment_list(manifest.segments_sha256) == b"list"
-            assert await catalogue.name_owner(CAUSE, "a.iso") == KEY_A
             assert await catalogue.newest_version(CAUSE, "a.iso") == 1
 
         self.run(tmp_path, write)
@@ -125,7 +124,6 @@ class CatalogueSuite(ABC):
             assert await catalogue.mirrors(nothing) == ()
             assert await catalogue.file_of_link("https://nowhere.example/") is None
             assert await catalogue.token_by_hash(digest("nothing")) is None
-            assert await catalogue.name_owner(CAUSE, "nothing") is None
             assert await catalogue.newest_version(CAUSE, "nothing") == 0
             assert not await catalogue.drop_manifest(digest("nothing"), actor="cli", at_s=NOW_S)
             assert not await catalogue.remove_mirror(nothing, "https://nowhere.example/", actor="cli", at_s=NOW_S)

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from distribute_io.errors import DistributeError, RefusedError, SourceError
+from distribute_io.errors import DistributeError, RefusedError
 from distribute_io.wire.http import Problem
 
 log = logging.getLogger(__name__)
@@ -85,10 +85,7 @@ def answer(error: DistributeError) -> web.Response:
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="distribute.io"'
     if status in (429, 503):
-        wait_s = RETRY_AFTER_S
-        if isinstance(error, SourceError) and error.retry_after_us:
-            wait_s = -(-error.retry_after_us // 1_000_000)
-        response.headers["Retry-After"] = str(wait_s)
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
 

@@ -183,9 +183,6 @@ class Catalogue(Protocol):
     async def newest_version(self, cause: CauseId, name: str) -> int:
         """The highest version ever published under a name, replaced and withdrawn ones too; 0 when there is none."""
 
-    async def name_owner(self, cause: CauseId, name: str) -> PublicKeyText | None:
-        """The key that a name belongs to."""
-
     async def segment_list(self, segments_sha256: str) -> bytes | None:
         """A segment list by its digest."""
 

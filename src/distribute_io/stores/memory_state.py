@@ -174,9 +174,6 @@ class MemoryState:
         if not mine:
             self._wants_of.pop(session_id, None)
 
-    async def want(self, session_id: SessionId, file_id: FileId) -> Want | None:
-        return self._wants.get(file_id, {}).get(session_id)
-
     async def wants(self, file_id: FileId) -> tuple[Want, ...]:
         return tuple(sorted(self._wants.get(file_id, {}).values(), key=lambda want: (want.since_us, want.session_id)))
 

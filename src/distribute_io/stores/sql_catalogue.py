@@ -17,7 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from distribute_io.errors import DistributeError, StoreError
-from distribute_io.ids import CauseId, FileId, PublicKeyText
+from distribute_io.ids import CauseId, FileId
 from distribute_io.stores import catalogue_writes as writes
 from distribute_io.stores import sql_rows as rows
 from distribute_io.stores import sql_schema as schema
@@ -135,11 +135,6 @@ class SqlCatalogue:
         table = schema.name
         found = await self._rows(sa.select(table.c.newest_version).where(table.c.cause == cause, table.c.name == name))
         return int(found[0].newest_version) if found else 0
-
-    async def name_owner(self, cause: CauseId, name: str) -> PublicKeyText | None:
-        table = schema.name
-        found = await self._rows(sa.select(table.c.key).where(table.c.cause == cause, table.c.name == name))
-        return PublicKeyText(found[0].key) if found else None
 
     async def segment_list(self, segments_sha256: str) -> bytes | None:
         table = schema.segment_list

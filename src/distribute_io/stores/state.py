@@ -168,9 +168,6 @@ class State(Protocol):
     async def drop_want(self, session_id: SessionId, file_id: FileId) -> None:
         """Forget a want."""
 
-    async def want(self, session_id: SessionId, file_id: FileId) -> Want | None:
-        """A session's want of a file."""
-
     async def wants(self, file_id: FileId) -> tuple[Want, ...]:
         """Who wants more donors of a file, longest waiting first."""
 
