@@ -21,12 +21,29 @@ export interface KnownFile {
   readonly mirrors: readonly string[];
 }
 
+/** Where a donor looks files up. */
+export interface FileCatalogue {
+  /** A file that was looked up and is still kept. */
+  known(fileId: string): KnownFile | undefined;
+  /** Name of a file that was looked up; undefined otherwise. */
+  name(fileId: string): string | undefined;
+  /**
+   * Looks a file up.
+   *
+   * @throws DistributeError when it is not known, or what is said of it does not hold.
+   */
+  look(fileId: string, signal: AbortSignal): Promise<KnownFile>;
+  /** Forgets a file: it was withdrawn, or its mirrors have to be asked for again. */
+  forget(fileId: string): void;
+}
+
 const FILES_KEPT = 8;
 
 /** Names are short: kept for all files that are held. */
 const NAMES_KEPT = 1_024;
 
-export class DonorCatalogue {
+/** A coordinator's catalogue, by its HTTP interface. */
+export class DonorCatalogue implements FileCatalogue {
   readonly #coordinatorUrl: string;
   readonly #pageUrl: string;
   readonly #files = new Map<string, KnownFile>();
@@ -38,21 +55,14 @@ export class DonorCatalogue {
     this.#pageUrl = pageUrl;
   }
 
-  /** A file that was looked up and is still kept. */
   known(fileId: string): KnownFile | undefined {
     return this.#files.get(fileId);
   }
 
-  /** Name of a file that was looked up; undefined otherwise. */
   name(fileId: string): string | undefined {
     return this.#names.get(fileId);
   }
 
-  /**
-   * Looks a file up.
-   *
-   * @throws DistributeError when the coordinator does not know it, or what it says does not hold.
-   */
   async look(fileId: string, signal: AbortSignal): Promise<KnownFile> {
     const kept = this.#files.get(fileId);
     if (kept !== undefined) return kept;
@@ -73,7 +83,6 @@ export class DonorCatalogue {
     return file;
   }
 
-  /** Forgets a file: it was withdrawn, or its mirrors have to be asked for again. */
   forget(fileId: string): void {
     this.#files.delete(fileId);
   }

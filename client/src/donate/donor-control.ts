@@ -29,8 +29,7 @@ export interface DonorPlace {
 }
 
 /** What tabs of one site say to each other. */
-type Told =
-  { readonly type: "status"; readonly status: DonorStatus } | { readonly type: "off" } | { readonly type: "stop" };
+type Told = { readonly type: "status"; readonly status: DonorStatus } | { readonly type: "stop" };
 
 const LOCK = "distribute-io-donor";
 
@@ -68,7 +67,7 @@ export class DonorControl {
     if (this.#state.is !== "off" && this.#state.is !== "failed" && this.#state.is !== "elsewhere") return;
     this.#set({ is: "starting" });
     if (!(await this.#lock())) {
-      this.#set({ is: "elsewhere", status: null });
+      this.#setElsewhere(null);
       return;
     }
     try {
@@ -125,8 +124,7 @@ export class DonorControl {
     if (told.type === "stop") {
       if (this.#state.is === "running") void this.stop(false);
     } else if (this.#release === undefined) {
-      if (told.type === "status") this.#set({ is: "elsewhere", status: told.status });
-      else if (this.#state.is === "elsewhere") this.#set({ is: "off" });
+      this.#setElsewhere(told.status);
     }
   }
 
@@ -158,8 +156,19 @@ export class DonorControl {
     this.#worker = undefined;
     this.#release?.();
     this.#release = undefined;
-    this.#tabs.postMessage({ type: "off" } satisfies Told);
     this.#set(state);
+  }
+
+  #setElsewhere(status: DonorStatus | null): void {
+    const news = this.#state.is !== "elsewhere";
+    this.#set({ is: "elsewhere", status });
+    if (news) void this.#awaitLock();
+  }
+
+  /** Waits until no other tab donates any more, also because it was closed or crashed, and gives the lock back. */
+  async #awaitLock(): Promise<void> {
+    await navigator.locks.request(LOCK, () => undefined);
+    if (this.#state.is === "elsewhere") this.#set({ is: "off" });
   }
 
   #set(state: DonorState): void {

@@ -8,6 +8,7 @@ import { systemClock } from "../transport/clock.ts";
 import { webCryptoHmac } from "../transport/hmac.ts";
 import { browserSessionWorld } from "../transport/session-client.ts";
 import { StoreError } from "../wire/errors.ts";
+import { DonorCatalogue } from "./catalogue.ts";
 import { Donor, type DonorWorld } from "./donor.ts";
 import type { DonorStart, FromDonor, ToDonor } from "./messages.ts";
 
@@ -29,7 +30,7 @@ async function root(): Promise<StoreFolder> {
   }
 }
 
-async function world(): Promise<DonorWorld> {
+async function world(coordinatorUrl: string): Promise<DonorWorld> {
   return {
     clock: systemClock(),
     hmac: webCryptoHmac,
@@ -41,7 +42,8 @@ async function world(): Promise<DonorWorld> {
       const now = new Date();
       return Math.floor((now.getTime() - now.getTimezoneOffset() * MINUTE_MS) / DAY_MS);
     },
-    pageUrl: worker.location.href.replace(/^blob:/, ""),
+    // A blob's address has that of its page in it.
+    catalogue: new DonorCatalogue(coordinatorUrl, worker.location.href.replace(/^blob:/, "")),
   };
 }
 
@@ -51,7 +53,7 @@ let last: Promise<void> = Promise.resolve();
 
 async function start(message: DonorStart, rtc: MessagePort): Promise<void> {
   await donor?.stop(false);
-  donor = await Donor.start(message, rtc, await world(), (status) => {
+  donor = await Donor.start(message, rtc, await world(message.coordinatorUrl), (status) => {
     report({ type: "status", status });
   });
 }

@@ -28,7 +28,7 @@ import {
   type ErrorCode,
   type FileRuns,
 } from "../wire/messages.ts";
-import { DonorCatalogue } from "./catalogue.ts";
+import type { FileCatalogue } from "./catalogue.ts";
 import { Filler } from "./filler.ts";
 import type { DonorSettings, DonorStart, DonorStatus, HeldFile } from "./messages.ts";
 import { Serving, takersFor } from "./serving.ts";
@@ -41,7 +41,7 @@ export interface DonorWorld extends LinkWorld {
   readonly sha256: Sha256;
   /** Days since 1 January 1970 in the visitor's own time zone. */
   readonly today: () => number;
-  readonly pageUrl: string;
+  readonly catalogue: FileCatalogue;
 }
 
 const TELL_US = 1_000_000;
@@ -56,7 +56,7 @@ const INDEX_SHARE = 262_144 / RECORD_BYTES;
 export class Donor {
   readonly #world: DonorWorld;
   readonly #store: SegmentStore;
-  readonly #catalogue: DonorCatalogue;
+  readonly #catalogue: FileCatalogue;
   readonly #session: SessionClient;
   readonly #rtc: RtcClient;
   readonly #serving: Serving;
@@ -110,7 +110,7 @@ export class Donor {
     this.#report = report;
     this.#totals = store.totals;
     this.#rate = new RateMeter(world.clock.nowUs());
-    this.#catalogue = new DonorCatalogue(start.coordinatorUrl, world.pageUrl);
+    this.#catalogue = world.catalogue;
     this.#rtc = new RtcClient(rtc);
     const say = (message: ClientMessage) => this.#session.send(message);
     this.#serving = new Serving(store, this.#rtc, world, start.settings.upBytesPerS, say, {

@@ -20,7 +20,7 @@ import type { Clock } from "../transport/clock.ts";
 import { fetchRange, type Fetch, type RangeSink } from "../transport/http-source.ts";
 import { codeOf, IntegrityError, SourceError, StoreError } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/messages.ts";
-import type { DonorCatalogue, KnownFile } from "./catalogue.ts";
+import type { FileCatalogue, KnownFile } from "./catalogue.ts";
 
 /** Highest rate of filling: 16 MB are there in a few seconds, and no home line is full. */
 export const FILL_BYTES_PER_S = 4 * 1024 * 1024;
@@ -59,7 +59,7 @@ interface Setback {
 
 export class Filler {
   readonly #store: SegmentStore;
-  readonly #catalogue: DonorCatalogue;
+  readonly #catalogue: FileCatalogue;
   readonly #world: FillerWorld;
   readonly #events: FillerEvents;
   readonly #bucket: TokenBucket;
@@ -69,7 +69,7 @@ export class Filler {
   #wake: (() => void) | undefined;
   #stop = new AbortController();
 
-  constructor(store: SegmentStore, catalogue: DonorCatalogue, world: FillerWorld, events: FillerEvents) {
+  constructor(store: SegmentStore, catalogue: FileCatalogue, world: FillerWorld, events: FillerEvents) {
     this.#store = store;
     this.#catalogue = catalogue;
     this.#world = world;

@@ -106,7 +106,10 @@ async function run(scriptUrl: string): Promise<void> {
     (state) => {
       const words = last === "stopping" && state.is === "off" ? (erasing ? TEXT.erased : TEXT.stopped) : undefined;
       last = state.is;
-      if (state.is === "stopping") erasing = state.erasing;
+      if (state.is === "stopping") {
+        erasing = state.erasing;
+        on = false; // another tab may have said so
+      }
       if (state.is === "running") stored = true;
       else if (words === TEXT.erased) stored = false;
       view.show(state, stored, words);

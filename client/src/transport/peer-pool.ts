@@ -39,6 +39,8 @@ export interface PeerJob extends PeerFile {
   readonly fileId: string;
   /** What is still missing. */
   readonly missing: () => Runs;
+  /** Number of the next donor, from 1: no two donors of a download have the same, in however many pools. */
+  readonly nextNumber: () => number;
 }
 
 export interface PeerPoolEvents {
@@ -83,7 +85,6 @@ export class PeerPool {
   readonly #settling: Deadline;
   #welcome = false;
   #lastId = 0;
-  #named = 0;
   /** Introductions that the last want asked for and that have not come. */
   #asked = 0;
   #wantedUs = -WANT_AGAIN_US;
@@ -360,8 +361,7 @@ export class PeerPool {
     if (peer.state === "pending") {
       peer.connect?.set(undefined);
       peer.state = "ready";
-      this.#named += 1;
-      peer.sourceId = `donor ${this.#named}`;
+      peer.sourceId = `donor ${this.#job.nextNumber()}`;
       if (peer.match !== undefined) {
         this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "open" });
       }

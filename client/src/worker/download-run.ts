@@ -57,6 +57,8 @@ export class DownloadRun {
   readonly #peers: PeerSession | undefined;
   readonly #stopProgress: () => void;
   #storedBytes = 0;
+  /** Donors that came, ever: "mirrors only" and back again does not number anew. */
+  #donors = 0;
   #over = false;
 
   /**
@@ -117,7 +119,13 @@ export class DownloadRun {
     if (job.sessionUrl !== null) {
       this.#peers = new PeerSession(
         job.sessionUrl,
-        { fileId: job.fileId, layout, segmentList: job.segmentList, missing: () => missingRuns(this.#stored) },
+        {
+          fileId: job.fileId,
+          layout,
+          segmentList: job.segmentList,
+          missing: () => missingRuns(this.#stored),
+          nextNumber: () => (this.#donors += 1),
+        },
         environment.clock,
         {
           sourceAdded: (sourceId, source, holdings) => {

@@ -72,13 +72,14 @@ class Scene {
   readonly removed: [string, ErrorCode][] = [];
   readonly pool: PeerPool;
   missing: Runs = [[0, layout.count]];
+  numbered = 0;
 
   constructor() {
     const say = this.coordinator.join("downloader", (message) => {
       this.pool.onMessage(message);
     });
     this.pool = new PeerPool(
-      { fileId: FILE, layout, segmentList, missing: () => this.missing },
+      { fileId: FILE, layout, segmentList, missing: () => this.missing, nextNumber: () => (this.numbered += 1) },
       new RtcClient(this.window),
       { clock: this.clock, hmac },
       say,
