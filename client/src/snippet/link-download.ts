@@ -111,7 +111,8 @@ export class LinkDownload {
   #end(error: DistributeError): void {
     const { code, message } = error;
     const detail = { file: this.#file, progress: this.#progress, code, message };
-    if (isIntegrityFailure(error)) {
+    // A pin that is no key counts as one that does not fit: whoever misspells it must hear of it, not lose the check.
+    if (isIntegrityFailure(error) || error.code === "bad_argument") {
       const plainLink = this.#link.cloneNode(false) as HTMLAnchorElement; // a clone has the type of its original
       this.#card?.failed(message, code, plainLink);
       announce(this.#link, "error", detail);
