@@ -1,0 +1,344 @@
+/** A whole donor: real session, store, filling and serving, over a disk, mirrors and a coordinator in memory. */
+import assert from "node:assert/strict";
+import { createHash, createHmac } from "node:crypto";
+import { test } from "node:test";
+import { Donor } from "../../src/donate/donor.ts";
+import type { DonorSettings, DonorStatus } from "../../src/donate/messages.ts";
+import { STORE_FOLDER } from "../../src/storage/segment-store.ts";
+import type { SessionSocket } from "../../src/transport/session-client.ts";
+import type { ClientMessage, CoordinatorMessage } from "../../src/wire/messages.ts";
+import { FakeFolder } from "../storage/fake-folder.ts";
+import { FakeClock } from "../transport/fake-clock.ts";
+import { WELCOME } from "../transport/fake-coordinator.ts";
+import { FakeNetwork } from "../transport/fake-rtc.ts";
+import { FakeCatalogue, FakeMirrors, makeFile, SEGMENT_BYTES, type MadeFile } from "./fake-mirror.ts";
+
+const SETTINGS: DonorSettings = { storageBytes: 16_000_000, upBytesPerS: 1_000_000, causes: ["main"] };
+
+/** A coordinator's end of a session: keeps what was said, says what it is told to. */
+class FakeSession implements SessionSocket {
+  readonly bufferedAmount = 0;
+  readonly said: ClientMessage[] = [];
+  readonly #listeners: { type: string; listener: (event: { data: unknown }) => void; signal?: AbortSignal }[] = [];
+
+  addEventListener(
+    type: string,
+    listener: (event: { data: unknown }) => void,
+    options: { signal?: AbortSignal } = {},
+  ): void {
+    this.#listeners.push({ type, listener, ...options });
+  }
+
+  send(text: string): void {
+    this.said.push(JSON.parse(text) as ClientMessage); // as: what a client writes is one
+  }
+
+  close(): void {
+    return;
+  }
+
+  dispatch(type: string, data?: unknown): void {
+    for (const { listener, signal } of this.#listeners.filter((other) => other.type === type)) {
+      if (signal?.aborted !== true) listener({ data });
+    }
+  }
+
+  tell(message: CoordinatorMessage): void {
+    this.dispatch("message", JSON.stringify(message));
+  }
+
+  of<Type extends ClientMessage["type"]>(type: Type): Extract<ClientMessage, { type: Type }>[] {
+    const is = (message: ClientMessage): message is Extract<ClientMessage, { type: Type }> => message.type === type;
+    return this.said.filter(is);
+  }
+}
+
+class Scene {
+  readonly clock = new FakeClock();
+  readonly root: FakeFolder;
+  readonly mirrors: FakeMirrors;
+  readonly files: readonly MadeFile[];
+  readonly sessions: FakeSession[] = [];
+  readonly statuses: DonorStatus[] = [];
+  #assignment = 0;
+  readonly #donor: Promise<Donor>;
+
+  constructor(files: readonly MadeFile[], settings: DonorSettings = SETTINGS, root = new FakeFolder()) {
+    this.files = files;
+    this.root = root;
+    this.mirrors = new FakeMirrors(...files);
+    const start = { coordinatorUrl: "https://c.example", sessionUrl: "wss://c.example/ws", settings };
+    this.#donor = Donor.start(
+      start,
+      new FakeNetwork().window(),
+      {
+        clock: this.clock,
+        hmac: (key, message) => Promise.resolve(new Uint8Array(createHmac("sha256", key).update(message).digest())),
+        session: {
+          connect: () => {
+            const session = new FakeSession();
+            this.sessions.push(session);
+            return session;
+          },
+          nowMs: () => this.clock.nowUs() / 1_000,
+          chance: () => 0,
+          setTimeout: (callback, delayMs) => {
+            this.#timers.push(this.clock.after(delayMs * 1_000, callback));
+            return this.#timers.length - 1;
+          },
+          clearTimeout: (timer) => this.#timers[timer]?.(),
+        },
+        root: this.root,
+        fetch: this.mirrors.fetch,
+        sha256: (bytes) => Promise.resolve(new Uint8Array(createHash("sha256").update(bytes).digest())),
+        today: () => 20_000,
+        catalogue: new FakeCatalogue(...files),
+      },
+      (status) => this.statuses.push(status),
+    );
+  }
+
+  readonly #timers: (() => void)[] = [];
+
+  get session(): FakeSession {
+    const session = this.sessions.at(-1);
+    assert.ok(session !== undefined);
+    return session;
+  }
+
+  get status(): DonorStatus {
+    const status = this.statuses.at(-1);
+    assert.ok(status !== undefined);
+    return status;
+  }
+
+  get diskBytes(): number {
+    return this.root.folders.get(STORE_FOLDER)?.sizeBytes ?? 0;
+  }
+
+  donor(): Promise<Donor> {
+    return this.#donor;
+  }
+
+  async welcome(): Promise<void> {
+    await this.clock.pass(1_000);
+    this.session.dispatch("open");
+    this.session.tell(WELCOME);
+    await this.clock.pass(1_000);
+  }
+
+  async assign(...files: readonly { file: MadeFile; runs: readonly number[] }[]): Promise<void> {
+    this.#assignment += 1;
+    this.session.tell({
+      type: "assign",
+      assignment: this.#assignment,
+      lease_ms: 600_000,
+      files: files.map(({ file, runs }) => ({ file_id: file.fileId, runs })),
+    });
+    await this.clock.pass(5_000_000);
+  }
+}
+
+test("the first words are the limits, less than the disk may have, and then that nothing is held", async () => {
+  const scene = new Scene([]);
+  await scene.welcome();
+  assert.deepEqual(scene.session.said.map((message) => message.type).slice(0, 3), ["hello", "donate", "holdings"]);
+  const [donate] = scene.session.of("donate");
+  assert.deepEqual(donate?.causes, ["main"]);
+  assert.equal(donate.takers_max, 8);
+  assert.ok(donate.storage_bytes < SETTINGS.storageBytes && donate.storage_bytes > 0.999 * SETTINGS.storageBytes);
+  assert.deepEqual(scene.session.of("holdings"), [{ type: "holdings", files: [], complete: true }]);
+});
+
+test("what is assigned is fetched in long requests, stored, and told", async () => {
+  const file = makeFile("a.iso", 10 * SEGMENT_BYTES + 5);
+  const scene = new Scene([file]);
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 2, 4, 7] });
+  assert.deepEqual(scene.mirrors.asked, [
+    `good 0-${2 * SEGMENT_BYTES - 1}`,
+    `good ${4 * SEGMENT_BYTES}-${10 * SEGMENT_BYTES + 4}`,
+  ]);
+  assert.deepEqual(scene.session.of("holdings").at(-1), {
+    type: "holdings",
+    files: [{ file_id: file.fileId, runs: [0, 2, 4, 7] }],
+    complete: false,
+  });
+  assert.deepEqual(scene.session.of("filled").at(-1), {
+    type: "filled",
+    file_id: file.fileId,
+    mirror_bytes: 8 * SEGMENT_BYTES + 5,
+  });
+  assert.equal(scene.status.assignedHeld, 9);
+  assert.deepEqual(scene.status.files, [
+    { fileId: file.fileId, name: "a.iso", segments: 9, bytes: 8 * SEGMENT_BYTES + 5 },
+  ]);
+  assert.equal(scene.status.usedBytes, scene.diskBytes);
+});
+
+test("a donor that comes back tells what it holds, and nothing is fetched again", async () => {
+  const file = makeFile("a.iso", 8 * SEGMENT_BYTES);
+  const first = new Scene([file]);
+  await first.welcome();
+  await first.assign({ file, runs: [0, 8] });
+  await (await first.donor()).stop(false);
+  assert.equal(first.session.of("stop_donating").length, 1);
+
+  const second = new Scene([file], SETTINGS, first.root);
+  await second.welcome();
+  assert.deepEqual(second.session.of("holdings"), [
+    { type: "holdings", files: [{ file_id: file.fileId, runs: [0, 8] }], complete: true },
+  ]);
+  await second.assign({ file, runs: [0, 8] });
+  assert.deepEqual(second.mirrors.asked, []);
+});
+
+test("a coordinator that forgot everything is told everything", async () => {
+  const file = makeFile("a.iso", 4 * SEGMENT_BYTES);
+  const scene = new Scene([file]);
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 4] });
+  const sent = scene.mirrors.sentBytes;
+  scene.session.dispatch("close");
+  await scene.clock.pass(2_000_000);
+  await scene.welcome();
+  assert.equal(scene.sessions.length, 2);
+  assert.deepEqual(scene.session.of("holdings")[0]?.files, [{ file_id: file.fileId, runs: [0, 4] }]);
+  await scene.assign({ file, runs: [0, 4] });
+  assert.equal(scene.mirrors.sentBytes, sent);
+});
+
+test("a smaller limit frees at once, the end of the assignment first, and is told after what is left", async () => {
+  const [one, two] = [makeFile("a.iso", 8 * SEGMENT_BYTES), makeFile("b.iso", 8 * SEGMENT_BYTES)];
+  const scene = new Scene([one, two]);
+  await scene.welcome();
+  await scene.assign({ file: two, runs: [0, 8] }, { file: one, runs: [0, 8] });
+  const before = scene.session.said.length;
+  const storageBytes = 10 * SEGMENT_BYTES;
+  await (await scene.donor()).change({ ...SETTINGS, storageBytes });
+  assert.ok(scene.diskBytes <= storageBytes);
+  const said = scene.session.said.slice(before);
+  assert.deepEqual(
+    said.map((message) => message.type),
+    ["holdings", "donate"],
+  );
+  const told = new Map(
+    scene.session
+      .of("holdings")
+      .at(-1)
+      ?.files.map((file) => [file.file_id, file.runs]),
+  );
+  assert.deepEqual(told.get(two.fileId), [0, 8]);
+  assert.deepEqual(told.get(one.fileId), [0, 1]);
+});
+
+test("the disk never has more than the limit, whatever is assigned", async () => {
+  const file = makeFile("a.iso", 100 * SEGMENT_BYTES);
+  const storageBytes = 16_000_000;
+  const scene = new Scene([file]);
+  let most = 0;
+  scene.root.changed = () => {
+    most = Math.max(most, scene.root.sizeBytes);
+  };
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 100] });
+  assert.ok(most <= storageBytes, `${most}`);
+  assert.ok(most > storageBytes - 2 * SEGMENT_BYTES);
+  await scene.assign({ file, runs: [70, 30] });
+  assert.ok(most <= storageBytes, `${most}`);
+  assert.equal(scene.status.assignedHeld, 30);
+});
+
+test("what is withdrawn is erased at once, and not fetched again", async () => {
+  const [one, two] = [makeFile("a.iso", 4 * SEGMENT_BYTES), makeFile("b.iso", 4 * SEGMENT_BYTES)];
+  const scene = new Scene([one, two]);
+  await scene.welcome();
+  await scene.assign({ file: one, runs: [0, 4] }, { file: two, runs: [0, 4] });
+  const asked = scene.mirrors.asked.length;
+  scene.session.tell({ type: "withdrawn", file_id: one.fileId });
+  await scene.clock.pass(3_000_000);
+  assert.deepEqual(
+    scene.status.files.map((file) => file.name),
+    ["b.iso"],
+  );
+  assert.deepEqual(scene.session.of("holdings").at(-1)?.files, [{ file_id: one.fileId, runs: [] }]);
+  assert.equal(scene.mirrors.asked.length, asked);
+});
+
+test("an assignment in parts counts when it is whole", async () => {
+  const [one, two] = [makeFile("a.iso", 2 * SEGMENT_BYTES), makeFile("b.iso", 2 * SEGMENT_BYTES)];
+  const scene = new Scene([one, two]);
+  await scene.welcome();
+  const part = { type: "assign", assignment: 7, lease_ms: 1_000 } as const;
+  scene.session.tell({ ...part, files: [{ file_id: one.fileId, runs: [0, 2] }], more: true });
+  await scene.clock.pass(2_000_000);
+  assert.deepEqual(scene.mirrors.asked, []);
+  scene.session.tell({ ...part, files: [{ file_id: two.fileId, runs: [0, 2] }] });
+  await scene.clock.pass(2_000_000);
+  assert.equal(scene.mirrors.asked.length, 2);
+});
+
+test("a mirror that lies is asked once; the other fills", async () => {
+  const file = makeFile("a.iso", 4 * SEGMENT_BYTES, ["http://liar/", "http://good/"]);
+  const scene = new Scene([file]); // chance 0: always the first of those that are left
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 4] });
+  assert.deepEqual(
+    scene.mirrors.asked.map((line) => line.split(" ")[0]),
+    ["liar", "good"],
+  );
+  assert.equal(scene.status.assignedHeld, 4);
+  assert.equal(scene.status.problem, null);
+});
+
+test("a mirror that breaks off keeps what was whole, rests, and the other goes on", async () => {
+  const file = makeFile("a.iso", 4 * SEGMENT_BYTES, ["http://short/", "http://good/"]);
+  const scene = new Scene([file]);
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 4] });
+  assert.deepEqual(scene.mirrors.asked, [
+    `short 0-${4 * SEGMENT_BYTES - 1}`,
+    `good ${SEGMENT_BYTES}-${4 * SEGMENT_BYTES - 1}`,
+  ]);
+  assert.equal(scene.status.assignedHeld, 4);
+});
+
+test("a file without a living mirror waits, longer each time; other files do not", async () => {
+  const dead = makeFile("a.iso", 2 * SEGMENT_BYTES, ["http://dead/"]);
+  const good = makeFile("b.iso", 2 * SEGMENT_BYTES);
+  const scene = new Scene([dead, good]);
+  await scene.welcome();
+  await scene.assign({ file: dead, runs: [0, 2] }, { file: good, runs: [0, 2] });
+  assert.equal(scene.status.assignedHeld, 2);
+  await scene.clock.pass(600_000_000);
+  const tries = scene.mirrors.asked.filter((line) => line.startsWith("dead")).length;
+  assert.ok(tries >= 3 && tries <= 10, `${tries} tries in ten minutes`);
+});
+
+test("filling is paced", async () => {
+  const file = makeFile("a.iso", 56 * SEGMENT_BYTES);
+  const scene = new Scene([file]);
+  await scene.welcome();
+  scene.session.tell({
+    type: "assign",
+    assignment: 1,
+    lease_ms: 600_000,
+    files: [{ file_id: file.fileId, runs: [0, 56] }],
+  });
+  await scene.clock.pass(1_000_000);
+  assert.ok(scene.status.assignedHeld < 40, `${scene.status.assignedHeld} segments after a second`);
+  await scene.clock.pass(4_000_000);
+  assert.equal(scene.status.assignedHeld, 56);
+});
+
+test("erased means that nothing is left, and nothing more is said", async () => {
+  const file = makeFile("a.iso", 4 * SEGMENT_BYTES);
+  const scene = new Scene([file]);
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 4] });
+  await (await scene.donor()).stop(true);
+  assert.equal(scene.root.sizeBytes, 0);
+  const said = scene.session.said.length;
+  await scene.clock.pass(10_000_000);
+  assert.equal(scene.session.said.length, said);
+});

@@ -1,0 +1,76 @@
+/** Files, their catalogue, and mirrors that answer range requests from memory, well or badly. */
+import { createHash, randomBytes } from "node:crypto";
+import { SegmentLayout } from "../../src/core/segment-layout.ts";
+import type { FileCatalogue, KnownFile } from "../../src/donate/catalogue.ts";
+import type { Fetch } from "../../src/transport/http-source.ts";
+import { RefusedError } from "../../src/wire/errors.ts";
+
+export const SEGMENT_BYTES = 262_144;
+
+export interface MadeFile extends KnownFile {
+  readonly content: Buffer;
+  readonly digests: readonly Buffer[];
+}
+
+export function makeFile(name: string, sizeBytes: number, mirrors: readonly string[] = ["http://good/"]): MadeFile {
+  const content = randomBytes(sizeBytes);
+  const layout = new SegmentLayout(sizeBytes, SEGMENT_BYTES);
+  const digests = Array.from({ length: layout.count }, (_, index) =>
+    createHash("sha256")
+      .update(content.subarray(layout.startOf(index), layout.endOf(index)))
+      .digest(),
+  );
+  const fileId = createHash("sha256").update(content).digest("hex");
+  const segmentList = new Uint8Array(Buffer.concat(digests));
+  return { fileId, name, layout, segmentList, mirrors: mirrors.map((url) => url + name), content, digests };
+}
+
+export class FakeCatalogue implements FileCatalogue {
+  readonly #files: readonly MadeFile[];
+  readonly #looked = new Set<string>();
+
+  constructor(...files: readonly MadeFile[]) {
+    this.#files = files;
+  }
+
+  known(fileId: string): KnownFile | undefined {
+    return this.#looked.has(fileId) ? this.#files.find((file) => file.fileId === fileId) : undefined;
+  }
+
+  name(fileId: string): string | undefined {
+    return this.known(fileId)?.name;
+  }
+
+  look(fileId: string): Promise<KnownFile> {
+    this.#looked.add(fileId);
+    const file = this.known(fileId);
+    return file === undefined ? Promise.reject(new RefusedError("unknown_file", "?")) : Promise.resolve(file);
+  }
+
+  forget(fileId: string): void {
+    this.#looked.delete(fileId);
+  }
+}
+
+/** Mirrors by the host in their address: `good`, `liar` (flips a bit of every answer), `dead`, `short`. */
+export class FakeMirrors {
+  readonly asked: string[] = [];
+  sentBytes = 0;
+  readonly fetch: Fetch;
+
+  constructor(...files: readonly MadeFile[]) {
+    this.fetch = (url, init) => {
+      const file = files.find((known) => url.endsWith(known.name));
+      const range = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init.headers).get("Range") ?? "");
+      const host = new URL(url).hostname;
+      this.asked.push(`${host} ${range?.[1] ?? ""}-${range?.[2] ?? ""}`);
+      if (file === undefined || range === null || host === "dead") return Promise.reject(new TypeError("network"));
+      const bytes = Buffer.from(file.content.subarray(Number(range[1]), Number(range[2]) + 1));
+      if (host === "liar") bytes[7] = (bytes[7] ?? 0) ^ 1;
+      const body = host === "short" ? bytes.subarray(0, SEGMENT_BYTES + 10) : bytes;
+      this.sentBytes += body.length;
+      const headers = { "Content-Length": String(bytes.length) };
+      return Promise.resolve(new Response(new Uint8Array(body), { status: 206, headers }));
+    };
+  }
+}
