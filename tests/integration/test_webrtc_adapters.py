@@ -226,24 +226,25 @@ asyncio.run(main())
 @pytest.mark.timeout(120)
 def test_killed_peer_is_noticed_by_the_connection_state() -> None:
     """Only the connection state tells, after the engine's own patience; what matters is that it comes at all."""
+    child: asyncio.subprocess.Process
 
-    tell: Callable[[object], None] = print
 
     class Parent(Recorder):
         def on_candidate(self, candidate: IceCandidate) -> None:
-            tell({"candidate": [candidate.candidate, candidate.sdp_mid, candidate.sdp_m_line_index]})
+            self.tell({"candidate": [candidate.candidate, candidate.sdp_mid, candidate.sdp_m_line_index]})
+
+        def tell(self, message: object) -> None:
+            assert child.stdin is not None
+            child.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def body() -> str:
-        nonlocal tell
+        nonlocal child
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-c", CHILD, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20
         )
-        stdin = child.stdin
-        assert stdin is not None
-        tell = lambda message: stdin.write(json.dumps(message).encode() + b"\n")  # noqa: E731
         recorder = Parent()
         peer = ReactorEngine().connect(recorder, stun=[])
-        tell({"offer": await peer.create_offer()})
+        recorder.tell({"offer": await peer.create_offer()})
 
         async def listen() -> None:
             assert child.stdout is not None

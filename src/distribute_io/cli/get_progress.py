@@ -25,6 +25,7 @@ from distribute_io.units import format_rate, format_size
 _PLAIN_EVERY_S: Final = 10.0
 _RATE_OVER_S: Final = 3.0
 _SOURCES_SHOWN: Final = 12
+_WIDTH_FOR_BARS: Final = 76
 
 
 class ProgressView(Protocol):
@@ -88,7 +89,8 @@ class _LiveView:
         self._meter = _Meter()
 
     def show(self, snapshot: Snapshot) -> None:
-        self._live.update(picture(snapshot, self._meter.rate(snapshot.held_bytes)), refresh=True)
+        shown = picture(snapshot, self._meter.rate(snapshot.held_bytes), width=self._live.console.width)
+        self._live.update(shown, refresh=True)
 
     def say(self, text: str) -> None:
         self._live.console.print(f"dio: {text}", highlight=False, markup=False)
@@ -115,30 +117,38 @@ def time_in_words(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def picture(snapshot: Snapshot, rate_bytes_per_s: float) -> RenderableType:
-    """The whole display: name, bar, figures, one row for each source that was asked."""
+def picture(snapshot: Snapshot, rate_bytes_per_s: float, *, width: int) -> RenderableType:
+    """The whole display: name, bar, figures, one row for each source that was asked.
+
+    Args:
+        width: of the terminal in columns. A narrow one gets no bars for single sources.
+    """
     asked = [row for row in snapshot.sources if row.received_bytes or row.reason or row.rate_bytes_per_s]
     asked.sort(key=lambda row: (-row.bytes, row.source))
+    with_bars = width >= _WIDTH_FOR_BARS
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=40)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(width=16)
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(12, width - (58 if with_bars else 44)))
+    table.add_column(justify="right", no_wrap=True, min_width=8)
+    table.add_column(justify="right", no_wrap=True, min_width=9)
+    if with_bars:
+        table.add_column(width=12)
     table.add_column(overflow="fold")
     for row in asked[:_SOURCES_SHOWN]:
         rate = format_rate(row.rate_bytes_per_s) if row.rate_bytes_per_s and row.state == "ready" else ""
-        share = ProgressBar(total=max(1, snapshot.size_bytes), completed=row.bytes, width=16)
+        share = ProgressBar(total=max(1, snapshot.size_bytes), completed=row.bytes, width=12)
         table.add_row(
             Text(source_name(row), style="cyan" if row.kind == "peer" else ""),
             format_size(row.bytes),
             rate,
-            share,
+            *([share] if with_bars else []),
             Text(state_in_words(row), style="yellow"),
         )
     rest = len(asked) - _SOURCES_SHOWN
-    more = [Text(f"  and {rest} more sources", style="dim")] if rest > 0 else []
+    more = [Text(f"and {rest} more sources", style="dim")] if rest > 0 else []
+    # A bar ends without a line break; a row of a table ends with one.
+    bar = Table.grid(expand=True)
+    bar.add_row(ProgressBar(total=max(1, snapshot.size_bytes), completed=snapshot.held_bytes))
     head = Text(snapshot.name, style="bold", no_wrap=True, overflow="ellipsis")
-    bar = ProgressBar(total=max(1, snapshot.size_bytes), completed=snapshot.held_bytes)
     return Group(head, bar, Text(progress_in_words(snapshot, rate_bytes_per_s)), table, *more)
 
 
