@@ -228,7 +228,6 @@ def test_killed_peer_is_noticed_by_the_connection_state() -> None:
     """Only the connection state tells, after the engine's own patience; what matters is that it comes at all."""
     child: asyncio.subprocess.Process
 
-
     class Parent(Recorder):
         def on_candidate(self, candidate: IceCandidate) -> None:
             self.tell({"candidate": [candidate.candidate, candidate.sdp_mid, candidate.sdp_m_line_index]})
