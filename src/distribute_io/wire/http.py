@@ -29,7 +29,7 @@ class Mirror(Struct, frozen=True, omit_defaults=True):
 
     url: Annotated[str, Meta(max_length=2048)]
     priority: Annotated[int, Meta(ge=1, le=999_999)] = 100
-    location: Annotated[str, Meta(pattern="^[a-z]{2}$")] | None = None
+    location: Annotated[str, Meta(pattern=r"^[a-z]{2}(?!\n)$")] | None = None
 
 
 class ManifestDocument(Struct, frozen=True, omit_defaults=True):

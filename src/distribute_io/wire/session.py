@@ -5,6 +5,8 @@ types are an error. JSON Schema and TypeScript come from these structs (`python 
 
 `runs` is a run-length list of segment indices: `[start, count, start, count, ...]`, ascending, counts above 0, runs
 neither overlapping nor adjacent. Digests and ids are lower-case hexadecimal; secrets, MACs and proofs standard base64.
+
+Patterns end in `(?!\\n)$`: Python's `$` alone lets a line end pass, JavaScript's does not.
 """
 
 from __future__ import annotations
@@ -16,15 +18,15 @@ from msgspec import Meta, Struct
 
 from distribute_io.wire import limits
 
-Hex256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Hex128 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Base64Of32 = Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{43}=$")]
-CauseName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
+Hex256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
+Hex128 = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")]
+Base64Of32 = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=(?!\n)$")]
+CauseName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}(?!\n)$")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Runs = Annotated[list[Count], Meta(max_length=2 * limits.RUNS_MAX)]
 Sdp = Annotated[str, Meta(max_length=limits.SDP_BYTES_MAX)]
 OfferId = Annotated[str, Meta(min_length=1, max_length=32)]
-ErrorCode = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,47}$")]
+ErrorCode = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}(?!\n)$")]
 NatClass = Literal["unrestricted", "restricted", "unknown"]
 
 
