@@ -19,6 +19,9 @@ export interface Verdict {
   readonly suspects: readonly Source[];
 }
 
+/** The verdict that proves nothing. */
+export const NOBODY: Verdict = { liar: null, suspects: [] };
+
 /** Remembers which suspects wait for a comparison. */
 export class Blame {
   readonly #cases = new Map<number, readonly Source[]>();
@@ -26,7 +29,7 @@ export class Blame {
   /** A complete segment was rejected; its senders are marked as the verdict says. */
   judge(index: number, partial: PartialSegment): Verdict {
     const senders = partial.senders();
-    if (senders.some((source) => source.state === "banned")) return { liar: null, suspects: [] };
+    if (senders.some((source) => source.state === "banned")) return NOBODY;
     const only = senders[0];
     if (senders.length === 1 && only !== undefined) return { liar: only, suspects: [] };
     for (const source of senders) source.suspect();

@@ -9,7 +9,7 @@
  * `endgame` decide who gets what next, and this module turns events into changes of these and decisions into actions.
  */
 
-import { Blame } from "./blame.ts";
+import { Blame, NOBODY } from "./blame.ts";
 import { canTakeMore, Outlook, type Pick } from "./choice.ts";
 import { Clocks } from "./clocks.ts";
 import { settingsOf, type Settings } from "./config.ts";
@@ -245,8 +245,9 @@ export class Scheduler implements DownloadScheduler {
 
   #takeRejected(index: number, nowUs: number): void {
     const partial = this.#ledger.partials.get(index);
-    if (partial === undefined || partial.missingBytes > 0) return;
-    const { liar, suspects } = this.#blame.judge(index, partial);
+    if (partial === undefined) return;
+    // What is not complete here crossed with a `DiscardBytes`: the driver has dropped it, and it proves nothing.
+    const { liar, suspects } = partial.missingBytes > 0 ? NOBODY : this.#blame.judge(index, partial);
     const parts = this.#ledger.reject(index, suspects.length > 0);
     for (const part of parts) part.source.rejectedBytes += part.end - part.start;
     if (suspects.length > 0) {

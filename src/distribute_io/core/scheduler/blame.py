@@ -13,7 +13,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from distribute_io.core.scheduler.partial import PartialSegment
 from distribute_io.core.scheduler.sources import Source
@@ -25,6 +25,10 @@ class Verdict(NamedTuple):
 
     liar: Source | None
     suspects: tuple[Source, ...]
+
+
+NOBODY: Final = Verdict(None, ())
+"""The verdict that proves nothing."""
 
 
 class Blame:
@@ -39,7 +43,7 @@ class Blame:
         """A complete segment was rejected; its senders are marked as the verdict says."""
         senders = partial.senders()
         if any(source.state == "banned" for source in senders):
-            return Verdict(None, ())
+            return NOBODY
         if len(senders) == 1:
             return Verdict(senders[0], ())
         for source in senders:

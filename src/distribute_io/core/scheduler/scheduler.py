@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Literal, assert_never
 
 from distribute_io.core.scheduler import messages as m
-from distribute_io.core.scheduler.blame import Blame
+from distribute_io.core.scheduler.blame import NOBODY, Blame
 from distribute_io.core.scheduler.choice import Drop, Hedge, Outlook, Pick, Steal, can_take_more
 from distribute_io.core.scheduler.clocks import Clocks
 from distribute_io.core.scheduler.endgame import choose
@@ -229,9 +229,10 @@ class Scheduler:
 
     def _take_rejected(self, index: int, now_us: int) -> None:
         partial = self._ledger.partials.get(index)
-        if partial is None or partial.missing_bytes:
+        if partial is None:
             return
-        verdict = self._blame.judge(index, partial)
+        # What is not complete here crossed with a `DiscardBytes`: the driver has dropped it, and it proves nothing.
+        verdict = NOBODY if partial.missing_bytes else self._blame.judge(index, partial)
         for part in self._ledger.reject(index, solo=bool(verdict.suspects)):
             part.source.rejected_bytes += part.end - part.start
         if verdict.suspects:

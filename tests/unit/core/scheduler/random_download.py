@@ -152,6 +152,7 @@ class RandomDownload:
             case 15:
                 index = move.whom % max(1, segments)
                 if index not in self._complete():
+                    self._filled.pop(index, None)
                     self.tell(m.SegmentRejected(segment_index=index))
             case 16:
                 self._open.pop(move.whom, None)

@@ -201,6 +201,16 @@ def reject_mixed_segment(play: Play) -> tuple[m.Action, ...]:
     return play.tell(m.SegmentRejected(segment_index=0))
 
 
+def test_a_rejection_that_crossed_with_a_discard_blames_nobody() -> None:
+    play = Play(1)
+    play.add(A)
+    play.receive(1, BLOCK)
+    play.fail(1)
+    assert play.tell(m.SegmentRejected(segment_index=0)) == ()
+    assert play.status(A).rejected_bytes == BLOCK
+    assert started(play.add(B)) == [(B, 0, SEGMENT)]
+
+
 def test_the_parts_of_a_mixed_segment_are_digested_and_its_senders_suspected() -> None:
     play = Play(1)
     actions = reject_mixed_segment(play)
