@@ -13,6 +13,7 @@ export class Clocks {
   #lastProgressUs: number;
   #noSourceSinceUs: number | null;
   #promisedUntilUs: number;
+  readonly #patientUntilUs: number;
   #plannedUs: number;
   #reviewUs: number | null = null;
 
@@ -24,6 +25,7 @@ export class Clocks {
     this.#lastProgressUs = nowUs;
     this.#noSourceSinceUs = nowUs;
     this.#promisedUntilUs = nowUs;
+    this.#patientUntilUs = nowUs + settings.noSourceGraceUs;
     this.#plannedUs = nowUs;
   }
 
@@ -87,6 +89,11 @@ export class Clocks {
     return Math.max(request.lastByteUs, this.#heldUpUs);
   }
 
+  /** Is it so early that other sources, donors above all, may still come? */
+  isPatient(nowUs: number): boolean {
+    return nowUs < this.#patientUntilUs;
+  }
+
   /** Has the download waited long enough? */
   isTimeUp(nowUs: number): boolean {
     return nowUs >= this.#giveUpUs();
@@ -95,6 +102,7 @@ export class Clocks {
   /** The earliest time at which something is due. */
   nextDeadlineUs(requests: Iterable<Request>, sources: Iterable<Source>, heldUp: boolean): number {
     let dueUs = Math.min(this.#giveUpUs(), this.#reviewUs ?? Infinity);
+    if (this.isPatient(this.#nowUs)) dueUs = Math.min(dueUs, this.#patientUntilUs);
     for (const source of sources) dueUs = Math.min(dueUs, source.probationUntilUs ?? Infinity);
     if (heldUp) return dueUs;
     for (const request of requests) {

@@ -298,6 +298,7 @@ export class Scheduler implements DownloadScheduler {
     this.#clocks.noteUsable(usable.length > 0, nowUs);
     const hopeless =
       !this.#anyByte &&
+      !this.#clocks.isPatient(nowUs) &&
       usable.length > 0 &&
       usable.every((source) => source.state === "probation" && source.failures >= FIRST_FAILURES_MAX);
     if (!hopeless && !this.#clocks.isTimeUp(nowUs)) return;

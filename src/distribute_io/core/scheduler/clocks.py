@@ -23,6 +23,7 @@ class Clocks:
         "_held_up_us",
         "_last_progress_us",
         "_no_source_since_us",
+        "_patient_until_us",
         "_planned_us",
         "_promised_until_us",
         "_review_us",
@@ -36,6 +37,7 @@ class Clocks:
         self._last_progress_us = now_us
         self._no_source_since_us: int | None = now_us
         self._promised_until_us = now_us
+        self._patient_until_us = now_us + config.no_source_grace_us
         self._planned_us = now_us
         self._review_us: int | None = None
 
@@ -90,6 +92,10 @@ class Clocks:
         """Since when a request has brought no byte, though it could."""
         return max(request.last_byte_us, self._held_up_us)
 
+    def is_patient(self, now_us: int) -> bool:
+        """Is it so early that other sources, donors above all, may still come?"""
+        return now_us < self._patient_until_us
+
     def is_time_up(self, now_us: int) -> bool:
         """Has the download waited long enough?"""
         return now_us >= self._give_up_us()
@@ -97,6 +103,8 @@ class Clocks:
     def next_deadline_us(self, requests: Iterable[Request], sources: Iterable[Source], *, held_up: bool) -> int:
         """The earliest time at which something is due."""
         due = [self._give_up_us()]
+        if self.is_patient(self.now_us):
+            due.append(self._patient_until_us)
         if self._review_us is not None:
             due.append(self._review_us)
         due.extend(source.probation_until_us for source in sources if source.probation_until_us is not None)

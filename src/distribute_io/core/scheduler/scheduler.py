@@ -283,6 +283,7 @@ class Scheduler:
         self._clocks.note_usable(bool(usable), now_us)
         hopeless = (
             not self._any_byte
+            and not self._clocks.is_patient(now_us)
             and bool(usable)
             and all(source.state == "probation" and source.failures >= FIRST_FAILURES_MAX for source in usable)
         )

@@ -10,9 +10,22 @@ CONFIG = SchedulerConfig(size_bytes=1, segment_size_bytes=65_536)
 
 
 def with_source() -> Clocks:
+    """The first five seconds, in which more sources may come, are over."""
+    clocks = Clocks(CONFIG, -5 * SECOND)
+    clocks.note_usable(True, 0)
+    clocks.progressed(0)
+    clocks.advance(0, None, [])
+    return clocks
+
+
+def test_the_end_of_the_first_seconds_is_a_deadline() -> None:
     clocks = Clocks(CONFIG, 0)
     clocks.note_usable(True, 0)
-    return clocks
+    assert clocks.is_patient(0)
+    assert clocks.next_deadline_us([], [], held_up=False) == 5 * SECOND
+    clocks.advance(5 * SECOND, None, [])
+    assert not clocks.is_patient(5 * SECOND)
+    assert clocks.next_deadline_us([], [], held_up=False) == 60 * SECOND
 
 
 def test_time_does_not_go_back() -> None:
@@ -98,6 +111,7 @@ def test_the_end_of_a_probation_and_the_next_review_are_deadlines() -> None:
 
 def test_after_a_pause_the_clocks_begin_anew() -> None:
     clocks = Clocks(CONFIG, 0)
+    clocks.advance(100 * SECOND, None, [])
     clocks.restart(100 * SECOND)
     assert clocks.next_deadline_us([], [], held_up=False) == 105 * SECOND
     clocks.note_usable(True, 100 * SECOND)
