@@ -11,9 +11,8 @@
  */
 
 import { keepFirst, type AssignedFile } from "../core/fill-plan.ts";
-import { RateMeter } from "../core/rate-meter.ts";
 import { runsToWire, type Runs } from "../core/runs.ts";
-import { RECORD_BYTES, type Totals } from "../core/store-record.ts";
+import { RECORD_BYTES } from "../core/store-record.ts";
 import { SegmentStore, STORE_BYTES_MIN, type StoreFolder } from "../storage/segment-store.ts";
 import type { LinkWorld } from "../transport/peer-link.ts";
 import { RtcClient, type RtcClientPort } from "../transport/rtc-client.ts";
@@ -30,7 +29,8 @@ import {
 } from "../wire/messages.ts";
 import type { FileCatalogue } from "./catalogue.ts";
 import { Filler } from "./filler.ts";
-import type { DonorSettings, DonorStart, DonorStatus, HeldFile } from "./messages.ts";
+import { assignedFigures, GivenFigures, heldFiles } from "./donor-figures.ts";
+import type { DonorSettings, DonorStart, DonorStatus } from "./messages.ts";
 import { Serving, takersFor } from "./serving.ts";
 
 /** Everything that the browser gives, injected. */
@@ -62,11 +62,10 @@ export class Donor {
   readonly #serving: Serving;
   readonly #filler: Filler;
   readonly #report: (status: DonorStatus) => void;
-  readonly #rate: RateMeter;
+  readonly #given: GivenFigures;
   #settings: DonorSettings;
   #sessionState: DonorStatus["session"] = "connecting";
   #retryMs = 0;
-  #totals: Totals;
   #credited = { bytes: 0, people: 0 };
   #problem: ErrorCode | null = null;
   /** Assignment that is coming in parts. */
@@ -108,14 +107,14 @@ export class Donor {
     this.#store = store;
     this.#settings = start.settings;
     this.#report = report;
-    this.#totals = store.totals;
-    this.#rate = new RateMeter(world.clock.nowUs());
+    this.#given = new GivenFigures(store.totals, world.today, world.clock.nowUs());
     this.#catalogue = world.catalogue;
     this.#rtc = new RtcClient(rtc);
     const say = (message: ClientMessage) => this.#session.send(message);
     this.#serving = new Serving(store, this.#rtc, world, start.settings.upBytesPerS, say, {
       served: (sizeBytes, first) => {
-        this.#served(sizeBytes, first);
+        this.#given.served(sizeBytes, first, world.clock.nowUs());
+        this.#unsaved = true;
       },
       lost: (fileId) => {
         this.#holdingsChanged([fileId]);
@@ -191,7 +190,7 @@ export class Donor {
       return;
     }
     try {
-      await this.#store.saveTotals(this.#totals);
+      await this.#store.saveTotals(this.#given.totals);
     } finally {
       this.#store.close();
     }
@@ -283,19 +282,6 @@ export class Donor {
     }
   }
 
-  #served(sizeBytes: number, first: boolean): void {
-    this.#rate.add(sizeBytes, this.#world.clock.nowUs());
-    const { servedBytes, servedTodayBytes, day, people } = this.#totals;
-    const today = this.#world.today();
-    this.#totals = {
-      servedBytes: servedBytes + sizeBytes,
-      servedTodayBytes: (day === today ? servedTodayBytes : 0) + sizeBytes,
-      day: today,
-      people: people + (first ? 1 : 0),
-    };
-    this.#unsaved = true;
-  }
-
   /** Every second: what has changed, to the coordinator and to the page. */
   #tell(): void {
     this.#cancelTell = this.#world.clock.after(TELL_US, () => {
@@ -307,7 +293,7 @@ export class Donor {
     this.#tells += 1;
     if (!this.#unsaved || this.#tells % SAVE_EVERY_TELLS !== 0) return;
     this.#unsaved = false;
-    this.#store.saveTotals(this.#totals).catch(() => {
+    this.#store.saveTotals(this.#given.totals).catch(() => {
       this.#problem = "store_unreadable";
     });
   }
@@ -344,46 +330,19 @@ export class Donor {
 
   #status(): void {
     if (this.#stopped) return;
-    let assignedSegments = 0;
-    let assignedHeld = 0;
-    for (const { fileId, runs } of this.#filler.target) {
-      for (const [start, end] of runs) {
-        assignedSegments += end - start;
-        for (let index = start; index < end; index += 1) if (this.#store.has(fileId, index)) assignedHeld += 1;
-      }
-    }
-    const { servedBytes, servedTodayBytes, day, people } = this.#totals;
     this.#report({
       session: this.#sessionState,
       retryMs: this.#retryMs,
       takers: this.#serving.takers,
-      rateBytesPerS: this.#rate.rateBytesPerS(this.#world.clock.nowUs()),
-      servedBytes,
-      servedTodayBytes: day === this.#world.today() ? servedTodayBytes : 0,
-      people,
+      ...this.#given.show(this.#world.clock.nowUs()),
       verifiedBytes: this.#credited.bytes,
       verifiedPeople: this.#credited.people,
       usedBytes: this.#store.usedBytes,
       limitBytes: this.#store.limitBytes,
-      assignedSegments,
-      assignedHeld,
-      files: this.#heldFiles(),
+      ...assignedFigures(this.#filler.target, (fileId, index) => this.#store.has(fileId, index)),
+      files: heldFiles(this.#store.records, (fileId) => this.#catalogue.name(fileId)),
       problem: this.#problem,
     });
-  }
-
-  #heldFiles(): HeldFile[] {
-    const files = new Map<string, { fileId: string; name: string; segments: number; bytes: number }>();
-    for (const { fileId, sizeBytes } of this.#store.records) {
-      let file = files.get(fileId);
-      if (file === undefined) {
-        file = { fileId, name: this.#catalogue.name(fileId) ?? "", segments: 0, bytes: 0 };
-        files.set(fileId, file);
-      }
-      file.segments += 1;
-      file.bytes += sizeBytes;
-    }
-    return [...files.values()];
   }
 }
 

@@ -43,7 +43,7 @@ export const TEXT = {
       ? "Nobody has confirmed anything yet in this visit."
       : `${size} confirmed as right by ${people === 1 ? "1 person" : `${people} people`} in this visit.`,
   pieces: (count: number) => (count === 1 ? "1 piece" : `${count} pieces`),
-  unnamed: "a file that is no longer listed",
+  unnamed: "name not known at present",
   more: (count: number) => `and ${count} more`,
   storageNote: (max: string) => `This browser offers up to ${max}. Counted with everything we store.`,
   fromHere: (count: number) => `${count === 1 ? "1 person" : `${count} people`}, from this browser`,

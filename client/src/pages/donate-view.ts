@@ -125,7 +125,7 @@ export class DonateView {
     for (const input of this.#form.querySelectorAll("input")) input.disabled = state.is === "elsewhere";
     this.#action.dataset["on"] = String(on);
     setText(this.#state, words ?? (this.noCauseChosen && !on ? TEXT.chooseCause : stateWords(state, stored)));
-    this.#state.dataset["tone"] = state.is === "failed" ? "bad" : state.is === "running" ? "good" : "";
+    this.#state.dataset["tone"] = toneOf(state);
     this.#live.hidden = status === null;
     if (status !== null) this.#showStatus(status);
   }
@@ -211,6 +211,12 @@ function causeRow(cause: Cause, chosen: readonly string[]): HTMLElement {
   text.append(title, " ", need, words);
   label.append(box, text);
   return label;
+}
+
+function toneOf(state: DonorState): string {
+  if (state.is === "failed") return "bad";
+  if (state.is !== "running") return "";
+  return state.status.session === "offline" ? "warn" : "good";
 }
 
 function stateWords(state: DonorState, stored: boolean): string {

@@ -18,26 +18,10 @@
 
 import { toHex } from "../core/hex.ts";
 import { runsOf, type Runs } from "../core/runs.ts";
-import {
-  decodeRecord,
-  encodeSegmentRecord,
-  encodeTotals,
-  RECORD_BYTES,
-  type SegmentRecord,
-  type Totals,
-} from "../core/store-record.ts";
+import { RECORD_BYTES, type SegmentRecord, type Totals } from "../core/store-record.ts";
 import type { Sha256, VerifiedSegment } from "../core/verified.ts";
 import { DistributeError, IntegrityError, StoreError } from "../wire/errors.ts";
-
-/** The parts of a `FileSystemSyncAccessHandle` that are used here. */
-export interface StoreHandle {
-  read(target: Uint8Array<ArrayBuffer>, options: { at: number }): number;
-  write(source: Uint8Array<ArrayBuffer>, options: { at: number }): number;
-  truncate(sizeBytes: number): void;
-  getSize(): number;
-  flush(): void;
-  close(): void;
-}
+import { EMPTY_INDEX_BYTES, keyOf, StoreIndex, writeWhole, type Place, type StoreHandle } from "./store-index.ts";
 
 /** The parts of a `FileSystemDirectoryHandle` that are used here. */
 export interface StoreFolder {
@@ -56,12 +40,9 @@ const INDEX_NAME = "index";
 
 /** Open data files: several times the takers of a donor, who mostly read one segment each. */
 const HANDLES_MAX = 32;
-const TOTALS_SLOTS = 2;
 
 /** The smallest limit: the index of an empty store. */
-export const STORE_BYTES_MIN = TOTALS_SLOTS * RECORD_BYTES;
-
-const NO_TOTALS: Totals = { servedBytes: 0, servedTodayBytes: 0, day: 0, people: 0 };
+export const STORE_BYTES_MIN = EMPTY_INDEX_BYTES;
 
 interface Data {
   readonly sizeBytes: number;
@@ -74,18 +55,13 @@ interface Data {
 export class SegmentStore {
   readonly #root: StoreFolder;
   readonly #folder: StoreFolder;
-  readonly #index: StoreHandle;
+  readonly #index: StoreIndex;
   readonly #sha256: Sha256;
-  /** By slot, without a gap: a removed record's place is taken by the last one. */
-  readonly #records: SegmentRecord[] = [];
-  readonly #rowOf = new Map<string, number>();
   readonly #data = new Map<string, Data>();
   /** In the order of their last use. */
   readonly #handles = new Map<string, Promise<StoreHandle>>();
   #dataBytes = 0;
   #limitBytes: number;
-  #totals = NO_TOTALS;
-  #generation = 0;
   #open = true;
   /** Changes are made one after the other. */
   #last: Promise<unknown> = Promise.resolve();
@@ -101,30 +77,31 @@ export class SegmentStore {
     return guarded(async () => {
       const folder = await root.getDirectoryHandle(STORE_FOLDER, { create: true });
       const file = await folder.getFileHandle(INDEX_NAME, { create: true });
-      const store = new SegmentStore(root, folder, await file.createSyncAccessHandle(), limitBytes, sha256);
+      const handle = await file.createSyncAccessHandle();
       try {
-        store.#readIndex();
+        const store = new SegmentStore(root, folder, new StoreIndex(handle), limitBytes, sha256);
         await store.#removeUnknown();
         await store.setLimit(limitBytes, (records) => records);
+        return store;
       } catch (error) {
-        store.close();
+        handle.close();
         throw error;
       }
-      return store;
     });
   }
 
-  private constructor(root: StoreFolder, folder: StoreFolder, index: StoreHandle, limitBytes: number, sha256: Sha256) {
+  private constructor(root: StoreFolder, folder: StoreFolder, index: StoreIndex, limitBytes: number, sha256: Sha256) {
     this.#root = root;
     this.#folder = folder;
     this.#index = index;
     this.#limitBytes = limitBytes;
     this.#sha256 = sha256;
+    for (const record of index.records) this.#count(record);
   }
 
   /** Bytes of all files. */
   get usedBytes(): number {
-    return this.#dataBytes + (TOTALS_SLOTS + this.#records.length) * RECORD_BYTES;
+    return this.#dataBytes + this.#index.sizeBytes;
   }
 
   get limitBytes(): number {
@@ -132,21 +109,21 @@ export class SegmentStore {
   }
 
   get totals(): Totals {
-    return this.#totals;
+    return this.#index.totals;
   }
 
   /** Everything that is held. */
   get records(): readonly SegmentRecord[] {
-    return [...this.#records];
+    return [...this.#index.records];
   }
 
   /** What is held of one file. */
   holdings(fileId: string): Runs {
-    return runsOf(this.#records.filter((record) => record.fileId === fileId).map((record) => record.index));
+    return runsOf(this.records.filter((record) => record.fileId === fileId).map((record) => record.index));
   }
 
   has(fileId: string, index: number): boolean {
-    return this.#rowOf.has(place({ fileId, index }));
+    return this.#index.has({ fileId, index });
   }
 
   /** Size of a held segment of a file, by its digest; undefined when it is not held for that file. */
@@ -178,14 +155,12 @@ export class SegmentStore {
       if (known === undefined) await this.#writeData(digest, segment.bytes);
       const record = { fileId, index: segment.index, digest, sizeBytes };
       try {
-        this.#writeRow(this.#records.length, record);
-        this.#index.flush();
+        this.#index.add(record);
       } catch (error) {
-        this.#index.truncate((TOTALS_SLOTS + this.#records.length) * RECORD_BYTES);
         if (known === undefined) await this.#folder.removeEntry(digest);
         throw error;
       }
-      const data = this.#remember(record);
+      const data = this.#count(record);
       // What was just hashed needs no second look.
       if (known === undefined) data.checked = Promise.resolve();
       return true;
@@ -211,7 +186,7 @@ export class SegmentStore {
   }
 
   /** Removes segments; those that are not held are skipped. */
-  drop(places: readonly { readonly fileId: string; readonly index: number }[]): Promise<void> {
+  drop(places: readonly Place[]): Promise<void> {
     return this.#change(() => this.#drop(places));
   }
 
@@ -240,11 +215,7 @@ export class SegmentStore {
   /** Keeps the totals. */
   saveTotals(totals: Totals): Promise<void> {
     return this.#change(() => {
-      this.#generation += 1;
-      this.#totals = totals;
-      const slot = this.#generation % TOTALS_SLOTS;
-      writeWhole(this.#index, encodeTotals(totals, this.#generation), slot * RECORD_BYTES);
-      this.#index.flush();
+      this.#index.saveTotals(totals);
       return Promise.resolve();
     });
   }
@@ -275,32 +246,6 @@ export class SegmentStore {
     return done;
   }
 
-  #readIndex(): void {
-    const slots = Math.floor(this.#index.getSize() / RECORD_BYTES);
-    const bytes = new Uint8Array(slots * RECORD_BYTES);
-    if (this.#index.read(bytes, { at: 0 }) !== bytes.length) throw unreadable();
-    let moved = false;
-    for (let slot = 0; slot < slots; slot += 1) {
-      const record = decodeRecord(bytes.subarray(slot * RECORD_BYTES, (slot + 1) * RECORD_BYTES));
-      if (record.kind === "newer") {
-        throw new StoreError("store_version", "What this browser holds was written by a newer version of this page.");
-      }
-      if (record.kind === "totals" && record.generation > this.#generation) {
-        this.#generation = record.generation;
-        this.#totals = record.totals;
-      } else if (record.kind === "segment" && !this.#rowOf.has(place(record.segment))) {
-        // A record that stands twice was being moved when the browser ended.
-        moved ||= slot !== TOTALS_SLOTS + this.#records.length;
-        this.#remember(record.segment);
-      } else moved ||= slot >= TOTALS_SLOTS;
-    }
-    if (!moved) return;
-    this.#records.forEach((record, row) => {
-      this.#writeRow(row, record);
-    });
-    this.#endIndex();
-  }
-
   /** Removes files that the index does not name, and records whose file is gone. */
   async #removeUnknown(): Promise<void> {
     const found = new Set<string>();
@@ -308,19 +253,18 @@ export class SegmentStore {
     for (const name of found) {
       if (name !== INDEX_NAME && !this.#data.has(name)) await this.#folder.removeEntry(name, { recursive: true });
     }
-    await this.#drop(this.#records.filter((record) => !found.has(record.digest)));
+    await this.#drop(this.records.filter((record) => !found.has(record.digest)));
   }
 
-  #remember(record: SegmentRecord): Data {
-    this.#rowOf.set(place(record), this.#records.length);
-    this.#records.push(record);
+  /** Counts a record of the index in. */
+  #count(record: SegmentRecord): Data {
     let data = this.#data.get(record.digest);
     if (data === undefined) {
       data = { sizeBytes: record.sizeBytes, places: new Set(), checked: undefined };
       this.#data.set(record.digest, data);
       this.#dataBytes += record.sizeBytes;
     }
-    data.places.add(place(record));
+    data.places.add(keyOf(record));
     return data;
   }
 
@@ -341,47 +285,15 @@ export class SegmentStore {
     }
   }
 
-  #writeRow(row: number, record: SegmentRecord): void {
-    writeWhole(this.#index, encodeSegmentRecord(record), (TOTALS_SLOTS + row) * RECORD_BYTES);
-  }
-
-  /** Cuts the index to its records: on disk before and after, so that a crash finds either state whole. */
-  #endIndex(): void {
-    this.#index.flush();
-    this.#index.truncate((TOTALS_SLOTS + this.#records.length) * RECORD_BYTES);
-    this.#index.flush();
-  }
-
-  async #drop(places: readonly { readonly fileId: string; readonly index: number }[]): Promise<void> {
-    const emptied: string[] = [];
-    const changed = new Set<number>();
-    for (const named of places) {
-      const key = place(named);
-      const row = this.#rowOf.get(key);
-      const record = row === undefined ? undefined : this.#records[row];
-      const last = this.#records.at(-1);
-      if (row === undefined || record === undefined || last === undefined) continue;
-      this.#records[row] = last;
-      this.#rowOf.set(place(last), row);
-      changed.add(row);
-      this.#records.pop();
-      this.#rowOf.delete(key);
-      const held = this.#data.get(record.digest);
-      held?.places.delete(key);
-      if (held?.places.size === 0) emptied.push(record.digest);
-    }
-    if (changed.size === 0) return;
-    for (const row of changed) {
-      const record = this.#records[row];
-      if (record !== undefined) this.#writeRow(row, record);
-    }
-    this.#endIndex();
-    for (const digest of emptied) {
-      const sizeBytes = this.#data.get(digest)?.sizeBytes ?? 0;
-      this.#data.delete(digest);
-      await this.#closeHandle(digest);
-      await this.#folder.removeEntry(digest).catch(ignoreMissing);
-      this.#dataBytes -= sizeBytes;
+  async #drop(places: readonly Place[]): Promise<void> {
+    for (const record of this.#index.remove(places)) {
+      const data = this.#data.get(record.digest);
+      data?.places.delete(keyOf(record));
+      if (data?.places.size !== 0) continue;
+      this.#data.delete(record.digest);
+      await this.#closeHandle(record.digest);
+      await this.#folder.removeEntry(record.digest).catch(ignoreMissing);
+      this.#dataBytes -= data.sizeBytes;
     }
   }
 
@@ -390,7 +302,7 @@ export class SegmentStore {
     const bytes = new Uint8Array(data.sizeBytes);
     const whole = handle.getSize() === bytes.length && handle.read(bytes, { at: 0 }) === bytes.length;
     if (whole && toHex(await this.#sha256(bytes)) === digest) return;
-    await this.drop(this.#records.filter((record) => record.digest === digest));
+    await this.drop(this.records.filter((record) => record.digest === digest));
     throw new IntegrityError("segment_mismatch", "A stored segment has gone bad and was removed.");
   }
 
@@ -421,16 +333,6 @@ export class SegmentStore {
 
   async #closeHandles(): Promise<void> {
     await Promise.all([...this.#handles.keys()].map((digest) => this.#closeHandle(digest)));
-  }
-}
-
-function place(of: { readonly fileId: string; readonly index: number }): string {
-  return `${of.fileId}/${of.index}`;
-}
-
-function writeWhole(handle: StoreHandle, bytes: Uint8Array<ArrayBuffer>, at: number): void {
-  if (handle.write(bytes, { at }) !== bytes.length) {
-    throw new StoreError("quota_exceeded", "The browser gives this site no more room.");
   }
 }
 

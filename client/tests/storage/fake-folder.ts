@@ -2,7 +2,8 @@
  * A folder of the origin private file system in memory, with the behaviours that the store rests on: exclusive handles,
  * short writes at the quota (Firefox), and a look at the disk after every single change.
  */
-import type { StoreFolder, StoreHandle } from "../../src/storage/segment-store.ts";
+import type { StoreFolder } from "../../src/storage/segment-store.ts";
+import type { StoreHandle } from "../../src/storage/store-index.ts";
 
 interface FakeFile {
   bytes: Uint8Array<ArrayBuffer>;
