@@ -1,0 +1,108 @@
+"""The donor page as a person meets it: off until a click, one per browser, and gone without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.harness.browser import Browser, Page, wait_for_value
+from tests.harness.coordinator import Coordinator
+from tests.harness.donors import open_donor_page, wait_until_held
+from tests.harness.processes import Stage, wait_for
+from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
+
+StartBrowser = Callable[[str, str], Browser]
+
+_STATE = "document.getElementById('state').textContent"
+_BUTTONS = "[...document.querySelectorAll('button')].filter((b) => b.offsetParent !== null).map((b) => b.textContent)"
+_STORED = "navigator.storage.getDirectory().then(async (root) => (await Array.fromAsync(root.keys())).length)"
+
+
+def small_scene(stage: Stage) -> Scene:
+    scene = make_scene(stage, [MirrorPlan(rate=None)])
+    scene.publish("release-1.0.iso", 8 * MIB)
+    return scene
+
+
+def wait_until_donors(coordinator: Coordinator, donors: int) -> None:
+    wait_for(lambda: coordinator.stats()["donors"] == donors, f"{donors} donors")
+
+
+def donor_page(browser: Browser, coordinator: Coordinator) -> Page:
+    page = browser.new_page()
+    page.goto(f"{coordinator.url}/donate")
+    wait_for_value(page, f"{_STATE} !== ''", "the donor page's state")
+    return page
+
+
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+def test_it_is_off_until_a_click_and_comes_back_only_if_it_was_left_on(
+    stage: Stage, any_browser: StartBrowser, kind: str
+) -> None:
+    scene = small_scene(stage)
+    coordinator = scene.coordinator
+    page = donor_page(any_browser(kind, "donor"), coordinator)
+    assert page.evaluate(_BUTTONS) == ["Start donating"]
+    assert page.evaluate(_STORED) == 0
+    assert coordinator.stats()["donors"] == 0
+
+    page.press_button("Start…")
+    wait_until_held(coordinator, 8 * MIB)
+    pushed = sum(mirror.bytes_sent() for mirror in scene.mirrors)
+    page.goto(f"{coordinator.url}/donate")
+    wait_for_value(page, f"{_STATE}.startsWith('On')", "the donor to come back by itself")
+    wait_until_held(coordinator, 8 * MIB)
+    assert sum(mirror.bytes_sent() for mirror in scene.mirrors) == pushed, "nothing is sent twice"
+
+    page.press_button("Stop")
+    wait_until_donors(coordinator, 0)
+    page.goto(f"{coordinator.url}/donate")
+    wait_for_value(page, f"{_STATE}.startsWith('Off')", "a donor that stays off")
+    assert page.evaluate(_STORED) == 1, "what was stored is kept"
+    page.press_button("Stop and erase")
+    wait_for_value(page, f"{_STORED}.then((count) => count === 0)", "an empty store")
+    assert "erased" in page.evaluate(_STATE)
+
+
+def test_a_second_tab_shows_the_first_and_can_stop_it(stage: Stage, any_browser: StartBrowser) -> None:
+    coordinator = small_scene(stage).coordinator
+    browser = any_browser("chromium", "donor")
+    first = open_donor_page(browser, coordinator)
+    wait_until_held(coordinator, 8 * MIB)
+    second = donor_page(browser, coordinator)
+    wait_for_value(
+        second, "document.getElementById('held-size').textContent.startsWith('8.4')", "the first tab's figures"
+    )
+    assert "nother tab" in second.evaluate(_STATE)
+    assert second.evaluate(_BUTTONS) == ["Stop"]
+    assert coordinator.stats()["donors"] == 1
+
+    second.press_button("Stop")
+    wait_until_donors(coordinator, 0)
+    for page in (first, second):
+        wait_for_value(page, f"{_BUTTONS}.includes('Start donating')", "a tab that is off")
+
+
+def test_a_second_tab_may_follow_when_the_first_is_closed(stage: Stage, any_browser: StartBrowser) -> None:
+    coordinator = small_scene(stage).coordinator
+    browser = any_browser("chromium", "donor")
+    first = open_donor_page(browser, coordinator)
+    wait_until_held(coordinator, 8 * MIB)
+    second = donor_page(browser, coordinator)
+    wait_for_value(second, f"{_STATE}.includes('nother tab')", "the notice of the first tab")
+    first.close()
+    wait_for_value(second, f"{_BUTTONS}.includes('Start donating')", "the end of the first tab")
+    second.press_button("Start…")
+    wait_until_held(coordinator, 8 * MIB)
+
+
+def test_without_a_secure_context_it_says_in_words_what_is_missing(stage: Stage, any_browser: StartBrowser) -> None:
+    coordinator = small_scene(stage).coordinator
+    page = any_browser("chromium", "donor").new_page(
+        init_script="Object.defineProperty(window, 'isSecureContext', { value: false })"
+    )
+    page.goto(f"{coordinator.url}/donate")
+    words = wait_for_value(page, "document.getElementById('unavailable').textContent", "the words")
+    assert "https" in words
+    assert page.evaluate(_BUTTONS) == []
