@@ -23,6 +23,8 @@ class FrontFile(Struct, frozen=True):
     """Empty while it is being hashed."""
     size_bytes: int
     cause: str
+    signed_by: str = ""
+    """The first key that signed it; empty while it is being hashed."""
 
 
 class FrontPage(Struct, frozen=True, kw_only=True):
@@ -32,7 +34,8 @@ class FrontPage(Struct, frozen=True, kw_only=True):
     causes: tuple[CauseRecord, ...]
     waiting: int
     """Files that are still being hashed."""
-    key: str
+    keys: tuple[str, ...]
+    """Those that signed the files shown: what this page itself pins."""
     tag: str
     """Empty when the client is not built."""
     public_url: str
@@ -82,9 +85,10 @@ def _document(page: FrontPage) -> Iterator[str]:
     if page.style:
         yield f'<link rel="stylesheet" href="{escape(page.style)}">'
     if page.loader:
+        pins = escape(" ".join(page.keys))
         yield (
             f'<script src="{escape(page.loader)}" integrity="{escape(page.loader_integrity)}" crossorigin="anonymous" '
-            f'data-select="a.download" data-key="{escape(page.key)}" async></script>'
+            f'data-select="a.download" data-key="{pins}" async></script>'
         )
     if page.script:
         yield (
@@ -168,6 +172,8 @@ def _file(file: FrontFile) -> Iterator[str]:
     if file.file_id:
         yield "<details><summary>Checksum</summary><dl>"
         yield f"<dt>SHA-256</dt><dd><code>{file.file_id}</code></dd>"
+        if file.signed_by:
+            yield f"<dt>Signed by</dt><dd><code>{escape(file.signed_by)}</code></dd>"
         yield (
             f'<dt>For other programs</dt><dd><a href="/api/v1/files/{file.file_id}.meta4">Metalink</a>, '
             "which aria2 checks piece by piece</dd>"
@@ -184,6 +190,11 @@ def _tag(page: FrontPage) -> Iterator[str]:
             "<p>Put this tag into a page with download links; <code>data-select</code> says which links it takes over. "
             "Without JavaScript, or when anything is missing, they stay the plain links that they are.</p>"
         )
+        if len(page.keys) > 1:
+            yield (
+                "<p>The files here have several publishers: name in <code>data-key</code> the key of the one whose "
+                "files you link to. It stands below each file&rsquo;s checksum.</p>"
+            )
         yield f'<div class="copy"><pre tabindex="0"><code id="tag">{escape(page.tag)}</code></pre>'
         yield '<button type="button" class="button" data-copy="tag" hidden>Copy</button></div>'
     else:
@@ -198,7 +209,9 @@ def _tag(page: FrontPage) -> Iterator[str]:
 
 def _footer(page: FrontPage) -> Iterator[str]:
     yield '<footer class="wrap">'
-    yield f"<p>Publisher's key: <code>{escape(page.key)}</code></p>"
+    label = "Publisher&rsquo;s key" if len(page.keys) == 1 else "Publishers&rsquo; keys"
+    keys = ", ".join(f"<code>{escape(key)}</code>" for key in page.keys)
+    yield f"<p>{label}: {keys}</p>"
     yield (
         "<p>Fetching from donors shows your address to them, as any peer-to-peer download does; "
         "&ldquo;mirrors only&rdquo; in the download panel prevents it.</p>"

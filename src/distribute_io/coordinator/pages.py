@@ -6,7 +6,8 @@ JavaScript; the front page uses the very tag that it shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.errors import RefusedError
 from distribute_io.ids import FileId, PublicKeyText
+from distribute_io.manifest.limits import PINS_MAX
 from distribute_io.manifest.names import url_path
 from distribute_io.stores.catalogue import Catalogue
 
@@ -71,15 +73,18 @@ class Pages:
         """The pages' routes."""
         return [web.get("/", self._front), web.get("/donate", self._donate), web.get("/favicon.ico", self._icon)]
 
-    def tag(self) -> str:
-        """The script tag for a publisher's own page, or an empty text when the client is not built."""
+    def tag(self, key: str = "") -> str:
+        """The script tag for the page of the publisher with this key, by default the folder's own.
+
+        An empty text when the client is not built.
+        """
         if not self._parts.is_built:
             return ""
         return (
             f'<script src="{self._public.url}{self._parts.address(LOADER)}"\n'
             f'        integrity="{self._parts.integrity(LOADER)}"\n'
             '        crossorigin="anonymous" data-select="a.download"\n'
-            f'        data-key="{self._key}" async></script>'
+            f'        data-key="{key or self._key}" async></script>'
         )
 
     async def _front(self, _request: web.Request) -> web.StreamResponse:
@@ -93,12 +98,14 @@ class Pages:
         )
 
     async def _render(self) -> str:
+        files = await self._files()
+        keys = pinned_keys(files, own=self._key)
         page = FrontPage(
-            files=await self._files(),
+            files=files,
             causes=await self._catalogue.causes(),
             waiting=len(self._library.waiting()) if self._library is not None else 0,
-            key=self._key,
-            tag=self.tag(),
+            keys=keys,
+            tag=self.tag(keys[0]),
             public_url=self._public.url,
             is_secure=self._public.is_secure_context,
             loader=self._parts.address(LOADER) if self._parts.is_built else "",
@@ -131,6 +138,7 @@ class Pages:
                 file_id=record.file_id,
                 size_bytes=record.size_bytes,
                 cause=record.cause,
+                signed_by=record.signed_by[0],
             )
         for shelved in (self._library.waiting() if self._library is not None else ())[:FILES_SHOWN_MAX]:
             name = shelved.found.name
@@ -150,3 +158,13 @@ class Pages:
         response = part_response(request, part, cache="no-cache")
         response.headers["Content-Security-Policy"] = POLICY
         return response
+
+
+def pinned_keys(files: Iterable[FrontFile], *, own: str) -> tuple[str, ...]:
+    """The keys that signed these files, most files first, but the server's `own` before all others; `own` if none did.
+
+    Without the keys of those who published by a token, every click on their files would be refused here.
+    """
+    counts = Counter(file.signed_by for file in files if file.signed_by)
+    ranked = sorted(counts, key=lambda key: (key != own, -counts[key], key))
+    return tuple(ranked[:PINS_MAX]) or (own,)

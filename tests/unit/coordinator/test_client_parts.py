@@ -14,8 +14,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from distribute_io.coordinator.client_parts import ClientParts
 from distribute_io.coordinator.front_page import FrontFile, FrontPage, render
 from distribute_io.coordinator.middleware import add_headers
+from distribute_io.coordinator.pages import pinned_keys
 from distribute_io.coordinator.problems import problems
 from distribute_io.ids import CauseId
+from distribute_io.manifest.limits import PINS_MAX
 from distribute_io.stores.catalogue import CauseRecord
 
 HASH = "0123456789abcdef0123456789abcdef"
@@ -70,13 +72,13 @@ def test_a_part_is_immutable_under_its_hash_and_revalidated_elsewhere(parts: Cli
     asyncio.run(scene())
 
 
-def page(*files: FrontFile, secure: bool = True) -> str:
+def page(*files: FrontFile, secure: bool = True, keys: tuple[str, ...] = ("ed25519:KEY",)) -> str:
     return render(
         FrontPage(
             files=files,
             causes=(CauseRecord(cause=CauseId("main"), title="<b>Bold</b>", text='"quoted"'),),
             waiting=1,
-            key="ed25519:KEY",
+            keys=keys,
             tag='<script src="x"></script>',
             public_url="http://localhost:1",
             is_secure=secure,
@@ -109,3 +111,20 @@ def test_the_front_page_links_work_without_a_script() -> None:
     assert "plain http" not in html
     assert "plain http" in page(secure=False)
     assert "nothing here yet" in page()
+
+
+def test_the_front_page_pins_the_keys_of_all_whose_files_it_shows() -> None:
+    mine, other = "ed25519:MINE", "ed25519:OTHER"
+    ours = FrontFile("a.iso", "/files/a.iso", "f" * 64, 5, "main", mine)
+    theirs = FrontFile("b.iso", "https://mirror.example/b.iso", "e" * 64, 5, "main", other)
+    hashing = FrontFile("c.iso", "/files/c.iso", "", 5, "")
+    assert pinned_keys([], own=mine) == pinned_keys([ours, hashing], own=mine) == (mine,)
+    assert pinned_keys([theirs], own=mine) == (other,)
+    assert pinned_keys([theirs, theirs, ours], own=mine) == (mine, other)
+    many = [FrontFile(f"{i}", "", "d" * 64, 5, "main", f"ed25519:{i}") for i in range(PINS_MAX + 1)]
+    assert len(pinned_keys(many, own=mine)) == PINS_MAX
+    html = page(ours, theirs, keys=(mine, other))
+    assert f'data-key="{mine} {other}"' in html
+    assert f"<dt>Signed by</dt><dd><code>{other}</code></dd>" in html
+    assert "several publishers" in html
+    assert "several publishers" not in page(ours, keys=(mine,))
