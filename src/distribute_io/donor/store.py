@@ -65,7 +65,10 @@ class SegmentStore:
         self._lock = threading.RLock()
         self._used_bytes = RESERVE_BYTES
         self._held: dict[FileId, dict[SegmentIndex, tuple[SegmentDigest, int]]] = {}
-        self._by_digest: dict[FileId, dict[SegmentDigest, SegmentIndex]] = {}
+        # Segments of one file may be equal: a disk image has many that are all zeros.
+        self._by_digest: dict[FileId, dict[SegmentDigest, list[SegmentIndex]]] = {}
+        self._folders: set[FileId] = set()
+        self._writing: FileId | None = None
         self._checked: set[tuple[FileId, SegmentIndex]] = set()
         self._lock_fd = -1
 
@@ -116,7 +119,7 @@ class SegmentStore:
     def size_of(self, file_id: FileId, digest: SegmentDigest) -> int | None:
         """Size of a segment that is held of this file; None when it is not."""
         with self._lock:
-            index = self._by_digest.get(file_id, {}).get(digest)
+            index = self._index_of(file_id, digest)
             return None if index is None else self._held[file_id][index][1]
 
     def has_room_for(self, file_id: FileId, size_bytes: int) -> bool:
@@ -138,6 +141,8 @@ class SegmentStore:
             if self._used_bytes + cost_bytes > self._limit_bytes:
                 return False
             self._used_bytes += cost_bytes  # rule 1; the writing below may take a while, and must not stop the others
+            self._folders.add(file_id)
+            self._writing = file_id  # whoever erases the file's last segment meanwhile leaves the folder
         path = self._path(file_id, index, segment.digest)
         try:
             with stored(path):
@@ -145,24 +150,26 @@ class SegmentStore:
                 write_durably(path, segment.data)
         except BaseException:
             with self._lock:
-                self._used_bytes -= cost_bytes
+                self._writing = None
+                self._used_bytes -= _blocks_bytes(size_bytes)
+                self._drop_folder_if_empty(file_id)
             raise
         with self._lock:
-            self._held.setdefault(file_id, {})[index] = (segment.digest, size_bytes)
-            self._by_digest.setdefault(file_id, {})[segment.digest] = index
+            self._writing = None
+            self._remember(file_id, index, segment.digest, size_bytes)
             self._checked.add((file_id, index))
         return True
 
     def is_checked(self, file_id: FileId, digest: SegmentDigest) -> bool:
         """Whether the segment was hashed since the start, so that reading it is quick."""
         with self._lock:
-            index = self._by_digest.get(file_id, {}).get(digest)
+            index = self._index_of(file_id, digest)
             return index is not None and (file_id, index) in self._checked
 
     def read(self, file_id: FileId, digest: SegmentDigest, offset: int, length: int) -> bytes | None:
         """Bytes of a segment that is held; None when it is not, or turned out to be spoilt. Blocks."""
         with self._lock:
-            index = self._by_digest.get(file_id, {}).get(digest)
+            index = self._index_of(file_id, digest)
             if index is None:
                 return None
             path = self._path(file_id, index, digest)
@@ -246,8 +253,16 @@ class SegmentStore:
         return ranked + [each for each in rest if each not in named]
 
     def _cost(self, file_id: FileId, size_bytes: int) -> int:
-        folder = 0 if file_id in self._held else BLOCK_BYTES
-        return folder + -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES
+        return (0 if file_id in self._folders else BLOCK_BYTES) + _blocks_bytes(size_bytes)
+
+    def _index_of(self, file_id: FileId, digest: SegmentDigest) -> SegmentIndex | None:
+        """One of the segments with this digest."""
+        equal = self._by_digest.get(file_id, {}).get(digest)
+        return equal[0] if equal else None
+
+    def _remember(self, file_id: FileId, index: SegmentIndex, digest: SegmentDigest, size_bytes: int) -> None:
+        self._held.setdefault(file_id, {})[index] = (digest, size_bytes)
+        self._by_digest.setdefault(file_id, {}).setdefault(digest, []).append(index)
 
     def _path(self, file_id: FileId, index: SegmentIndex, digest: SegmentDigest) -> Path:
         return self._segments / file_id / f"{index}-{digest.hex()}"
@@ -258,16 +273,27 @@ class SegmentStore:
 
     def _erase_one(self, file_id: FileId, index: SegmentIndex) -> None:
         digest, size_bytes = self._held[file_id].pop(index)
-        del self._by_digest[file_id][digest]
+        equal = self._by_digest[file_id][digest]
+        equal.remove(index)
+        if not equal:
+            del self._by_digest[file_id][digest]
+        if not self._held[file_id]:
+            del self._held[file_id], self._by_digest[file_id]
         self._checked.discard((file_id, index))
         path = self._path(file_id, index, digest)
         with stored(path):
             path.unlink(missing_ok=True)
-            if not self._held[file_id]:
-                del self._held[file_id], self._by_digest[file_id]
-                with contextlib.suppress(FileNotFoundError):
-                    path.parent.rmdir()
-        self._used_bytes -= self._cost(file_id, size_bytes)
+        self._used_bytes -= _blocks_bytes(size_bytes)
+        self._drop_folder_if_empty(file_id)
+
+    def _drop_folder_if_empty(self, file_id: FileId) -> None:
+        if file_id in self._held or file_id == self._writing or file_id not in self._folders:
+            return
+        folder = self._segments / file_id
+        with stored(folder), contextlib.suppress(FileNotFoundError):
+            folder.rmdir()
+        self._folders.discard(file_id)
+        self._used_bytes -= BLOCK_BYTES
 
     def _scan(self) -> None:
         for folder in sorted(self._segments.iterdir()):
@@ -282,14 +308,18 @@ class SegmentStore:
                     _remove(path)
                     continue
                 index, digest = SegmentIndex(int(found[1])), SegmentDigest(bytes.fromhex(found[2]))
-                if index in self._held.get(file_id, {}) or digest in self._by_digest.get(file_id, {}):
+                if index in self._held.get(file_id, {}):
                     _remove(path)
                     continue
                 self._used_bytes += self._cost(file_id, size_bytes)
-                self._held.setdefault(file_id, {})[index] = (digest, size_bytes)
-                self._by_digest.setdefault(file_id, {})[digest] = index
+                self._folders.add(file_id)
+                self._remember(file_id, index, digest, size_bytes)
             if file_id not in self._held:
                 folder.rmdir()
+
+
+def _blocks_bytes(size_bytes: int) -> int:
+    return -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def _read(path: Path, offset: int, length: int) -> bytes | None:

@@ -16,6 +16,7 @@ from distribute_io.donor.store import RESERVE_BYTES, SegmentStore, usable_bytes
 from distribute_io.errors import StoreError
 from distribute_io.ids import FileId, SegmentDigest, SegmentIndex
 from distribute_io.manifest.segments import VerifiedSegment, verify_segment
+from distribute_io.runtime.disk import write_durably
 
 FILES = [FileId(letter * 64) for letter in "abc"]
 LIMIT = RESERVE_BYTES + 300_000
@@ -78,6 +79,51 @@ def test_file_that_vanished_is_not_held(store: SegmentStore, tmp_path: Path) -> 
     next((tmp_path / "store" / "segments").rglob("7-*")).unlink()
     assert store.read(FILES[0], segment.digest, 0, 10) is None
     assert store.holdings(FILES[0]) == ()
+
+
+def zeros() -> VerifiedSegment:
+    data = bytes(50_000)
+    return verify_segment(data, SegmentDigest(hashlib.sha256(data).digest()))
+
+
+def test_equal_segments_of_one_file_come_and_go_one_by_one(store: SegmentStore, tmp_path: Path) -> None:
+    for index in range(3):
+        assert store.put(FILES[0], SegmentIndex(index), zeros())
+    again = reopened(store, tmp_path)
+    assert again.holdings(FILES[0]) == ((0, 3),)
+    for left in (2, 1, 0):
+        assert again.size_of(FILES[0], zeros().digest) == 50_000
+        assert again.read(FILES[0], zeros().digest, 0, 10) == bytes(10)
+        again.erase(FILES[0], ((2 - left, 3 - left),))
+    assert again.size_of(FILES[0], zeros().digest) is None
+    assert again.used_bytes == RESERVE_BYTES
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_file_that_is_erased_while_its_next_segment_is_written(
+    store: SegmentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    store.put(FILES[0], SegmentIndex(0), make(FILES[0], 0))
+
+    def write_while_erasing(path: Path, data: bytes) -> None:
+        path.with_name(path.name + ".new").write_bytes(b"half of it")
+        store.erase_file(FILES[0])  # withdrawn: another thread's call, at the worst moment
+        path.with_name(path.name + ".new").unlink()
+        if fails:
+            raise OSError(28, "No space left on device")
+        write_durably(path, data)
+
+    monkeypatch.setattr("distribute_io.donor.store.write_durably", write_while_erasing)
+    if fails:
+        with pytest.raises(StoreError):
+            store.put(FILES[0], SegmentIndex(1), make(FILES[0], 1))
+    else:
+        assert store.put(FILES[0], SegmentIndex(1), make(FILES[0], 1))
+        assert store.holdings(FILES[0]) == ((1, 2),)
+    assert on_disk(tmp_path / "store") + RESERVE_BYTES - 4096 <= store.used_bytes
+    store.erase_file(FILES[0])
+    assert store.used_bytes == RESERVE_BYTES
+    assert not list((tmp_path / "store" / "segments").iterdir())
 
 
 def test_leftovers_of_a_crash_are_erased(store: SegmentStore, tmp_path: Path) -> None:
