@@ -2,7 +2,7 @@
 
 Options: `--mib N` (default 64), `--rounds N` (default 3). Each mirror has a true token bucket that all its requests
 share. The figure is the share of the sum of the four rates, from the start of the process to its end; aria2c with
-SHA-256 pieces and all four mirrors beside it.
+four addresses beside it.
 """
 
 from __future__ import annotations
@@ -56,16 +56,10 @@ def run(options: list[str]) -> bool:
             return share_of(_DIO, "get", manifests / "file.bin.manifest.json", "--allow-private", "--json")
 
         def aria2c() -> float:
-            # By default aria2c takes one mirror of each protocol from a metalink, and splits from 20 MiB on: with these
-            # options it uses all four.
+            # From a metalink aria2c 1.36 uses one of these mirrors only, so it gets the addresses themselves, which means
+            # that it checks nothing.
             return share_of(
-                "aria2c",
-                "--quiet",
-                "--split=4",
-                "--min-split-size=1M",
-                "--metalink-enable-unique-protocol=false",
-                "--follow-metalink=mem",
-                f"--metalink-file={manifests}/file.bin.meta4",
+                "aria2c", "--quiet", "--split=4", "--min-split-size=1M", *(f"{url}file.bin" for url in urls)
             )
 
         comparison = Comparison(
@@ -74,12 +68,12 @@ def run(options: list[str]) -> bool:
             unit="of the sum of rates",
             notes={"mib": chosen.mib, "rates_mib_per_s": list(_RATES_MIB_PER_S)},
         )
-        contenders = {"dio get": ours, "aria2c, four mirrors": aria2c, "the sum of the rates": lambda: 1.0}
+        contenders = {"dio get": ours, "aria2c, four addresses, unchecked": aria2c, "the sum of the rates": lambda: 1.0}
         comparison.run(contenders, rounds=chosen.rounds)
         return comparison.finish(
             [
                 Bar("dio get", "the sum of the rates", at_least=0.9),
-                Bar("dio get", "aria2c, four mirrors", at_least=1.43),
+                Bar("dio get", "aria2c, four addresses, unchecked", at_least=1.43),
             ]
         )
 

@@ -54,7 +54,7 @@ class FileDigest:
         with self._changed:
             if front_bytes > self._front:
                 self._front = front_bytes
-                self._changed.notify()
+                self._changed.notify_all()
 
     def offer(self, start: int, view: memoryview, release: Callable[[], None]) -> None:
         """A verified and written segment that begins at `start` is still in memory. From any thread.
@@ -62,13 +62,24 @@ class FileDigest:
         `release` is called when the memory is not needed: at once, or after it was hashed, from the digest's thread.
         """
         with self._changed:
+            # Where the digest is only a little behind, waiting is cheaper than reading back: it catches up meanwhile.
+            while len(self._offers) >= _OFFERS_MAX and self._is_next(start) and not self._stopped:
+                self._changed.wait()
             is_near = self._taken <= start <= self._taken + _AHEAD_BYTES_MAX
-            is_taken = is_near and len(self._offers) < _OFFERS_MAX and start not in self._offers and not self._stopped
+            has_room = len(self._offers) < _OFFERS_MAX or start == self._taken
+            is_taken = is_near and has_room and start not in self._offers and not self._stopped
             if is_taken:
                 self._offers[start] = _Offer(start, view, release)
-                self._changed.notify()
+                self._changed.notify_all()
         if not is_taken:
             release()
+
+    def _is_next(self, start: int) -> bool:
+        """Whether the digest gets to `start` by offers alone: then whoever waits here is waited for by nobody."""
+        at = self._taken
+        while at in self._offers:
+            at += len(self._offers[at].view)
+        return at == start > self._taken
 
     def result(self) -> FileId:
         """Wait until the whole file is hashed. The front must have reached the end.
@@ -85,7 +96,7 @@ class FileDigest:
         """Give up; returns when the thread has ended."""
         with self._changed:
             self._stopped = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join()
         for offer in self._offers.values():
             offer.release()
@@ -118,6 +129,7 @@ class FileDigest:
                 offer = self._offers.pop(at, None)
                 if offer is not None:
                     self._taken = at + len(offer.view)
+                    self._changed.notify_all()
                     return offer
                 if self._front > at:
                     self._taken = min([self._front, at + _SPAN_BYTES, *self._offers])
