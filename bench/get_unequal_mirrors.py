@@ -56,8 +56,7 @@ def run(options: list[str]) -> bool:
             return share_of(_DIO, "get", manifests / "file.bin.manifest.json", "--allow-private", "--json")
 
         def aria2c() -> float:
-            # From a metalink aria2c 1.36 uses one of these mirrors only, so it gets the addresses themselves, which means
-            # that it checks nothing.
+            # From a metalink aria2c 1.36 uses only one of these mirrors, so it gets the addresses, and checks nothing.
             return share_of(
                 "aria2c", "--quiet", "--split=4", "--min-split-size=1M", *(f"{url}file.bin" for url in urls)
             )
