@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from distribute_io.errors import StoreError
+from distribute_io.ids import CauseId
 from distribute_io.stores import sql_schema
-from distribute_io.stores.catalogue import Catalogue
+from distribute_io.stores.catalogue import Catalogue, CauseRecord
 from distribute_io.stores.migrate import upgrade
 from distribute_io.stores.sql_catalogue import open_sqlite
 from tests.stores.catalogue_suite import CatalogueSuite
@@ -49,3 +51,21 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         open_sqlite(path)
     assert caught.value.code == "catalogue_failed"
     assert "catalogue.sqlite" in caught.value.message
+
+
+def test_an_error_does_not_say_what_the_statement_was_about(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    catalogue = open_sqlite(path)
+
+    async def put() -> None:
+        try:
+            with sqlite3.connect(path) as connection:
+                connection.execute("DROP TABLE cause")
+            connection.close()
+            await catalogue.put_cause(CauseRecord(cause=CauseId("private-name"), title="T"), actor="cli", at_s=1)
+        finally:
+            await catalogue.close()
+
+    with pytest.raises(StoreError) as caught:
+        asyncio.run(put())
+    assert "private-name" not in f"{caught.value}{caught.value.__cause__}"

@@ -110,7 +110,7 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         started: called once, when everything listens.
 
     Raises:
-        UsageError: `port_in_use`, `file_not_found` for the folder, `bad_config`.
+        UsageError: `port_in_use`, `file_not_found` for the folder, `bad_config`, also when the folder has our secrets.
         StoreError: `store_in_use` when another coordinator has the data directory; any of the catalogue's.
     """
     folder = await asyncio.to_thread(_folder, config)
@@ -226,7 +226,29 @@ def _folder(config: CoordinatorConfig) -> Path | None:
     folder = Path(config.folder).absolute()
     if not folder.is_dir():
         raise UsageError("file_not_found", f"The folder {config.folder} is not there.")
+    _refuse_to_publish_secrets(config, folder)
     return folder
+
+
+def _refuse_to_publish_secrets(config: CoordinatorConfig, folder: Path) -> None:
+    """The folder is public: no secret key and no catalogue (it has the tokens' hashes) may lie in it.
+
+    A data directory inside the folder is left out by the scan, and so are names that begin with a dot.
+    """
+    root, data_dir = folder.resolve(), data_directory(config).resolve()
+    if data_dir == root:
+        raise UsageError(
+            "bad_config",
+            f"The data directory is {folder} itself, so its secret key would be published: give another --data-dir.",
+        )
+    catalogue = config.catalogue.removeprefix("sqlite:///")
+    for what, text in (("catalogue", catalogue), ("TLS key", config.tls_key)):
+        path = Path(text).resolve()
+        if not text or not path.is_relative_to(root):
+            continue
+        is_left_out = data_dir.is_relative_to(root) and path.is_relative_to(data_dir)
+        if not is_left_out and not any(part.startswith(".") for part in path.relative_to(root).parts):
+            raise UsageError("bad_config", f"The {what} lies in {folder} and would be published: move it elsewhere.")
 
 
 @asynccontextmanager

@@ -51,7 +51,8 @@ def open_sqlite(path: Path) -> SqlCatalogue:
     Raises:
         StoreError: `catalogue_failed`, or `store_version` when a newer program wrote it.
     """
-    engine = sa.create_engine(f"sqlite+pysqlite:///{path}")
+    # An error's text must not have a statement's values in it: names of files are no business of the log.
+    engine = sa.create_engine(f"sqlite+pysqlite:///{path}", hide_parameters=True)
     sa.event.listen(engine, "connect", _set_pragmas)
     sa.event.listen(engine, "begin", _begin)
     try:

@@ -101,6 +101,12 @@ def test_a_resumed_download_of_a_changed_file_begins_anew(tmp_path: Path) -> Non
         for other in ('"another"', f"W/{tag}"):
             anew, body = await served.get("/files/a", headers={"Range": "bytes=10-19", "If-Range": other})
             assert (anew.status, len(body)) == (200, len(CONTENT))
+        # A resume of what was longer before: the file is another now, and comes whole instead of a 416.
+        headers = {"Range": f"bytes={len(CONTENT) + 5}-", "If-Range": '"another"'}
+        anew, body = await served.get("/files/a", headers=headers)
+        assert (anew.status, len(body)) == (200, len(CONTENT))
+        beyond, _body = await served.get("/files/a", headers={**headers, "If-Range": tag})
+        assert beyond.status == 416
         unchanged, _body = await served.get("/files/a", headers={"If-None-Match": tag})
         assert unchanged.status == 304
 
