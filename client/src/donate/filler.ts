@@ -6,7 +6,8 @@
  *   person's own browsing least of all.
  * - Only segments whose digest is in the signed list are stored; a mirror that sent a wrong one is not asked again for that
  *   file in this visit.
- * - A mirror is taken by chance, so that a thousand donors that join at once do not all ask the first.
+ * - A mirror is taken by chance, so that a thousand donors that join at once do not all ask the first; but none that was
+ *   found to be slower than half of the fastest. One that is not known yet is asked for one segment first.
  * - What fails is tried again later, with growing waits; the rest goes on.
  */
 
@@ -49,6 +50,9 @@ export interface FillerWorld {
   readonly chance: () => number;
 }
 
+/** Mirrors whose rates are remembered; above that all are forgotten and measured anew. */
+const RATES_KEPT = 256;
+
 /** What went wrong with a file. */
 interface Setback {
   failures: number;
@@ -65,6 +69,8 @@ export class Filler {
   readonly #bucket: TokenBucket;
   readonly #setbacks = new Map<string, Setback>();
   readonly #fetchedBytes = new Map<string, number>();
+  /** What mirrors were found to give, in bytes per second, by host. */
+  readonly #rates = new Map<string, number>();
   #target: readonly AssignedFile[] = [];
   #wake: (() => void) | undefined;
   #stop = new AbortController();
@@ -147,18 +153,19 @@ export class Filler {
   async #fetch(file: KnownFile, start: number, end: number, signal: AbortSignal): Promise<void> {
     const url = this.#mirror(file);
     if (url === undefined) throw new SourceError("mirror_unreachable", "No mirror of this file is left to ask.");
-    const range = {
-      url,
-      startByte: file.layout.startOf(start),
-      endByte: file.layout.endOf(end - 1),
-      fileSizeBytes: file.layout.sizeBytes,
-    };
-    const sink = new SegmentSink(file, start, end, this.#bucket, this.#world.clock, (index, bytes) =>
+    const host = new URL(url).host;
+    const until = this.#rates.has(host) ? end : start + 1;
+    const startByte = file.layout.startOf(start);
+    const endByte = file.layout.endOf(until - 1);
+    const range = { url, startByte, endByte, fileSizeBytes: file.layout.sizeBytes };
+    const startUs = this.#world.clock.nowUs();
+    const sink = new SegmentSink(file, start, until, this.#bucket, this.#world.clock, (index, bytes) =>
       this.#keep(file, index, bytes),
     );
     try {
       await fetchRange(range, sink, signal, this.#world.fetch);
       if (sink.failure !== undefined) throw sink.failure;
+      if (sink.missingBytes === 0) this.#measured(host, endByte - startByte, this.#world.clock.nowUs() - startUs);
     } catch (error) {
       if (signal.aborted) return;
       const code = codeOf(error, "mirror_unreachable");
@@ -169,11 +176,19 @@ export class Filler {
     }
   }
 
-  /** Any mirror of the file that does not rest. */
+  #measured(host: string, sizeBytes: number, elapsedUs: number): void {
+    if (this.#rates.size >= RATES_KEPT) this.#rates.clear();
+    this.#rates.set(host, Math.floor((sizeBytes * 1_000_000) / Math.max(1_000, elapsedUs)));
+  }
+
+  /** Any mirror of the file that does not rest and is not known to be slow. */
   #mirror(file: KnownFile): string | undefined {
     const nowUs = this.#world.clock.nowUs();
     const resting = this.#setbacks.get(file.fileId)?.resting;
-    const mirrors = file.mirrors.filter((url) => (resting?.get(url) ?? 0) <= nowUs);
+    const rateOf = (url: string) => this.#rates.get(new URL(url).host);
+    const awake = file.mirrors.filter((url) => (resting?.get(url) ?? 0) <= nowUs);
+    const fastest = Math.max(...awake.map((url) => rateOf(url) ?? 0));
+    const mirrors = awake.filter((url) => (rateOf(url) ?? fastest) >= fastest / 2);
     return mirrors[Math.floor(this.#world.chance() * mirrors.length)];
   }
 

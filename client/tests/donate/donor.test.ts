@@ -66,7 +66,7 @@ class Scene {
   constructor(files: readonly MadeFile[], settings: DonorSettings = SETTINGS, root = new FakeFolder()) {
     this.files = files;
     this.root = root;
-    this.mirrors = new FakeMirrors(...files);
+    this.mirrors = new FakeMirrors(this.clock, ...files);
     const start = { coordinatorUrl: "https://c.example", sessionUrl: "wss://c.example/ws", settings };
     this.#donor = Donor.start(
       start,
@@ -156,7 +156,8 @@ test("what is assigned is fetched in long requests, stored, and told", async () 
   await scene.welcome();
   await scene.assign({ file, runs: [0, 2, 4, 7] });
   assert.deepEqual(scene.mirrors.asked, [
-    `good 0-${2 * SEGMENT_BYTES - 1}`,
+    `good 0-${SEGMENT_BYTES - 1}`, // the first request shows what the mirror gives
+    `good ${SEGMENT_BYTES}-${2 * SEGMENT_BYTES - 1}`,
     `good ${4 * SEGMENT_BYTES}-${10 * SEGMENT_BYTES + 4}`,
   ]);
   assert.deepEqual(scene.session.of("holdings").at(-1), {
@@ -275,7 +276,7 @@ test("an assignment in parts counts when it is whole", async () => {
   assert.deepEqual(scene.mirrors.asked, []);
   scene.session.tell({ ...part, files: [{ file_id: two.fileId, runs: [0, 2] }] });
   await scene.clock.pass(2_000_000);
-  assert.equal(scene.mirrors.asked.length, 2);
+  assert.equal(scene.status.assignedHeld, 4);
 });
 
 test("a mirror that lies is asked once; the other fills", async () => {
@@ -285,7 +286,7 @@ test("a mirror that lies is asked once; the other fills", async () => {
   await scene.assign({ file, runs: [0, 4] });
   assert.deepEqual(
     scene.mirrors.asked.map((line) => line.split(" ")[0]),
-    ["liar", "good"],
+    ["liar", "good", "good"],
   );
   assert.equal(scene.status.assignedHeld, 4);
   assert.equal(scene.status.problem, null);
@@ -297,10 +298,27 @@ test("a mirror that breaks off keeps what was whole, rests, and the other goes o
   await scene.welcome();
   await scene.assign({ file, runs: [0, 4] });
   assert.deepEqual(scene.mirrors.asked, [
-    `short 0-${4 * SEGMENT_BYTES - 1}`,
-    `good ${SEGMENT_BYTES}-${4 * SEGMENT_BYTES - 1}`,
+    `short 0-${SEGMENT_BYTES - 1}`,
+    `short ${SEGMENT_BYTES}-${4 * SEGMENT_BYTES - 1}`,
+    `good ${2 * SEGMENT_BYTES}-${3 * SEGMENT_BYTES - 1}`,
+    `good ${3 * SEGMENT_BYTES}-${4 * SEGMENT_BYTES - 1}`,
   ]);
   assert.equal(scene.status.assignedHeld, 4);
+});
+
+test("a mirror that was found to be slow is left to others", async () => {
+  const file = makeFile("a.iso", 20 * SEGMENT_BYTES, ["http://slow/", "http://good/"]);
+  const other = makeFile("b.iso", 4 * SEGMENT_BYTES, ["http://good/"]);
+  const scene = new Scene([file, other]);
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 1] }, { file: other, runs: [0, 4] });
+  await scene.clock.pass(10_000_000);
+  await scene.assign({ file, runs: [0, 20] });
+  assert.deepEqual(
+    scene.mirrors.asked.filter((line) => line.startsWith("slow")),
+    [`slow 0-${SEGMENT_BYTES - 1}`],
+  );
+  assert.equal(scene.status.assignedHeld, 20);
 });
 
 test("a file without a living mirror waits, longer each time; other files do not", async () => {

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { SegmentLayout } from "../../src/core/segment-layout.ts";
 import type { FileCatalogue, KnownFile } from "../../src/donate/catalogue.ts";
+import type { Clock } from "../../src/transport/clock.ts";
 import type { Fetch } from "../../src/transport/http-source.ts";
 import { RefusedError } from "../../src/wire/errors.ts";
 
@@ -52,25 +53,29 @@ export class FakeCatalogue implements FileCatalogue {
   }
 }
 
-/** Mirrors by the host in their address: `good`, `liar` (flips a bit of every answer), `dead`, `short`. */
+/**
+ * Mirrors by the host in their address: `good`, `liar` (flips a bit of every answer), `dead`, `short` (ends within the
+ * second segment), `slow` (five seconds for an answer).
+ */
 export class FakeMirrors {
   readonly asked: string[] = [];
   sentBytes = 0;
   readonly fetch: Fetch;
 
-  constructor(...files: readonly MadeFile[]) {
-    this.fetch = (url, init) => {
+  constructor(clock: Clock, ...files: readonly MadeFile[]) {
+    this.fetch = async (url, init) => {
       const file = files.find((known) => url.endsWith(known.name));
       const range = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init.headers).get("Range") ?? "");
       const host = new URL(url).hostname;
       this.asked.push(`${host} ${range?.[1] ?? ""}-${range?.[2] ?? ""}`);
-      if (file === undefined || range === null || host === "dead") return Promise.reject(new TypeError("network"));
+      if (file === undefined || range === null || host === "dead") throw new TypeError("network");
       const bytes = Buffer.from(file.content.subarray(Number(range[1]), Number(range[2]) + 1));
       if (host === "liar") bytes[7] = (bytes[7] ?? 0) ^ 1;
       const body = host === "short" ? bytes.subarray(0, SEGMENT_BYTES + 10) : bytes;
       this.sentBytes += body.length;
       const headers = { "Content-Length": String(bytes.length) };
-      return Promise.resolve(new Response(new Uint8Array(body), { status: 206, headers }));
+      if (host === "slow") await new Promise<void>((resolve) => clock.after(5_000_000, resolve));
+      return new Response(new Uint8Array(body), { status: 206, headers });
     };
   }
 }
