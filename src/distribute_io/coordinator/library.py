@@ -43,6 +43,19 @@ _WALKS_SHARE: Final = 10
 _TRY_AGAIN: Final = frozenset({"file_changed", "file_not_found", "cancelled", "catalogue_failed", "full"})
 """Failures that say nothing about the file itself: the next walk looks at it again."""
 
+_WATCH_AGAIN_S: Final = 1.0
+
+_NAME_NOT_TOLD: Final = "Unable to decode path"
+"""What `watchfiles` says, and then stops, when the name of a changed file is not UTF-8."""
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
+    """The first exception within nested groups; `watchfiles` wraps its own in those of its tasks."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
 
 async def _tell_nobody() -> None:
     """Stands for the announcement until `run` brings one."""
@@ -172,16 +185,30 @@ class Library:
 
     async def _watch(self) -> None:
         """Wakes the walk when the system tells of a change."""
+        while not await self._watch_until_it_fails():
+            # What happened while nobody watched is found by a walk after the new watch is in place.
+            asyncio.get_running_loop().call_later(2 * _WATCH_AGAIN_S, self._wake.set)
+            await asyncio.sleep(_WATCH_AGAIN_S)
+
+    async def _watch_until_it_fails(self) -> bool:
+        """True when watching is no use; False after a notice that could not be told, which is a notice all the same."""
         try:
             async for _changes in self._notices():
                 self._wake.set()
-        except (OSError, RuntimeError) as error:
-            # Too many folders for inotify, or a file system that cannot tell: the regular walk is enough.
-            log.warning(
-                "Changes of the folder are not told by the system (%s); it is walked every %d s.",
-                type(error).__name__,
-                self._rescan_s,
-            )
+        except* (OSError, RuntimeError) as group:
+            failure = _first(group)
+        else:
+            return True
+        if _NAME_NOT_TOLD in str(failure):
+            self._wake.set()
+            return False
+        # Too many folders for inotify, or a file system that cannot tell: the regular walk is enough.
+        log.warning(
+            "Changes of the folder are not told by the system (%s); it is walked every %d s.",
+            type(failure).__name__,
+            self._rescan_s,
+        )
+        return True
 
     def _notices(self) -> AsyncIterator[object]:
         data_dir = os.path.realpath(self._data_dir)

@@ -136,6 +136,31 @@ def test_added_changed_and_removed_files_are_noticed(tmp_path: Path) -> None:
     scene.run(play)
 
 
+def test_a_change_of_a_file_whose_name_is_not_utf_8_is_noticed_like_any_other(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.write("first.txt", "first")
+
+    async def play() -> None:
+        await scene.settled()
+        for round_ in range(2):  # the notice of such a name ends the watch; the next one must follow
+            await asyncio.sleep(1.5)
+            scene.write(os.fsdecode(b"bad\xff%d" % round_), f"bad {round_}")
+
+            async def is_followed(name: str = f"bad%FF{round_}") -> bool:
+                return name in await scene.names()
+
+            await scene.until(is_followed)
+        await asyncio.sleep(2.5)  # the watch is in place again
+        scene.write("good.txt", "good")
+
+        async def is_there() -> bool:
+            return "good.txt" in await scene.names()
+
+        await scene.until(is_there)
+
+    scene.run(play, rescan_s=300)
+
+
 def test_a_restart_reads_no_unchanged_file_again(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     scene.write("a.txt", "one")
