@@ -8,7 +8,7 @@ import { Backlog, openBytes } from "./backlog.ts";
 import type { Settings } from "./config.ts";
 import { coverage, cut, type Piece } from "./coverage.ts";
 import { divide, divideUp, multiplyDivide } from "./exact.ts";
-import { alignDown, ascending, type Ledger } from "./ledger.ts";
+import { alignDown, alignUp, ascending, type Ledger } from "./ledger.ts";
 import type { Request } from "./requests.ts";
 import type { Source } from "./sources.ts";
 import { BALANCED_PATIENCE, MICROS_PER_S } from "./tuning.ts";
@@ -135,7 +135,7 @@ function chooseSolo(outlook: Outlook, source: Source): Pick | null {
   for (const index of ascending(ledger.soloOpen)) {
     if (!source.holds(index, index + 1) || !ledger.hasRoom(index)) continue;
     const senders = ledger.solo.get(index) ?? new Set();
-    const others = outlook.usable.some((other) => !senders.has(other.sourceId) && other.holds(index, index + 1));
+    const others = outlook.ready.some((other) => !senders.has(other.sourceId) && other.holds(index, index + 1));
     if (senders.has(source.sourceId) && others) continue;
     return { kind: "start", start: ledger.startOf(index), end: ledger.endOf(index) };
   }
@@ -144,10 +144,13 @@ function chooseSolo(outlook: Outlook, source: Source): Pick | null {
 
 function chooseFragment(outlook: Outlook, source: Source): Pick | null {
   if (source.suspected) return null;
-  for (const [start, end] of outlook.ledger.fragments()) {
-    const index = outlook.ledger.segmentAt(start);
-    if (source.holds(index, index + 1) && outlook.ledger.hasRoom(index)) {
-      return { kind: "start", start: alignDown(start), end };
+  const { ledger } = outlook;
+  for (const [low, high] of ledger.fragments()) {
+    const index = ledger.segmentAt(low);
+    const start = alignDown(low);
+    const end = Math.min(alignUp(high), ledger.endOf(index));
+    if (source.holds(index, index + 1) && ledger.hasRoom(index) && !ledger.isFetched(start, end)) {
+      return { kind: "start", start, end };
     }
   }
   return null;

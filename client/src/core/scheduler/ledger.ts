@@ -142,6 +142,14 @@ export class Ledger {
     return partial !== undefined && partial.gaps(start, end).length === 0;
   }
 
+  /** Does any open request still have to deliver any of `[start, end)`? */
+  isFetched(start: number, end: number): boolean {
+    for (const request of this.requests.values()) {
+      if (Math.max(request.position, start) < Math.min(request.end, end)) return true;
+    }
+    return false;
+  }
+
   /** The open runs inside segments that are not open as a whole, ascending. */
   *fragments(): Generator<Interval, void> {
     for (const index of ascending(this.#fragments)) {
@@ -238,7 +246,7 @@ export class Ledger {
       const high = this.endOf(index);
       if (low >= end || start >= high) continue;
       freed.remove(low, high);
-      if (!this.partials.has(index) && !this.#isFetched(low, high)) this.soloOpen.add(index);
+      if (!this.partials.has(index) && !this.isFetched(low, high)) this.soloOpen.add(index);
     }
     for (const [low, high] of freed) {
       this.open.add(low, high);
@@ -277,13 +285,6 @@ export class Ledger {
     if (solo) this.solo.set(index, new Set(parts.map((part) => part.source.sourceId)));
     this.release(this.startOf(index), this.endOf(index));
     return parts;
-  }
-
-  #isFetched(start: number, end: number): boolean {
-    for (const request of this.requests.values()) {
-      if (Math.max(request.position, start) < Math.min(request.end, end)) return true;
-    }
-    return false;
   }
 
   #closeBytes(start: number, end: number): void {

@@ -58,6 +58,8 @@ export class Scheduler implements DownloadScheduler {
   #paused = false;
   #over = false;
   #anyByte = false;
+  #thereBytes = 0;
+  #thereBytesMax = 0;
   #actions: Action[] = [];
 
   /**
@@ -173,8 +175,10 @@ export class Scheduler implements DownloadScheduler {
     source.rate.bytesCame(count, nowUs);
     source.receivedBytes += freshBytes;
     source.duplicateBytes += duplicateBytes;
-    if (freshBytes > 0) {
-      this.#anyByte = true;
+    this.#anyByte = true;
+    this.#thereBytes += freshBytes;
+    if (this.#thereBytes > this.#thereBytesMax) {
+      this.#thereBytesMax = this.#thereBytes; // what is discarded and comes again is no progress
       this.#clocks.progressed(nowUs);
     }
     return this.#settleRace(request, nowUs) || this.#endCameNear(request, nowUs) || woken;
@@ -249,7 +253,11 @@ export class Scheduler implements DownloadScheduler {
     // What is not complete here crossed with a `DiscardBytes`: the driver has dropped it, and it proves nothing.
     const { liar, suspects } = partial.missingBytes > 0 ? NOBODY : this.#blame.judge(index, partial);
     const parts = this.#ledger.reject(index, suspects.length > 0);
-    for (const part of parts) part.source.rejectedBytes += part.end - part.start;
+    for (const part of parts) {
+      part.source.rejectedBytes += part.end - part.start;
+      this.#thereBytes -= part.end - part.start;
+    }
+    this.#thereBytesMax = this.#thereBytes; // bounded by S13, so this cannot go on for ever
     if (suspects.length > 0) {
       this.#actions.push({
         type: "DigestParts",
@@ -415,6 +423,7 @@ export class Scheduler implements DownloadScheduler {
   #discard(start: number, end: number, sender: Source | null): void {
     for (const part of this.#ledger.drop(start, end, sender)) {
       part.source.rejectedBytes += part.end - part.start;
+      this.#thereBytes -= part.end - part.start;
       this.#actions.push({ type: "DiscardBytes", startByte: part.start, endByte: part.end });
     }
   }

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from distribute_io.core.scheduler.backlog import Backlog, open_bytes
 from distribute_io.core.scheduler.coverage import Piece, coverage, cut
-from distribute_io.core.scheduler.ledger import Ledger, align_down
+from distribute_io.core.scheduler.ledger import Ledger, align_down, align_up
 from distribute_io.core.scheduler.messages import SchedulerConfig
 from distribute_io.core.scheduler.requests import Request
 from distribute_io.core.scheduler.sources import Source
@@ -155,7 +155,7 @@ def _choose_solo(outlook: Outlook, source: Source) -> Pick | None:
             continue
         senders = ledger.solo[index]
         if source.source_id in senders and any(
-            other.source_id not in senders and other.holds(index, index + 1) for other in outlook.usable
+            other.source_id not in senders and other.holds(index, index + 1) for other in outlook.ready
         ):
             continue
         return Fetch(ledger.start_of(index), ledger.end_of(index))
@@ -165,10 +165,12 @@ def _choose_solo(outlook: Outlook, source: Source) -> Pick | None:
 def _choose_fragment(outlook: Outlook, source: Source) -> Pick | None:
     if source.suspected:
         return None
-    for start, end in outlook.ledger.fragments():
-        index = outlook.ledger.segment_at(start)
-        if source.holds(index, index + 1) and outlook.ledger.has_room(index):
-            return Fetch(align_down(start), end)
+    ledger = outlook.ledger
+    for low, high in ledger.fragments():
+        index = ledger.segment_at(low)
+        start, end = align_down(low), min(align_up(high), ledger.end_of(index))
+        if source.holds(index, index + 1) and ledger.has_room(index) and not ledger.is_fetched(start, end):
+            return Fetch(start, end)
     return None
 
 

@@ -122,6 +122,10 @@ class Ledger:
         partial = self.partials.get(self.segment_at(start))
         return partial is not None and not partial.gaps(start, end)
 
+    def is_fetched(self, start: int, end: int) -> bool:
+        """Does any open request still have to deliver any of `[start, end)`?"""
+        return any(max(request.position, start) < min(request.end, end) for request in self.requests.values())
+
     def fragments(self) -> Iterator[Interval]:
         """The open runs inside segments that are not open as a whole, ascending."""
         for index in sorted(self._fragments):
@@ -203,9 +207,7 @@ class Ledger:
             low, high = self.start_of(index), self.end_of(index)
             if low < end and start < high:
                 freed.remove(low, high)
-                if index not in self.partials and not any(
-                    max(request.position, low) < min(request.end, high) for request in self.requests.values()
-                ):
+                if index not in self.partials and not self.is_fetched(low, high):
                     self.solo_open.add(index)
         for low, high in freed:
             self.open.add(low, high)

@@ -55,6 +55,8 @@ class Scheduler:
         self._paused = False
         self._over = False
         self._any_byte = False
+        self._there_bytes = 0
+        self._there_bytes_max = 0
         self._actions: list[m.Action] = []
 
     def handle(self, event: m.Event, now_us: int) -> tuple[m.Action, ...]:
@@ -157,8 +159,10 @@ class Scheduler:
         source.rate.bytes_came(count, now_us)
         source.received_bytes += received.fresh_bytes
         source.duplicate_bytes += received.duplicate_bytes
-        if received.fresh_bytes:
-            self._any_byte = True
+        self._any_byte = True
+        self._there_bytes += received.fresh_bytes
+        if self._there_bytes > self._there_bytes_max:  # what is discarded and comes again is no progress
+            self._there_bytes_max = self._there_bytes
             self._clocks.progressed(now_us)
         return self._settle_race(request, now_us) or self._end_came_near(request, now_us) or woken
 
@@ -235,6 +239,8 @@ class Scheduler:
         verdict = NOBODY if partial.missing_bytes else self._blame.judge(index, partial)
         for part in self._ledger.reject(index, solo=bool(verdict.suspects)):
             part.source.rejected_bytes += part.end - part.start
+            self._there_bytes -= part.end - part.start
+        self._there_bytes_max = self._there_bytes  # bounded by S13, so this cannot go on for ever
         if verdict.suspects:
             parts = tuple(
                 m.Part(source_id=part.source.source_id, start_byte=part.start, end_byte=part.end)
@@ -396,6 +402,7 @@ class Scheduler:
     def _discard(self, start: int, end: int, sender: Source | None) -> None:
         for part in self._ledger.drop(start, end, sender):
             part.source.rejected_bytes += part.end - part.start
+            self._there_bytes -= part.end - part.start
             self._actions.append(m.DiscardBytes(start_byte=part.start, end_byte=part.end))
 
     def _probate(self, source: Source, reason: str, now_us: int, retry_after_us: int | None) -> None:
