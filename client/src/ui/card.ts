@@ -142,6 +142,10 @@ export class Card {
     this.#state.setAttribute("role", "alert");
     plainLink.className = "link-button";
     plainLink.textContent = STRINGS.plainLink(new URL(plainLink.href).host);
+    // It may still match the page's selector, and the loader's listener on the document would take it over again.
+    plainLink.addEventListener("click", (event) => {
+      event.stopPropagation();
+    });
     this.#end([
       element("p", { className: "small", text: STRINGS.reason(message, code) }),
       element("p", { className: "small", text: STRINGS.plainLinkNote }),
