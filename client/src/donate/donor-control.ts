@@ -48,6 +48,8 @@ export class DonorControl {
   #worker: Worker | undefined;
   #host: RtcHost | undefined;
   #release: (() => void) | undefined;
+  /** The start that counts: whatever ends a donor voids the start that is under way. */
+  #startNumber = 0;
 
   /** @param changed called on every change of the state, at most some times a second. */
   constructor(place: DonorPlace, changed: (state: DonorState) => void) {
@@ -65,13 +67,25 @@ export class DonorControl {
   /** Starts donating, unless it is done already, here or in another tab. Never throws: the state says what became of it. */
   async start(settings: DonorSettings): Promise<void> {
     if (this.#state.is !== "off" && this.#state.is !== "failed" && this.#state.is !== "elsewhere") return;
+    this.#startNumber += 1;
+    const own = this.#startNumber;
     this.#set({ is: "starting" });
-    if (!(await this.#lock())) {
+    const release = await this.#lock();
+    if (own !== this.#startNumber) {
+      release?.(); // stopped meanwhile: stop means stop
+      return;
+    }
+    if (release === undefined) {
       this.#setElsewhere(null);
       return;
     }
+    this.#release = release;
     try {
       const worker = await this.#place.workers.start();
+      if (own !== this.#startNumber) {
+        worker.terminate();
+        return;
+      }
       this.#worker = worker;
       worker.onmessage = (event: MessageEvent<FromDonor>) => {
         this.#report(event.data);
@@ -85,7 +99,7 @@ export class DonorControl {
       const start = { coordinatorUrl, sessionUrl: sessionUrlOf(coordinatorUrl), settings };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
     } catch (error) {
-      this.#fail(asError(error));
+      if (own === this.#startNumber) this.#fail(asError(error));
     }
   }
 
@@ -101,6 +115,7 @@ export class DonorControl {
       return;
     }
     if (this.#state.is === "stopping") return;
+    this.#startNumber += 1;
     this.#set({ is: "stopping", erasing: erase });
     // All connections end here and now; the worker puts its store in order.
     this.#host?.close();
@@ -150,6 +165,7 @@ export class DonorControl {
   }
 
   #end(state: DonorState): void {
+    this.#startNumber += 1;
     this.#host?.close();
     this.#host = undefined;
     this.#worker?.terminate();
@@ -180,15 +196,17 @@ export class DonorControl {
     this.#worker?.postMessage(message, transfer);
   }
 
-  /** Takes the lock of this site. @returns whether it was free. */
-  #lock(): Promise<boolean> {
+  /** Takes the lock of this site. @returns what gives it back; undefined when it was not free. */
+  #lock(): Promise<(() => void) | undefined> {
     return new Promise((resolve, reject) => {
       navigator.locks
         .request(LOCK, { ifAvailable: true }, (lock) => {
-          resolve(lock !== null);
-          if (lock === null) return undefined;
+          if (lock === null) {
+            resolve(undefined);
+            return undefined;
+          }
           return new Promise<void>((release) => {
-            this.#release = release;
+            resolve(release);
           });
         })
         .catch(reject);

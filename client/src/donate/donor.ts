@@ -11,6 +11,7 @@
  */
 
 import { keepFirst, type AssignedFile } from "../core/fill-plan.ts";
+import { MANIFEST_LIMITS } from "../core/manifest-limits.ts";
 import { runsToWire, type Runs } from "../core/runs.ts";
 import { RECORD_BYTES } from "../core/store-record.ts";
 import { SegmentStore, STORE_BYTES_MIN, type StoreFolder } from "../storage/segment-store.ts";
@@ -346,14 +347,14 @@ export class Donor {
   }
 }
 
-/** Runs of the wire as half-open ranges; what is out of order is cut off, since nothing beyond it can be relied on. */
+/** Runs of the wire as half-open ranges; what no file can have is cut off, since nothing beyond it can be relied on. */
 function pairs(flat: readonly number[]): Runs {
   const runs: [number, number][] = [];
   let endBefore = -1;
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const start = flat[at] ?? 0;
     const count = flat[at + 1] ?? 0;
-    if (count < 1 || start <= endBefore) break;
+    if (count < 1 || start <= endBefore || start + count > MANIFEST_LIMITS.SEGMENTS_MAX) break;
     endBefore = start + count;
     runs.push([start, endBefore]);
   }

@@ -80,12 +80,14 @@ export async function donate(options: DonateOptions): Promise<Donation> {
       began.settle(error);
       ended.settle(error);
     } else if (state.is === "off") {
+      began.settle(); // `signal` was aborted before it had begun; it is told below
       ended.settle();
     }
   });
   signal?.addEventListener("abort", () => void control.stop(false), { once: true });
   await control.start(settings);
   await began.promise;
+  signal?.throwIfAborted();
   return {
     change: (limits) => {
       settings = checked({ ...settings, ...limits });
