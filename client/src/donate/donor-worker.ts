@@ -4,6 +4,7 @@
  */
 
 import { STORE_FOLDER, type StoreFolder } from "../storage/segment-store.ts";
+import { sha256 } from "../storage/web-crypto.ts";
 import { systemClock } from "../transport/clock.ts";
 import { webCryptoHmac } from "../transport/hmac.ts";
 import { browserSessionWorld } from "../transport/session-client.ts";
@@ -37,7 +38,7 @@ async function world(coordinatorUrl: string): Promise<DonorWorld> {
     session: browserSessionWorld(),
     root: await root(),
     fetch: (url, init) => fetch(url, { ...init, priority: "low" }),
-    sha256: async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)),
+    sha256,
     today: () => {
       const now = new Date();
       return Math.floor((now.getTime() - now.getTimezoneOffset() * MINUTE_MS) / DAY_MS);

@@ -3,6 +3,7 @@
  * manifest's signature and digests are (trust.ts).
  */
 
+import { isPrivateHost } from "../core/private-address.ts";
 import { decodeBody, type Complete } from "../wire/decode.ts";
 import { isDistributeError, RefusedError } from "../wire/errors.ts";
 import type { FileEntry } from "../wire/messages.ts";
@@ -47,7 +48,8 @@ export async function resolve(
 /**
  * Fetches a segment list.
  *
- * @param url absolute, or relative to the coordinator.
+ * @param url absolute, or relative to the coordinator. On a private network only if the coordinator is on one: it must not
+ *   make a visitor's browser knock on doors there (mirrors.ts has the same rule).
  * @param sizeBytes 32 for each segment; an answer of another length is refused.
  * @throws RefusedError as {@link resolve}.
  */
@@ -57,7 +59,11 @@ export async function fetchSegmentList(
   sizeBytes: number,
   signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return get(new URL(url, `${coordinatorUrl}/`).href, sizeBytes, signal, "unknown_file");
+  const address = new URL(url, `${coordinatorUrl}/`);
+  if (isPrivateHost(address.hostname) && !isPrivateHost(new URL(coordinatorUrl).hostname)) {
+    throw new RefusedError("coordinator_malformed", "The coordinator names a segment list on a private network.");
+  }
+  return get(address.href, sizeBytes, signal, "unknown_file");
 }
 
 async function get(

@@ -6,12 +6,12 @@
  * by whose list.
  */
 
-import type { ManifestCrypto } from "../core/dsse.ts";
 import { checkFileId, checkVersion, verifyEnvelope, type VerifiedManifest } from "../core/manifest.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
 import { verifySegmentList } from "../core/segment-list.ts";
+import { manifestCrypto, sha256 } from "../storage/web-crypto.ts";
 import type { Complete } from "../wire/decode.ts";
-import { isDistributeError, type DistributeError, IntegrityError, RefusedError, UsageError } from "../wire/errors.ts";
+import { isDistributeError, type DistributeError, IntegrityError, RefusedError } from "../wire/errors.ts";
 import type { FileEntry } from "../wire/messages.ts";
 
 /** Envelopes that are looked at in one entry: more than any file has signers. */
@@ -86,7 +86,7 @@ async function firstTrusted(entry: Complete<FileEntry>, pins: readonly string[])
   let reason: DistributeError | undefined;
   for (const envelope of entry.manifests.slice(0, ENVELOPES_MAX)) {
     try {
-      return await verifyEnvelope(envelope, { pins, nowS: Math.floor(Date.now() / 1_000), crypto: webCrypto });
+      return await verifyEnvelope(envelope, { pins, nowS: Math.floor(Date.now() / 1_000), crypto: manifestCrypto });
     } catch (cause) {
       if (!isDistributeError(cause) || cause.family === "usage") throw cause;
       // What is wrong with a manifest of a pinned key says more than that others are not of a pinned key.
@@ -97,23 +97,3 @@ async function firstTrusted(entry: Complete<FileEntry>, pins: readonly string[])
   if (pins.length === 0) throw new RefusedError("unknown_file", "The coordinator has no manifest of this file.");
   throw new IntegrityError("untrusted_manifest", "None of the pinned keys signed a manifest of this file.");
 }
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-}
-
-const webCrypto: ManifestCrypto = {
-  sha256,
-  verifyEd25519: async (publicKey, signature, message) => {
-    let key: CryptoKey;
-    try {
-      key = await crypto.subtle.importKey("raw", publicKey, "Ed25519", false, ["verify"]);
-    } catch (cause) {
-      if (cause instanceof DOMException && cause.name === "NotSupportedError") {
-        throw new UsageError("unsupported_browser", "This browser cannot check Ed25519 signatures.", { cause });
-      }
-      return false;
-    }
-    return crypto.subtle.verify("Ed25519", key, signature, message);
-  },
-};

@@ -16,9 +16,12 @@ export const manifestCrypto: ManifestCrypto = {
       return await crypto.subtle.verify("Ed25519", key, signature, message);
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
-      // A key that is no point of the curve fits nothing; an engine without Ed25519 says NotSupportedError.
-      if (error.name === "DataError") return false;
-      throw new UsageError("unsupported_browser", "This browser cannot check Ed25519 signatures.", { cause: error });
+      if (error.name === "NotSupportedError") {
+        throw new UsageError("unsupported_browser", "This browser cannot check Ed25519 signatures.", { cause: error });
+      }
+      // What no engine can use (a key that is no point of the curve) fits nothing. It must not pass for our inability:
+      // then the plain link would be followed, and whoever made the signature would decide that.
+      return false;
     }
   },
 };

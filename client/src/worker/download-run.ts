@@ -12,6 +12,7 @@ import { Scheduler } from "../core/scheduler/scheduler.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
 import type { DownloadStore } from "../storage/download-store.ts";
 import { openStore } from "../storage/open-store.ts";
+import { sha256 } from "../storage/web-crypto.ts";
 import type { Clock } from "../transport/clock.ts";
 import { MirrorSource } from "../transport/mirror-source.ts";
 import {
@@ -247,10 +248,6 @@ export class DownloadRun {
     }
     return { receivedBytes: this.#storedBytes, rateBytesPerS: this.#total.rateBytesPerS(nowUs), sources };
   }
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
 /** Calls back again and again. @returns what ends it. */

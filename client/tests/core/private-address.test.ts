@@ -23,6 +23,15 @@ const PRIVATE = [
   "http://[fe80::1]/",
   "http://[fd12:3456::1]/",
   "http://[::ffff:192.168.0.1]/",
+  "http://[64:ff9b::10.0.0.1]/",
+  "http://[fec0::1]/",
+  "http://[ff02::1]/",
+  "http://localhost./", // the root's dot
+  "http://printer.local./",
+  "http://127.0.0.1./",
+  "http://198.19.0.1/",
+  "http://224.0.0.1/",
+  "http://255.255.255.255/",
 ];
 
 const PUBLIC = [
@@ -37,6 +46,9 @@ const PUBLIC = [
   "http://192.169.0.1/",
   "http://[2001:db8::1]/",
   "http://[::ffff:8.8.8.8]/",
+  "http://[64:ff9b::8.8.8.8]/",
+  "http://example.org./",
+  "http://223.255.255.255/",
 ];
 
 for (const url of PRIVATE) {
