@@ -206,7 +206,7 @@ export class PeerSource implements Source {
           this.#sign(action.bytesTotal);
           break;
         case "holdings":
-          this.#events.holdings(action.runs.map(([start, count]) => [start, start + count]));
+          this.#events.holdings(this.#ofFile(action.runs));
           break;
         case "deliver":
           this.#deliver(action.requestId, action.offset, action.payload);
@@ -225,6 +225,14 @@ export class PeerSource implements Source {
       }
     }
     this.#deadline.set(this.#over ? undefined : this.#taker.nextDeadlineUs());
+  }
+
+  /** Runs as ranges; what the donor claims beyond the end of the file is not there. */
+  #ofFile(runs: readonly (readonly [start: number, count: number])[]): (readonly [number, number])[] {
+    const { count: segments } = this.#file.layout;
+    return runs
+      .filter(([start]) => start < segments)
+      .map(([start, count]) => [start, Math.min(segments, start + count)] as const);
   }
 
   #send(frame: Frame): void {

@@ -327,6 +327,16 @@ test("a donor with nothing left that is missing is let go", async () => {
   assert.equal(donor.serving.takers, 0);
 });
 
+test("what a donor claims beyond the end of the file is not there", async () => {
+  const scene = new Scene();
+  scene.donor("boaster", [
+    [1, layout.count + 5],
+    [layout.count + 9, 2 ** 32],
+  ]);
+  await scene.meet("boaster");
+  assert.deepEqual(scene.holdings.get("donor 1"), [[1, layout.count]]);
+});
+
 test("six donors: four are asked, two wait, and one of these follows", async () => {
   const scene = new Scene();
   const names = ["a", "b", "c", "d", "e", "f"];
