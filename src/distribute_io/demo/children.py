@@ -5,19 +5,23 @@ Rules:
 1. Each is a process of its own, as in real life, with its output in one log file each.
 2. Each is in a session of its own: Ctrl-C at the terminal reaches the demo only, which then ends them in the reverse
    order in which they were started. Ending is asked for first (SIGTERM) and insisted on after `_GRACE_S`.
-3. No waiting without a deadline; a child that died meanwhile is told with the last lines of its log.
+3. Ctrl-C and SIGTERM wait while a child is being started (not on the list yet, nobody would end it), and while the
+   children are being ended.
+4. No waiting without a deadline; a child that died meanwhile is told with the last lines of its log.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 from distribute_io.errors import RefusedError
@@ -78,13 +82,14 @@ class Children:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._children:
-            self._children.pop().stop()
+        with _signals_held():
+            while self._children:
+                self._children.pop().stop()
 
     def start(self, name: str, module: str, arguments: Sequence[str]) -> Child:
         """Run a module of this Python with these arguments."""
         log_path = self._log_folder / f"{name.replace(' ', '-')}.log"
-        with log_path.open("wb") as log:
+        with _signals_held(), log_path.open("wb") as log:
             popen = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -93,8 +98,8 @@ class Children:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             )
-        child = Child(name, popen, log_path)
-        self._children.append(child)
+            child = Child(name, popen, log_path)
+            self._children.append(child)
         return child
 
     def run(self, name: str, module: str, arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> str:
@@ -132,3 +137,24 @@ class Children:
             if time.monotonic() > deadline:
                 raise RefusedError("internal", f"waited {timeout_s:g} s in vain for {what}")
             time.sleep(_POLL_S)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Keeps SIGINT and SIGTERM back (rule 3), and lets those that came take effect afterwards. Main thread only.
+
+    Not by a signal mask: a child would inherit it and could not be asked to end.
+    """
+    held: list[int] = []
+
+    def hold(signum: int, _frame: FrameType | None) -> None:
+        held.append(signum)
+
+    before = {signum: signal.signal(signum, hold) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        if held:
+            signal.raise_signal(held[0])

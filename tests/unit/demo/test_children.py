@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +62,21 @@ def test_a_command_is_run_to_its_end(tmp_path: Path) -> None:
     assert "--rate" in children.run("help", _MIRROR, ["--help"])
     with pytest.raises(RefusedError, match=r"help failed: .*unknown misbehaviour"):
         children.run("help", _MIRROR, ["--dir", str(tmp_path), "--misbehave", "lie"])
+
+
+def test_an_interrupt_while_a_child_is_started_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def interrupted(*words: Any, **options: Any) -> subprocess.Popen[bytes]:  # Any: whatever Popen takes
+        started.append(real(*words, **options))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt), Children(tmp_path) as children:
+        children.start("mirror 1", _MIRROR, ["--dir", str(tmp_path)])
+    assert started[0].poll() is not None
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
