@@ -63,7 +63,7 @@ test-client: .make/client
 	cd client && node --test --test-reporter=spec "tests/**/*.test.ts"
 
 test-python: .make/client .make/machine
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --durations=10 $(ARGS)
 
 # --- quality ------------------------------------------------------------------------------------------------------
 
