@@ -37,8 +37,8 @@ class HttpProber:
         source = HttpSource(url, size_bytes=size_bytes, policy=policy)
         data = bytearray(end - start)
         try:
-            body = source.open_range(start, end)
-            with memoryview(data) as view:
+            with source.within(timeout_s), memoryview(data) as view:
+                body = source.open_range(start, end)
                 while body.remaining:
                     body.readinto(view[len(data) - body.remaining :])
         finally:

@@ -6,7 +6,7 @@ Rules:
    and each segment must have its digest. (Whose key signed is the downloader's question: a donor only keeps bytes that
    are what some publisher of its causes says they are.)
 2. One connection, one run of adjacent segments at a time, most valuable file first: filling must not disturb downloads.
-3. A mirror that fails is left alone for a while, and the next one is asked.
+3. A mirror that fails, or takes too long for a segment, is left alone for a while, and the next one is asked.
 4. The assignment is looked at again after each segment: what is not wanted any more is not fetched.
 """
 
@@ -48,6 +48,8 @@ _FILES_KEPT: Final = 16
 
 _RUN_SEGMENTS_MAX: Final = 32
 _MIRROR_REST_S: Final = 30.0
+_SEGMENT_TIMEOUT_S: Final = 60.0
+"""For one segment, of 4 MiB at most: slower is no help, and a mirror that drips would hold the filling for ever."""
 
 
 class KnownFile(Struct, frozen=True):
@@ -87,7 +89,15 @@ def next_gap(target: Target, holdings: Callable[[FileId], Runs], skipped: frozen
 class Filler:
     """Fetches gaps. Blocking: for a thread of its own; `abort` may come from any thread."""
 
-    def __init__(self, api: CoordinatorApi, store: SegmentStore, *, policy: HttpPolicy) -> None:
+    def __init__(
+        self,
+        api: CoordinatorApi,
+        store: SegmentStore,
+        *,
+        policy: HttpPolicy,
+        segment_timeout_s: float = _SEGMENT_TIMEOUT_S,
+    ) -> None:
+        self._segment_timeout_s = segment_timeout_s
         self._api = api
         self._store = store
         self._policy = policy
@@ -186,16 +196,17 @@ class Filler:
     def _fetch_one(self, known: KnownFile, url: str, index: int, run_end: int) -> bool:
         """Fetch and store one segment; its neighbours come over the same answer of the mirror."""
         manifest = known.manifest
-        size_bytes = _size_of(known, index)
-        if self._body is None:
+        buffer = memoryview(bytearray(_size_of(known, index)))
+        if self._source is None:
             self._source = HttpSource(url, size_bytes=manifest.size_bytes, policy=self._policy)
-            start, _ = segment_range(manifest.size_bytes, SegmentIndex(index))
-            _, end = segment_range(manifest.size_bytes, SegmentIndex(run_end - 1))
-            self._body = self._source.open_range(start, end)
-        buffer = memoryview(bytearray(size_bytes))
-        filled = 0
-        while filled < size_bytes:
-            filled += self._body.readinto(buffer[filled:])
+        with self._source.within(self._segment_timeout_s):
+            if self._body is None:
+                start, _ = segment_range(manifest.size_bytes, SegmentIndex(index))
+                _, end = segment_range(manifest.size_bytes, SegmentIndex(run_end - 1))
+                self._body = self._source.open_range(start, end)
+            filled = 0
+            while filled < len(buffer):
+                filled += self._body.readinto(buffer[filled:])
         segment = verify_segment(buffer, known.segment_list[SegmentIndex(index)])
         return self._store.put(manifest.sha256, SegmentIndex(index), segment)
 

@@ -7,6 +7,7 @@ segment lists a digest, the rest are hints.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Final, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -15,7 +16,7 @@ import msgspec
 
 from distribute_io.errors import CODES, RefusedError, SourceError
 from distribute_io.ids import FileId, PublicKeyText
-from distribute_io.transport.dial import HttpPolicy
+from distribute_io.transport.dial import HttpPolicy, is_private_server
 from distribute_io.transport.http_request import Fetched, get_bounded
 from distribute_io.wire.http import FileEntry, Problem
 
@@ -26,11 +27,19 @@ T = TypeVar("T")
 
 
 class CoordinatorApi:
-    """One coordinator at `base_url`. The user named it, so it may be on a private address."""
+    """One coordinator at `base_url`. The user named it, so it may be on a private address.
+
+    A public one must not send us to private addresses, neither by the addresses in its answers nor by redirects.
+    """
 
     def __init__(self, base_url: str, policy: HttpPolicy) -> None:
         self.base_url = base_url.rstrip("/")
-        self._policy = policy.allowing_private()
+        self._given_policy = policy
+
+    @functools.cached_property
+    def _policy(self) -> HttpPolicy:
+        policy = self._given_policy
+        return policy.allowing_private() if is_private_server(self.host) else policy
 
     @property
     def host(self) -> str:

@@ -21,6 +21,9 @@ from __future__ import annotations
 
 import http.client
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from distribute_io.errors import SourceError
@@ -72,6 +75,33 @@ class HttpSource:
     def abort(self) -> None:
         """Give up at once, from any thread: a blocked call of this source fails with a `SourceError`."""
         self._client.abort()
+
+    @contextmanager
+    def within(self, timeout_s: float) -> Iterator[None]:
+        """Give up when the `with` block takes longer, however steadily a few bytes come; the source is of no use after.
+
+        For callers without a scheduler that watches rates: the policy's idle time does not end an answer that drips.
+
+        Raises:
+            SourceError: `stalled`.
+        """
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self.abort()
+
+        timer = threading.Timer(timeout_s, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except SourceError as error:
+            if expired.is_set():
+                raise SourceError("stalled", f"{self._name} takes longer than {timeout_s:g} s") from error
+            raise
+        finally:
+            timer.cancel()
 
     def drop(self) -> None:
         """Close the connection: what is left of an answer is not wanted. The next request opens a new one."""

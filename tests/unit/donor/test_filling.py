@@ -48,6 +48,10 @@ class World:
             return response("200 OK", self.segments)
         if path.startswith("/api/v1/files/"):
             return response("200 OK", msgspec.json.encode(self.entry()))
+        if path == "/down" and self.drips:
+            size = len(self.data)
+            whole = response("206 Partial Content", self.data, Content_Range=f"bytes 0-{size - 1}/{size}")
+            return whole[: len(whole) - size + 1000]  # and then nothing more, with the connection open
         if path == "/down":
             return response("404 Not Found")
         first, last = (int(word) for word in head.split("bytes=")[1].split("\r\n")[0].split("-"))
@@ -68,6 +72,7 @@ class World:
         )
 
     server: RawServer | None = None
+    drips = False
 
 
 @pytest.fixture
@@ -81,7 +86,7 @@ def fill(world: World, folder: Path, *, limit_bytes: int = 10_000_000, wanted: i
         store = SegmentStore(folder, limit_bytes=limit_bytes)
         store.open()
         try:
-            filler = Filler(CoordinatorApi(server.url, POLICY), store, policy=POLICY)
+            filler = Filler(CoordinatorApi(server.url, POLICY), store, policy=POLICY, segment_timeout_s=0.5)
             sizes: list[int] = []
             done = filler.fetch(
                 Gap(world.published.manifest.sha256, 0, 5),
@@ -101,6 +106,15 @@ def test_run_is_fetched_from_the_mirror_that_works(world: World, tmp_path: Path)
     assert store.holdings(world.published.manifest.sha256) == ((0, 5),)
     assert world.server is not None
     assert sum("/up" in head for head in world.server.heads) == 1, "one answer for the whole run"
+
+
+def test_mirror_that_takes_too_long_for_a_segment_is_left(world: World, tmp_path: Path) -> None:
+    world.drips = True
+    store, done = fill(world, tmp_path / "store")
+    assert done
+    assert store.holdings(world.published.manifest.sha256) == ((0, 5),)
+    assert world.server is not None
+    assert [head.split(" ")[1] for head in world.server.heads[-2:]] == ["/down", "/up"]
 
 
 def test_what_is_not_wanted_any_more_is_not_fetched(world: World, tmp_path: Path) -> None:
