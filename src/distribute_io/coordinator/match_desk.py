@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -99,14 +100,19 @@ class MatchDesk:
         await self._state.drop_want(session.session_id, file_id)
 
     async def serve_waiting(self, file_id: FileId) -> None:
-        """Somebody holds more of a file: introduce those who wait for it."""
-        shape = self._shapes.get(file_id)
-        if shape is None:
-            return
-        for want in await self._state.wants(file_id):
-            session = self._sessions.get(want.session_id)
-            if session is not None:
-                await self._serve(session, want, shape, is_new=False)
+        """Somebody holds more of a file: introduce those who wait for it.
+
+        The others have their turn in between: a choice takes up to some milliseconds, and thousands may wait.
+        """
+        for session_id in [want.session_id for want in await self._state.wants(file_id)]:
+            await asyncio.sleep(0)
+            shape, session = self._shapes.get(file_id), self._sessions.get(session_id)
+            if shape is None or session is None:
+                continue
+            # As it is now: meanwhile it may have been said anew, or taken back.
+            for want in await self._state.wants_of(session_id):
+                if want.file_id == file_id:
+                    await self._serve(session, want, shape, is_new=False)
 
     def _deposit(self, session: Session, file_id: FileId, offers: list[Offer]) -> None:
         """Keep a downloader's gathered offers; the oldest make room, as their candidates grow stale."""
