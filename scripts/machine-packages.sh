@@ -4,13 +4,19 @@
 set -eu
 
 missing=
-need() { # need COMMAND PACKAGE: nginx stands in sbin, which an ordinary user's PATH lacks
-    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"
+need() { # need PACKAGE COMMAND…: any of the commands will do
+    package=$1 && shift
+    for name in "$@"; do
+        # nginx stands in sbin, which an ordinary user's PATH lacks.
+        command -v "$name" >/dev/null 2>&1 && return
+        [ -x "/usr/sbin/$name" ] && return
+    done
+    missing="$missing $package"
 }
-need chromium chromium
-need firefox-esr firefox-esr
-need nginx nginx-light
-need aria2c aria2
+need chromium chromium chromium-browser
+need firefox-esr firefox-esr firefox
+need nginx-light nginx
+need aria2 aria2c
 need openssl openssl
 [ -n "$missing" ] || exit 0
 
