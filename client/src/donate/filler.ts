@@ -17,7 +17,7 @@ import { RECORD_BYTES } from "../core/store-record.ts";
 import { TokenBucket } from "../core/token-bucket.ts";
 import { verifySegment, type Sha256 } from "../core/verified.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
-import type { Clock } from "../transport/clock.ts";
+import { Deadline, type Clock } from "../transport/clock.ts";
 import { fetchRange, type Fetch, type RangeSink } from "../transport/http-source.ts";
 import { codeOf, IntegrityError, SourceError, StoreError } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/messages.ts";
@@ -25,6 +25,9 @@ import type { FileCatalogue, KnownFile } from "./catalogue.ts";
 
 /** Highest rate of filling: 16 MB are there in a few seconds, and no home line is full. */
 export const FILL_BYTES_PER_S = 4 * 1024 * 1024;
+
+/** For one segment, of 4 MiB at most: slower is no help, and a mirror that falls silent would hold the filling for ever. */
+const SEGMENT_US = 60_000_000;
 
 /** A mirror that failed rests so long; the others are asked. */
 const MIRROR_REST_US = 60_000_000;
@@ -159,12 +162,19 @@ export class Filler {
     const endByte = file.layout.endOf(until - 1);
     const range = { url, startByte, endByte, fileSizeBytes: file.layout.sizeBytes };
     const startUs = this.#world.clock.nowUs();
-    const sink = new SegmentSink(file, start, until, this.#bucket, this.#world.clock, (index, bytes) =>
-      this.#keep(file, index, bytes),
-    );
+    const late = new AbortController();
+    const deadline = new Deadline(this.#world.clock, () => {
+      late.abort();
+    });
+    const sink = new SegmentSink(file, start, until, this.#bucket, this.#world.clock, (index, bytes) => {
+      deadline.set(this.#world.clock.nowUs() + SEGMENT_US);
+      return this.#keep(file, index, bytes);
+    });
     try {
-      await fetchRange(range, sink, signal, this.#world.fetch);
+      deadline.set(startUs + SEGMENT_US);
+      const how = await fetchRange(range, sink, AbortSignal.any([signal, late.signal]), this.#world.fetch);
       if (sink.failure !== undefined) throw sink.failure;
+      if (how === "aborted") throw new SourceError("stalled", "The mirror takes too long for a segment.");
       if (sink.missingBytes === 0) this.#measured(host, endByte - startByte, this.#world.clock.nowUs() - startUs);
     } catch (error) {
       if (signal.aborted) return;
@@ -173,6 +183,8 @@ export class Filler {
       const restUs = code === "segment_mismatch" ? Infinity : MIRROR_REST_US;
       this.#setback(file.fileId).resting.set(url, this.#world.clock.nowUs() + restUs);
       if (this.#mirror(file) === undefined) throw error;
+    } finally {
+      deadline.set(undefined);
     }
   }
 

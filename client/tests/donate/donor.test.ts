@@ -321,6 +321,17 @@ test("a mirror that was found to be slow is left to others", async () => {
   assert.equal(scene.status.assignedHeld, 20);
 });
 
+test("a mirror that falls silent is left after a minute; the other fills", async () => {
+  const file = makeFile("a", 4 * SEGMENT_BYTES, ["http://silent/", "http://good/"]);
+  const scene = new Scene([file]);
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 4] });
+  assert.deepEqual([scene.status.assignedHeld, scene.mirrors.asked.length], [0, 1]);
+  await scene.clock.pass(60_000_000);
+  assert.equal(scene.status.assignedHeld, 4);
+  assert.ok(scene.mirrors.asked.slice(1).every((asked) => asked.startsWith("good")));
+});
+
 test("a file without a living mirror waits, longer each time; other files do not", async () => {
   const dead = makeFile("a.iso", 2 * SEGMENT_BYTES, ["http://dead/"]);
   const good = makeFile("b.iso", 2 * SEGMENT_BYTES);

@@ -55,7 +55,7 @@ export class FakeCatalogue implements FileCatalogue {
 
 /**
  * Mirrors by the host in their address: `good`, `liar` (flips a bit of every answer), `dead`, `short` (ends within the
- * second segment), `slow` (five seconds for an answer).
+ * second segment), `slow` (five seconds for an answer), `silent` (half a segment, and then nothing).
  */
 export class FakeMirrors {
   readonly asked: string[] = [];
@@ -74,6 +74,17 @@ export class FakeMirrors {
       const body = host === "short" ? bytes.subarray(0, SEGMENT_BYTES + 10) : bytes;
       this.sentBytes += body.length;
       const headers = { "Content-Length": String(bytes.length) };
+      if (host === "silent") {
+        const stuck = new ReadableStream<Uint8Array>({
+          start(controller) {
+            controller.enqueue(new Uint8Array(bytes.subarray(0, SEGMENT_BYTES / 2)));
+            init.signal?.addEventListener("abort", () => {
+              controller.error(new DOMException("aborted", "AbortError"));
+            });
+          },
+        });
+        return new Response(stuck, { status: 206, headers });
+      }
       if (host === "slow") await new Promise<void>((resolve) => clock.after(5_000_000, resolve));
       return new Response(new Uint8Array(body), { status: 206, headers });
     };
