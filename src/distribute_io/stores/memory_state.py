@@ -113,8 +113,8 @@ class MemoryState:
             self._set_lease(session_id, lease)
             if end_us is not None:
                 self._lease_ends[session_id] = end_us
-        self._shapes.pop(file_id, None)
-        self._copies.pop(file_id, None)
+        for known in (self._shapes, self._copies, self._holders, self._segments_held, self._bytes_held):
+            known.pop(file_id, None)
         return tuple(sorted(concerned))
 
     def _target(self, session_id: SessionId, file_id: FileId) -> Runs:
