@@ -23,6 +23,7 @@ from msgspec import Struct
 from distribute_io.errors import RemoteProtocolError, SourceError
 from distribute_io.manifest.base64_text import decode_base64
 from distribute_io.transport.webrtc import Channel, IceCandidate, WebRtcEngine
+from distribute_io.wire.codec import decode_signal
 from distribute_io.wire.frames import ROLE_DONOR, ROLE_DOWNLOADER, Frame, decode, encode
 from distribute_io.wire.limits import SIGNALS_PER_MATCH_MAX
 from distribute_io.wire.proofs import fingerprint_of, ticket_proof
@@ -33,8 +34,6 @@ _EARLY_FRAMES_MAX: Final = 128
 
 _GOODBYE_S: Final = 0.2
 """How long a closed channel may take to send its last frames before the connection goes."""
-
-_signals = msgspec.json.Decoder(AnySignal)
 
 
 class Proofs(Struct, frozen=True, kw_only=True):
@@ -126,8 +125,8 @@ class PeerLink:
     def heed(self, payload: msgspec.Raw) -> None:
         """The other end's signal in this match. What does not fit the moment is ignored: it may be of an older try."""
         try:
-            signal = _signals.decode(payload)
-        except msgspec.DecodeError:
+            signal = decode_signal(payload)
+        except RemoteProtocolError:
             # The other peer wrote it, the coordinator relays unseen: that peer is not to be talked with.
             self._end("peer_unreachable")
             return
