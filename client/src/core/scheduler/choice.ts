@@ -28,7 +28,7 @@ export type Pick =
       /** Is `rival` so slow that its source is put on probation when it loses? */
       readonly forSlowness: boolean;
     }
-  /** Cancel a request for being slow; nothing is started. */
+  /** Cancel a stalled or slow request and forget what is there of its segment; nothing is started. */
   | { readonly kind: "drop"; readonly victim: Request };
 
 /** What a choice looks at, at one moment. */
@@ -37,7 +37,6 @@ export class Outlook {
   readonly ledger: Ledger;
   readonly nowUs: number;
   readonly ready: readonly Source[];
-  readonly usable: readonly Source[];
   readonly #elapsedUs: number;
   #peers: readonly Source[] | null = null;
   #pieces: readonly Piece[] | null = null;
@@ -51,7 +50,6 @@ export class Outlook {
     this.ledger = ledger;
     this.nowUs = nowUs;
     this.ready = sources.filter((source) => source.state === "ready");
-    this.usable = sources.filter((source) => source.usable);
     this.#elapsedUs = nowUs - startedUs;
   }
 
@@ -83,6 +81,11 @@ export class Outlook {
   /** Is no other source ready? */
   isSole(source: Source): boolean {
     return this.ready.every((other) => other === source);
+  }
+
+  /** Is there a ready source that may deliver a piece of segment `index` (S13)? */
+  canBeMixedByOthers(index: number, ...besides: readonly Source[]): boolean {
+    return this.ready.some((other) => !besides.includes(other) && !other.suspected && other.holds(index, index + 1));
   }
 
   /** May mirrors fetch what peers hold (S9)? */
@@ -135,20 +138,27 @@ function chooseSolo(outlook: Outlook, source: Source): Pick | null {
   for (const index of ascending(ledger.soloOpen)) {
     if (!source.holds(index, index + 1) || !ledger.hasRoom(index)) continue;
     const senders = ledger.solo.get(index) ?? new Set();
-    const others = outlook.ready.some((other) => !senders.has(other.sourceId) && other.holds(index, index + 1));
+    const others = outlook.ready.some(
+      (other) => !senders.has(other.sourceId) && other.holds(index, index + 1) && canTakeMore(outlook, other),
+    );
     if (senders.has(source.sourceId) && others) continue;
     return { kind: "start", start: ledger.startOf(index), end: ledger.endOf(index) };
   }
   return null;
 }
 
+/** An open piece of a segment; for a suspect, who must not mix, all of it if nobody else can go on with it. */
 function chooseFragment(outlook: Outlook, source: Source): Pick | null {
-  if (source.suspected) return null;
   const { ledger } = outlook;
   for (const [low, high] of ledger.fragments()) {
     const index = ledger.segmentAt(low);
-    const start = alignDown(low);
-    const end = Math.min(alignUp(high), ledger.endOf(index));
+    let start = alignDown(low);
+    let end = Math.min(alignUp(high), ledger.endOf(index));
+    if (source.suspected) {
+      if (outlook.canBeMixedByOthers(index, source)) continue;
+      start = ledger.startOf(index);
+      end = ledger.endOf(index);
+    }
     if (source.holds(index, index + 1) && ledger.hasRoom(index) && !ledger.isFetched(start, end)) {
       return { kind: "start", start, end };
     }

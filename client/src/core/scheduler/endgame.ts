@@ -28,7 +28,7 @@ export function choose(outlook: Outlook, source: Source): Pick | null {
   return chooseSteal(outlook, source);
 }
 
-/** A hedge for the segment that a stalled or slow request fills (S12). */
+/** A hedge for the segment that a stalled or slow request fills, or its end where nobody may mix (S12). */
 function chooseRescue(outlook: Outlook, source: Source): Pick | null {
   const { ledger } = outlook;
   for (const request of ledger.requests.values()) {
@@ -37,18 +37,19 @@ function chooseRescue(outlook: Outlook, source: Source): Pick | null {
     if (request.source === source && !outlook.isSole(source)) continue;
     const index = ledger.currentSegment(request);
     if (!source.holds(index, index + 1)) continue;
-    if (!ledger.mayMix(request)) {
-      if (request.stalled) continue;
+    if (ledger.mayMix(request) && !source.suspected) {
+      return {
+        kind: "hedge",
+        start: alignDown(request.position),
+        end: Math.min(request.end, ledger.endOf(index)),
+        rival: request,
+        forSlowness: !request.stalled,
+      };
+    }
+    if (request.source === source) continue;
+    if (!ledger.mayMix(request) || !outlook.canBeMixedByOthers(index, source, request.source)) {
       return { kind: "drop", victim: request };
     }
-    if (source.suspected) continue;
-    return {
-      kind: "hedge",
-      start: alignDown(request.position),
-      end: Math.min(request.end, ledger.endOf(index)),
-      rival: request,
-      forSlowness: !request.stalled,
-    };
   }
   return null;
 }

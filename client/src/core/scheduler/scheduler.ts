@@ -356,8 +356,10 @@ export class Scheduler implements DownloadScheduler {
 
   #perform(pick: Pick, source: Source, nowUs: number): void {
     if (pick.kind === "drop") {
+      const index = this.#ledger.currentSegment(pick.victim);
       this.#cancel(pick.victim, nowUs);
-      this.#probate(pick.victim.source, "slow", nowUs, null);
+      this.#discard(this.#ledger.startOf(index), this.#ledger.endOf(index), null);
+      this.#probate(pick.victim.source, pick.victim.stalled ? "stalled" : "slow", nowUs, null);
       return;
     }
     if (pick.kind === "steal") this.#shorten(pick.victim, pick.start);
@@ -383,13 +385,12 @@ export class Scheduler implements DownloadScheduler {
     });
   }
 
-  /** Where pieces of segments that nobody may go on with block everything, drops them (S4, S13). */
+  /** Where pieces of segments that no ready source holds fill all memory, drops them (S4). */
   #unblock(nowUs: number): boolean {
     const outlook = this.#outlook(nowUs);
     const { ledger } = outlook;
     if (ledger.requests.size > 0 || ledger.unfetchedBytes === 0 || outlook.ready.length === 0) return false;
-    if (ledger.isAwaiting()) return false;
-    if (!ledger.isMemoryFull() && !outlook.usable.every((source) => source.suspected)) return false;
+    if (ledger.isAwaiting() || !ledger.isMemoryFull()) return false;
     const begun = [...ledger.partials.values()].sort((a, b) => a.start - b.start);
     for (const partial of begun) this.#discard(partial.start, partial.end, null);
     return begun.length > 0;

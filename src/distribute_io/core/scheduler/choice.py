@@ -44,7 +44,7 @@ class Hedge(NamedTuple):
 
 
 class Drop(NamedTuple):
-    """Cancel a request for being slow; nothing is started."""
+    """Cancel a stalled or slow request and forget what is there of its segment; nothing is started."""
 
     victim: Request
 
@@ -71,7 +71,6 @@ class Outlook:
         self.ledger = ledger
         self.now_us = now_us
         self.ready = [source for source in sources if source.state == "ready"]
-        self.usable = [source for source in sources if source.usable]
         self._elapsed_us = now_us - started_us
 
     @cached_property
@@ -103,6 +102,12 @@ class Outlook:
     def is_sole(self, source: Source) -> bool:
         """Is no other source ready?"""
         return all(other is source for other in self.ready)
+
+    def can_be_mixed_by_others(self, index: int, *besides: Source) -> bool:
+        """Is there a ready source that may deliver a piece of segment `index` (S13)?"""
+        return any(
+            other not in besides and not other.suspected and other.holds(index, index + 1) for other in self.ready
+        )
 
     def mirrors_may_take_covered(self) -> bool:
         """May mirrors fetch what peers hold (S9)?"""
@@ -155,7 +160,8 @@ def _choose_solo(outlook: Outlook, source: Source) -> Pick | None:
             continue
         senders = ledger.solo[index]
         if source.source_id in senders and any(
-            other.source_id not in senders and other.holds(index, index + 1) for other in outlook.ready
+            other.source_id not in senders and other.holds(index, index + 1) and can_take_more(outlook, other)
+            for other in outlook.ready
         ):
             continue
         return Fetch(ledger.start_of(index), ledger.end_of(index))
@@ -163,12 +169,15 @@ def _choose_solo(outlook: Outlook, source: Source) -> Pick | None:
 
 
 def _choose_fragment(outlook: Outlook, source: Source) -> Pick | None:
-    if source.suspected:
-        return None
+    """An open piece of a segment; for a suspect, who must not mix, all of it if nobody else can go on with it."""
     ledger = outlook.ledger
     for low, high in ledger.fragments():
         index = ledger.segment_at(low)
         start, end = align_down(low), min(align_up(high), ledger.end_of(index))
+        if source.suspected:
+            if outlook.can_be_mixed_by_others(index, source):
+                continue
+            start, end = ledger.start_of(index), ledger.end_of(index)
         if source.holds(index, index + 1) and ledger.has_room(index) and not ledger.is_fetched(start, end):
             return Fetch(start, end)
     return None

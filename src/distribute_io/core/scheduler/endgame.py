@@ -32,7 +32,7 @@ def choose(outlook: Outlook, source: Source) -> Pick | None:
 
 
 def _choose_rescue(outlook: Outlook, source: Source) -> Pick | None:
-    """A hedge for the segment that a stalled or slow request fills (S12)."""
+    """A hedge for the segment that a stalled or slow request fills, or its end where nobody may mix (S12)."""
     ledger = outlook.ledger
     for request in ledger.requests.values():
         if request.rival is not None or request.remaining_bytes == 0:
@@ -44,14 +44,13 @@ def _choose_rescue(outlook: Outlook, source: Source) -> Pick | None:
         index = ledger.current_segment(request)
         if not source.holds(index, index + 1):
             continue
-        if not ledger.may_mix(request):
-            if request.stalled:
-                continue
-            return Drop(request)
-        if source.suspected:
+        if ledger.may_mix(request) and not source.suspected:
+            end = min(request.end, ledger.end_of(index))
+            return Hedge(align_down(request.position), end, request, for_slowness=not request.stalled)
+        if request.source is source:
             continue
-        end = min(request.end, ledger.end_of(index))
-        return Hedge(align_down(request.position), end, request, for_slowness=not request.stalled)
+        if not ledger.may_mix(request) or not outlook.can_be_mixed_by_others(index, source, request.source):
+            return Drop(request)
     return None
 
 

@@ -338,8 +338,10 @@ class Scheduler:
 
     def _perform(self, pick: Pick, source: Source, now_us: int) -> None:
         if isinstance(pick, Drop):
+            index = self._ledger.current_segment(pick.victim)
             self._cancel(pick.victim, now_us)
-            self._probate(pick.victim.source, "slow", now_us, None)
+            self._discard(self._ledger.start_of(index), self._ledger.end_of(index), None)
+            self._probate(pick.victim.source, "stalled" if pick.victim.stalled else "slow", now_us, None)
             return
         if isinstance(pick, Steal):
             self._shorten(pick.victim, pick.start)
@@ -366,13 +368,11 @@ class Scheduler:
         )
 
     def _unblock(self, now_us: int) -> bool:
-        """Where pieces of segments that nobody may go on with block everything, drop them (S4, S13)."""
+        """Where pieces of segments that no ready source holds fill all memory, drop them (S4)."""
         outlook = self._outlook(now_us)
         if self._ledger.requests or not self._ledger.unfetched_bytes or not outlook.ready:
             return False
-        if self._ledger.is_awaiting():
-            return False
-        if not self._ledger.is_memory_full() and not all(source.suspected for source in outlook.usable):
+        if self._ledger.is_awaiting() or not self._ledger.is_memory_full():
             return False
         begun = sorted((partial.start, partial.end) for partial in self._ledger.partials.values())
         for start, end in begun:

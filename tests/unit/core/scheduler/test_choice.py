@@ -112,7 +112,10 @@ def test_a_suspect_takes_no_pieces_of_segments() -> None:
     source = stage.source(rate=SEGMENT)
     stage.ledger.finish(stage.request(source, 0, SEGMENT, received=BLOCK))
     source.suspect()
+    clean = stage.source(kind="peer", holdings=[(0, 1)])
     assert segments(choose_open_work(stage.outlook(), source))[0] == 1
+    clean.hold([(7, 8)])
+    assert choose_open_work(stage.outlook(), source) == Fetch(0, SEGMENT), "nobody else can go on with it"
 
 
 def test_a_mirror_takes_what_no_peer_holds() -> None:
@@ -196,9 +199,11 @@ def test_a_solo_segment_goes_to_one_who_had_no_part_in_it_if_there_is_one() -> N
         stage.ledger.finish(stage.request(source, start, end, received=end - start))
     stage.ledger.reject(1, solo=True)
     assert choose_open_work(stage.outlook(), first) == Fetch(SEGMENT, 2 * SEGMENT)
-    outsider = stage.source(kind="peer", holdings=[(1, 2)])
+    outsider = stage.source(kind="peer", holdings=[(1, 4)])
     assert segments(choose_open_work(stage.outlook(), first))[0] == 0
     assert choose_open_work(stage.outlook(), outsider) == Fetch(SEGMENT, 2 * SEGMENT)
+    stage.request(outsider, 3 * SEGMENT, 4 * SEGMENT)
+    assert choose_open_work(stage.outlook(), first) == Fetch(SEGMENT, 2 * SEGMENT), "nobody is waited for"
 
 
 def test_a_solo_segment_waits_for_a_holder_and_for_memory() -> None:

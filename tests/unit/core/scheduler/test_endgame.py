@@ -197,15 +197,25 @@ def test_a_sole_source_hedges_itself_and_does_nothing_else() -> None:
     assert choose(stage.outlook(), source) is None
 
 
-def test_suspects_and_their_segments_are_not_hedged() -> None:
+def test_a_suspect_leaves_a_stalled_request_to_one_who_may_mix() -> None:
     stage = Stage(8)
-    suspect, other = stage.source(), stage.source()
-    stage.request(suspect, 0, SEGMENT).stalled = True
-    other.suspect()
-    assert choose(stage.outlook(), other) == Fetch(SEGMENT, 2 * SEGMENT)
+    stalled = stage.request(stage.source(), 0, SEGMENT)
+    stalled.stalled = True
+    suspect, clean = stage.source(), stage.source()
     suspect.suspect()
-    other.suspected = False
-    assert choose(stage.outlook(), other) == Fetch(SEGMENT, 2 * SEGMENT)
+    assert choose(stage.outlook(), suspect) == Fetch(SEGMENT, 2 * SEGMENT)
+    clean.hold([(5, 6)])
+    assert choose(stage.outlook(), suspect) == Drop(stalled), "nobody else can: it ends, and is fetched whole"
+
+
+def test_a_stalled_request_that_must_not_be_mixed_ends() -> None:
+    stage = Stage(8)
+    suspect = stage.source()
+    stalled = stage.request(suspect, 0, SEGMENT)
+    stalled.stalled = True
+    suspect.suspect()
+    assert choose(stage.outlook(), suspect) is None, "it does not end its own, if it is the only source"
+    assert choose(stage.outlook(), stage.source()) == Drop(stalled)
 
 
 def test_a_crawler_is_shortened_and_hedged_by_one_much_faster() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,13 +23,16 @@ holdings = st.one_of(
 )
 
 
+def _lies(every: int, index: int) -> bool:
+    return every > 0 and index % every == 0
+
+
 @st.composite
 def sources(draw: st.DrawFn) -> list[SimulatedSource]:
     made = []
     for place in range(draw(st.integers(0, 4))):
         kind: m.SourceKind = draw(st.sampled_from(["mirror", "peer"]))
         joins_us = draw(st.sampled_from([0, 0, SECOND]))
-        lie_every = draw(st.sampled_from([0, 0, 0, 1, 3, 10]))
         made.append(
             SimulatedSource(
                 f"s{place}",
@@ -37,15 +42,13 @@ def sources(draw: st.DrawFn) -> list[SimulatedSource]:
                 holdings=draw(holdings) if kind == "peer" else None,
                 slots=draw(st.integers(1, 3)),
                 joins_us=joins_us,
-                leaves_us=draw(
-                    st.one_of(st.none(), times.map(lambda later_us, joins_us=joins_us: joins_us + later_us))
-                ),
+                leaves_us=draw(st.sampled_from([None, joins_us, joins_us + 300_000, joins_us + 4 * SECOND])),
                 down=draw(st.one_of(st.just(()), spans)),
                 silent=draw(st.one_of(st.just(()), spans)),
                 breaks_after_bytes=draw(st.sampled_from([None, None, 100_001, 3_000_000])),
                 busy_until_us=draw(st.sampled_from([0, 0, 3 * SECOND])),
                 refuses=draw(st.sampled_from([False, False, False, True])),
-                lies=lambda index, every=lie_every: every > 0 and index % every == 0,
+                lies=partial(_lies, draw(st.sampled_from([0, 0, 0, 1, 3, 10]))),
             )
         )
     return made
