@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from distribute_io.cli import get
 from distribute_io.cli.main import COMMANDS
 from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.donor import events
+from distribute_io.download.fetch import SourceFigures
 from distribute_io.errors import CODES
 from distribute_io.wire import session
 from tests.meta.tree import ROOT, code_files
@@ -37,6 +41,23 @@ def test_every_setting_of_serve_is_documented() -> None:
 def test_every_error_code_is_documented() -> None:
     page = words_in_code(ROOT / "spec" / "errors.md")
     assert [code for family in CODES.values() for code in family if f"`{code}`" not in page] == []
+
+
+def test_every_field_that_get_prints_is_documented() -> None:
+    page = words_in_code(REFERENCE / "json.md")
+    (body,) = re.findall(r"\ndef report\(.*?return \{\n(.*?)\n    \}", inspect.getsource(get), re.DOTALL)
+    fields = [*re.findall(r'"(\w+)":', body), *SourceFigures.__struct_fields__]
+    assert len(fields) >= 16
+    assert [name for name in fields if f"`{name}`" not in page] == []
+
+
+def test_every_event_of_a_donor_is_documented() -> None:
+    page = words_in_code(REFERENCE / "json.md")
+    shapes = events.DonorEvent.__subclasses__()
+    names = [str(shape.__struct_config__.tag) for shape in shapes]
+    fields = [field for shape in shapes for field in shape.__struct_fields__]
+    assert len(names) >= 10
+    assert [name for name in (*names, *fields) if f"`{name}`" not in page] == []
 
 
 def test_every_session_message_is_documented() -> None:
@@ -104,8 +125,8 @@ def test_every_page_that_the_code_cites_is_there() -> None:
     missing = {
         f"{path.relative_to(ROOT)}: {page}"
         for path in code_files()
-        for page in re.findall(r"\b(?:docs|spec)/[\w./-]+\.(?:md|json)\b", path.read_text())
-        if not (ROOT / page).exists()
+        for page in re.findall(r"(?<![\w/.*:-])(?:[\w-]+/)*[\w-]+\.md\b", re.sub(r"https?://\S+", "", path.read_text()))
+        if not any((folder / page).exists() for folder in (ROOT, ROOT / "docs", REFERENCE, ROOT / "spec"))
     }
     assert missing == set()
 

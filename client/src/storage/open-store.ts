@@ -1,5 +1,5 @@
 /**
- * The ladder (browser-platform, section 1.8): the private file system; where that is not to be had and the file is small,
+ * The ladder (docs/browser-facts.md, Storage): the private file system; where that is not to be had and the file is small,
  * memory; else nothing, and the plain link is followed.
  */
 

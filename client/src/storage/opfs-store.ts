@@ -1,6 +1,6 @@
 /**
  * A file of the origin private file system, written in place by a sync handle: the one positioned, durable write with
- * bounded memory that all engines have (browser-platform, section 1.2).
+ * bounded memory that all engines have (docs/browser-facts.md, Storage).
  *
  * - Room is found out by `truncate`, since `estimate()` says nothing.
  * - One data file per download, named by the file's id, so that a journal can lie beside it and a restart finds it. A

@@ -2,7 +2,7 @@
  * One byte range from one mirror, by `fetch`, with bounded memory.
  *
  * Rules:
- * - `cache: "no-store"` always: Chromium's cache otherwise serialises the ranges of one URL (browser-platform, section 6).
+ * - `cache: "no-store"` always: Chromium's cache otherwise serialises the ranges of one URL (docs/browser-facts.md).
  * - `Range: bytes=a-b` and no other header: anything more makes a CORS preflight, which most mirrors fail. No cookies, no
  *   referrer.
  * - The body is read into one reused buffer and handed on as it comes; while the sink has no room nothing is read, so

@@ -5,7 +5,7 @@
  * - A connection exists only because the worker asked for it. Nothing here is made before, so a page that is told
  *   "mirrors only" never has an `RTCPeerConnection`.
  * - Channels are created before the first description and transferred in the same task: a channel that has opened or
- *   sent can no longer be moved (browser-platform, section 3.1).
+ *   sent can no longer be moved (docs/browser-facts.md, WebRTC).
  * - Candidates are trickled. An answer waits for none; an offer, which is deposited ahead of use, waits at most
  *   {@link GATHER_WAIT_MS}, since a dead STUN server would delay it by seconds.
  * - Chromium counts closed connections towards its limit of about 500 until they are collected, and then throws; that

@@ -183,7 +183,7 @@ def summary(plan: DownloadPlan, result: FetchResult) -> str:
 
 
 def report(plan: DownloadPlan, result: FetchResult) -> dict[str, Any]:  # Any: a JSON object of mixed values
-    """The object of `--json` (design.md section 4, and more)."""
+    """The object of `--json` (docs/reference/json.md)."""
     return {
         "file": str(result.path),
         "name": plan.manifest.name,

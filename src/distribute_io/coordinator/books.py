@@ -1,6 +1,6 @@
 """The books: bytes served, pushed and rejected, by cause and file, added up in memory and written every second.
 
-A crash loses at most what was booked since the last writing (design.md, rule 5).
+A crash loses at most what was booked since the last writing (ARCHITECTURE.md, invariant 5).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One thread that writes, in batches: many small changes share one commit.
 
-A commit costs far more than a row (SQLite one by one 54,600 rows/s, in batches 368,000; measurements.md, part 2), and
-SQLite takes one writer at a time anyway. So every change is a job: the thread takes all jobs that wait, runs each in
-a savepoint of one transaction, commits, and only then tells the callers. A job that raises is rolled back alone.
+A commit costs far more than a row (docs/decisions/0009-sqlalchemy-core-and-one-writer.md has the figures), and SQLite
+takes one writer at a time anyway. So every change is a job: the thread takes all jobs that wait, runs each in a
+savepoint of one transaction, commits, and only then tells the callers. A job that raises is rolled back alone.
 
 The queue is bounded; when it is full the caller gets `full` at once.
 """
@@ -23,7 +23,7 @@ JOBS_WAITING_MAX: Final = 10_000
 """Changes that may wait: at 100,000 rows/s a tenth of a second, so more means that the disk hangs."""
 
 JOBS_PER_COMMIT_MAX: Final = 1_000
-"""Changes that share a commit; larger batches were no faster (measurements.md, part 2)."""
+"""Changes that share a commit; larger batches were no faster."""
 
 T = TypeVar("T")
 Job = Callable[[sa.Connection], T]
