@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 from itertools import groupby
+from shlex import quote
 
 from msgspec import Struct
 
-from distribute_io.manifest.names import url_path
 from distribute_io.stores.catalogue import CauseRecord
 from distribute_io.units import format_size
 
@@ -200,11 +200,20 @@ def _tag(page: FrontPage) -> Iterator[str]:
     else:
         yield "<p>The browser client is not built, so the links above are ordinary downloads.</p>"
     yield "<p>In a terminal:</p>"
-    example = next((file.name for file in page.files if file.file_id), "NAME")
-    command = f"dio get {page.public_url}/files/{url_path(example)}"
+    command = _get_command(page)
     yield f'<div class="copy"><pre tabindex="0"><code id="command">{escape(command)}</code></pre>'
     yield '<button type="button" class="button" data-copy="command" hidden>Copy</button></div>'
     yield "</section>"
+
+
+def _get_command(page: FrontPage) -> str:
+    """For a file of the folder its address here; what was published with a token is known by its mirrors."""
+    example = next((file for file in page.files if file.file_id and file.href), None)
+    if example is None:
+        return f"dio get {page.public_url}/files/NAME"
+    if example.href.startswith("/"):
+        return f"dio get {quote(page.public_url + example.href)}"
+    return f"dio get {quote(example.href)} --coordinator {page.public_url}"
 
 
 def _footer(page: FrontPage) -> Iterator[str]:
