@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
+from distribute_io.manifest.keys import SigningKey
 from tests.harness.coordinator import run_dio_well, start_coordinator
-from tests.harness.processes import Stage
+from tests.harness.processes import Stage, dio
 
 
 def test_files_of_equal_content_keep_their_names(stage: Stage, tmp_path: Path) -> None:
@@ -27,3 +28,19 @@ def test_files_of_equal_content_keep_their_names(stage: Stage, tmp_path: Path) -
         Path(name).name: content for name, content in files.items()
     }
     assert [json.loads(report)["name"] for report in reports] == list(files)
+
+
+def test_a_pin_that_did_not_sign_is_told_as_such_and_not_as_an_unknown_link(stage: Stage, tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "one.txt").write_bytes(b"one")
+    coordinator = start_coordinator(stage, folder=served)
+    coordinator.process.wait_until(
+        lambda: len(coordinator.get("/api/v1/files")["files"]) == 1, "the file", timeout_s=30
+    )
+    pin = SigningKey.generate().public_key
+    words = dio("get", f"{coordinator.url}/files/one.txt", "--pin", pin, "-o", tmp_path / "got.txt")
+    process = stage.start("get", words)
+    assert process.wait(timeout_s=30) == 3
+    assert "[untrusted_manifest]" in process.stderr()
+    assert not (tmp_path / "got.txt").exists()
