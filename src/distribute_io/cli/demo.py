@@ -133,7 +133,7 @@ def _download(swarm: Swarm, folder: Path, stage: _Stage) -> tuple[DownloadPlan, 
 def _invitation(swarm: Swarm, path: Path) -> RenderableType:
     steps = [
         ("download", f"{swarm.coordinator_url}/  click a file, watch the panel", True),
-        ("donate", f"{swarm.coordinator_url}/donate  press Start and be a donor", True),
+        ("donate", f"{swarm.coordinator_url}/donate  press Start donating", True),
         ("figures", f"{swarm.coordinator_url}/api/v1/stats", True),
         ("the file", str(path), True),
     ]

@@ -71,7 +71,7 @@ def donate(
             store.erase_all()
             typer.echo(f"{folder}: erased")
             return
-        tell = _tell_json if as_json else _tell_words(Console())
+        tell = _tell_json if as_json else _tell_words(Console(log_path=False, soft_wrap=True))
         tell(
             e.Started(
                 held_bytes=store.held_bytes,
