@@ -19,7 +19,8 @@ class DistributeError(Exception):
 
     Args:
         code: a stable code out of `CODES[family]`.
-        message: what happened and the next step, in plain words. Holds no IP address and no secret.
+        message: what happened and the next step, in plain words. Holds no IP address and no secret. Characters that
+            are not printable become `?`: parts of it may be a stranger's words, and a terminal obeys escape sequences.
     """
 
     family: ClassVar[str] = ""
@@ -27,9 +28,10 @@ class DistributeError(Exception):
     def __init__(self, code: str, message: str) -> None:
         if code not in CODES[self.family]:
             raise LookupError(f"{code!r} is not a code of the {self.family!r} family: see spec/errors.md")
-        super().__init__(message)
+        printable = "".join(character if character.isprintable() else "?" for character in message)
+        super().__init__(printable)
         self.code: Final = code
-        self.message: Final = message
+        self.message: Final = printable
 
     def __str__(self) -> str:
         return self.message

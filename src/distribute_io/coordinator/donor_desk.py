@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -32,6 +33,9 @@ from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withd
 
 FILES_PER_DONOR_MAX: Final = 4_096
 """Files that one donor may hold something of: runs of 8 MiB of as many files fill 32 GiB."""
+
+RUNS_PER_DONOR_MAX: Final = 16_384
+"""Runs in all that one donor may hold: about 3 MB of memory here. As many runs of 8 MiB fill 128 GiB."""
 
 _RUNS_PER_MESSAGE_MAX: Final = limits.RUNS_MAX
 """Runs in one `assign` message: 4,096 of two numbers stay below the largest message."""
@@ -109,6 +113,12 @@ class DonorDesk:
             if len(session.named) >= FILES_PER_DONOR_MAX and file_id not in session.named:
                 session.refuse(RefusedError("full", f"A donor may hold {FILES_PER_DONOR_MAX} files."), file_id=file_id)
                 continue
+            told = session.runs_told.total() - session.runs_told[file_id] + len(held)
+            if told > RUNS_PER_DONOR_MAX:
+                session.refuse(RefusedError("full", f"A donor may hold {RUNS_PER_DONOR_MAX} runs."), file_id=file_id)
+                held = sets.EMPTY
+            session.runs_told[file_id] = len(held)
+            session.runs_told += Counter()  # drops the zeros
             session.named.add(file_id)
             await self._state.put_holdings(session.session_id, shape, held)
             if held:
@@ -127,6 +137,7 @@ class DonorDesk:
     async def stop(self, session: Session) -> None:
         """The donor gives no more."""
         session.named.clear()
+        session.runs_told.clear()
         self._to_plan.pop(session.session_id, None)
         await self._state.drop_donor(session.session_id)
 
@@ -140,6 +151,7 @@ class DonorDesk:
         for file_id in await self._state.holdings(session.session_id):
             shape = self._shapes.get(file_id)
             if file_id not in session.named and shape is not None:
+                del session.runs_told[file_id]
                 await self._state.put_holdings(session.session_id, shape, sets.EMPTY)
         session.named.clear()
 

@@ -151,6 +151,7 @@ class Session:
         self.avoided: dict[SessionId, None] = {}
         # As a donor.
         self.named: set[FileId] = set()
+        self.runs_told: Counter[FileId] = Counter()
         self.filled: dict[FileId, tuple[int, int]] = {}
         self.assignment = 0
         self.planned_at_us = 0

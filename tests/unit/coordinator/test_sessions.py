@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from distribute_io.coordinator import donor_desk
 from distribute_io.wire import limits
 from tests.harness.peer import Json, Peer
 from tests.unit.coordinator.served import Served, coordinator, token, write
@@ -332,6 +333,28 @@ def test_holdings_that_make_no_sense_end_the_session(tmp_path: Path) -> None:
                 error = json.loads(await donor.socket.receive_str())
                 assert (error["code"], error["fatal"]) == ("message_malformed", True)
                 assert (await donor.socket.receive()).data == 4400
+
+    play(tmp_path, scene)
+
+
+def test_runs_in_all_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(donor_desk, "RUNS_PER_DONOR_MAX", 2)
+    files(tmp_path, 1, 1)
+
+    async def scene(served: Served) -> None:
+        first, second = await served.file_id("0.bin"), await served.file_id("1.bin")
+        async with Peer.connect(served) as donor:
+            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            both = [{"file_id": first, "runs": [0, 1, 2, 1]}, {"file_id": second, "runs": [0, 1]}]
+            await donor.send("holdings", files=both, complete=True)
+            error = await donor.hear("error")
+            assert (error["code"], error["fatal"], error["file_id"]) == ("full", False, second)
+            # What is forgotten makes room again.
+            await donor.send("holdings", files=[], complete=True)
+            await donor.send("holdings", files=[{"file_id": second, "runs": [0, 1, 2, 1]}], complete=False)
+            await donor.send("ping")
+            await donor.hear("pong")
+            assert (await served.json("/api/v1/stats"))["segments_held"] == 2
 
     play(tmp_path, scene)
 
