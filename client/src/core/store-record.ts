@@ -15,6 +15,7 @@
  * | 124-127 | FNV-1a of what precedes | the same |
  */
 
+import { fnv1a } from "./fnv.ts";
 import { fromHex, toHex } from "./hex.ts";
 
 export const RECORD_BYTES = 128;
@@ -75,7 +76,8 @@ export function decodeRecord(bytes: Uint8Array): StoreRecord {
   if (bytes.every((byte) => byte === 0)) return { kind: "free" };
   const view = new DataView(bytes.buffer, bytes.byteOffset, RECORD_BYTES);
   const head = view.getUint32(0);
-  if (head >>> 8 !== MAGIC >>> 8 || view.getUint32(CHECKED_BYTES) !== checksum(bytes)) return { kind: "damaged" };
+  if (head >>> 8 !== MAGIC >>> 8 || view.getUint32(CHECKED_BYTES) !== fnv1a(bytes.subarray(0, CHECKED_BYTES)))
+    return { kind: "damaged" };
   if ((head & 0xff) !== STORE_VERSION) return { kind: "newer" };
   switch (view.getUint32(4)) {
     case 1:
@@ -113,13 +115,6 @@ function blank(kind: number): { bytes: Uint8Array<ArrayBuffer>; view: DataView }
 }
 
 function sealed(bytes: Uint8Array<ArrayBuffer>, view: DataView): Uint8Array<ArrayBuffer> {
-  view.setUint32(CHECKED_BYTES, checksum(bytes));
+  view.setUint32(CHECKED_BYTES, fnv1a(bytes.subarray(0, CHECKED_BYTES)));
   return bytes;
-}
-
-/** FNV-1a, 32 bits: finds torn writes; it is no protection against anybody, the digests are. */
-function checksum(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes.subarray(0, CHECKED_BYTES)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash >>> 0;
 }
