@@ -4,8 +4,8 @@
  *
  * Rules:
  * - No `RTCPeerConnection` exists before {@link FileDownload.allowPeers}.
- * - Everything ends with the download: workers, connections, requests. What was stored of a download that did not end
- *   well is forgotten.
+ * - Everything ends with the download: workers, connections, requests. What was stored of a cancelled download is
+ *   forgotten; one that a reload, a crash or the want of sources ended goes on when it is asked for again.
  */
 
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
@@ -32,8 +32,10 @@ export interface DownloadSettings {
 }
 
 export interface DownloadObserver {
-  /** The manifest is right; bytes are about to come. */
-  started(file: TrustedFile): void;
+  /** The manifest is right. */
+  found(file: TrustedFile): void;
+  /** Bytes are about to come; what an earlier run had stored is there already. */
+  started(progress: Progress): void;
   progressed(progress: Progress): void;
 }
 
@@ -81,7 +83,7 @@ export class FileDownload {
       const segmentList = await trustedSegmentList(file, list);
       const [worker, hashing] = await Promise.all([downloader, hasher]);
       signal.throwIfAborted();
-      this.#observer.started(file);
+      this.#observer.found(file);
       this.#worker = worker;
       const ended = this.#outcome(worker);
       const toHasher = new MessageChannel();
@@ -90,6 +92,7 @@ export class FileDownload {
         fileId: file.fileId,
         sizeBytes: file.sizeBytes,
         segmentSizeBytes: file.layout.segmentSizeBytes,
+        segmentsSha256: file.segmentsSha256,
         segmentList,
         mirrors: judgeMirrors(entry.mirrors, { pageUrl: location.href, coordinatorUrl }),
         sessionUrl: entry.session_url,
@@ -117,7 +120,16 @@ export class FileDownload {
     if (this.#worker !== undefined) tell(this.#worker, { type: "forbid_peers" });
   }
 
-  /** Ends the download; {@link run} throws `reason`. Does nothing when it has ended. */
+  /** Asks nobody for anything until {@link resume}; what is stored stays. */
+  pause(): void {
+    if (this.#worker !== undefined) tell(this.#worker, { type: "pause" });
+  }
+
+  resume(): void {
+    if (this.#worker !== undefined) tell(this.#worker, { type: "resume" });
+  }
+
+  /** Ends the download and forgets what was stored; {@link run} throws `reason`. Does nothing when it has ended. */
   cancel(reason: unknown = new DOMException("The download was cancelled.", "AbortError")): void {
     if (this.#worker !== undefined) tell(this.#worker, { type: "cancel" });
     this.#cancelled.abort(reason);
@@ -156,7 +168,8 @@ export class FileDownload {
       };
       worker.onmessage = (event: MessageEvent<FromWorker>) => {
         const message = event.data;
-        if (message.type === "progress") this.#observer.progressed(message.progress);
+        if (message.type === "opened") this.#observer.started(message.progress);
+        else if (message.type === "progress") this.#observer.progressed(message.progress);
         else if (message.type === "done") finish(message);
         else if (message.type === "failed") fail(remoteError(message));
       };

@@ -20,9 +20,9 @@ export interface DownloadOptions {
    * own "mirrors only" always wins.
    */
   readonly peers?: PeersPolicy;
-  /** Ends the download; the promise is rejected with the signal's reason. */
+  /** Ends the download and forgets what came so far; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Called about four times a second. */
+  /** Called at the start, with what an earlier visit had stored, and about four times a second from then on. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** `save`: the browser's download folder, too. A stream gets the verified file. Default: none. */
   readonly sink?: "save" | WritableStream<Uint8Array>;
@@ -59,6 +59,8 @@ let bundled: WorkerFactory | undefined;
  * Downloads a file from mirrors and donors, every byte checked.
  *
  * @param hrefOrFileId a link to the file (any of its mirrors), or its id: 64 hexadecimal digits.
+ * A download that a reload or a crash ended goes on where it was when it is asked for again.
+ *
  * @throws DistributeError with a stable `code`; what `signal` says when it was aborted. Nothing follows the plain link.
  */
 export async function download(hrefOrFileId: string, options: DownloadOptions): Promise<DownloadResult> {
@@ -72,9 +74,10 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
       workers: workersOf(options),
     },
     {
-      started: ({ name, sizeBytes }) => {
+      found: ({ name, sizeBytes }) => {
         file = { name, sizeBytes };
       },
+      started: (progress) => options.onProgress?.({ ...file, ...progress }),
       progressed: (progress) => options.onProgress?.({ ...file, ...progress }),
     },
   );

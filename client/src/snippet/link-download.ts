@@ -3,7 +3,8 @@
  * decides what becomes of the link when it does not work out.
  *
  * The one decision that matters: when something is not *available*, the link is followed, so nobody is worse off than
- * without us. When bytes or signatures are *wrong*, nothing is followed: the link is offered, with what it means.
+ * without us. When bytes or signatures are *wrong*, nothing is followed: the link is offered, with what it means. Nor is it
+ * when the file is on its way in another tab: a second copy of it, unchecked, is not what anybody asked for.
  */
 
 import { asDistributeError } from "../download/errors.ts";
@@ -21,7 +22,7 @@ import { followLink } from "./follow-link.ts";
 import { announce } from "./link-events.ts";
 import type { LinkOptions } from "./part.ts";
 
-const NOTHING: Progress = { receivedBytes: 0, rateBytesPerS: 0, sources: [] };
+const NOTHING: Progress = { receivedBytes: 0, keptBytes: 0, rateBytesPerS: 0, sources: [] };
 
 export class LinkDownload {
   readonly #link: HTMLAnchorElement;
@@ -42,8 +43,14 @@ export class LinkDownload {
     this.#download = new FileDownload(
       { coordinatorUrl: options.coordinatorUrl, keys: options.keys, workers },
       {
-        started: (file) => {
-          this.#started(file);
+        found: (file) => {
+          this.#file = file;
+          this.#card?.start({ name: baseName(file.name), sizeBytes: file.sizeBytes });
+        },
+        started: (progress) => {
+          this.#progress = progress;
+          this.#card?.progress(progress);
+          announce(this.#link, "start", { file: this.#file, progress });
         },
         progressed: (progress) => {
           this.#progressed(progress);
@@ -54,6 +61,12 @@ export class LinkDownload {
       cancel: () => {
         this.#cancelled = true;
         this.#download.cancel();
+      },
+      pause: () => {
+        this.#download.pause();
+      },
+      resume: () => {
+        this.#download.resume();
       },
       dismiss: () => undefined,
       saveAgain: () => {
@@ -91,12 +104,6 @@ export class LinkDownload {
     if (this.#card !== undefined) this.#panel?.reveal(this.#card);
   }
 
-  #started(file: TrustedFile): void {
-    this.#file = file;
-    this.#card?.start({ name: baseName(file.name), sizeBytes: file.sizeBytes });
-    announce(this.#link, "start", { file, progress: NOTHING });
-  }
-
   #progressed(progress: Progress): void {
     this.#progress = progress;
     this.#card?.progress(progress);
@@ -115,6 +122,11 @@ export class LinkDownload {
     if (isIntegrityFailure(error) || error.code === "bad_argument") {
       const plainLink = this.#link.cloneNode(false) as HTMLAnchorElement; // a clone has the type of its original
       this.#card?.failed(message, code, plainLink);
+      announce(this.#link, "error", detail);
+      return;
+    }
+    if (code === "store_in_use") {
+      this.#card?.elsewhere();
       announce(this.#link, "error", detail);
       return;
     }

@@ -7,17 +7,43 @@
  * - A store that was opened has room for the whole file.
  */
 
+import type { HashedFront, JournaledFile } from "../core/download-journal.ts";
 import type { VerifiedSegment } from "../core/verified.ts";
 import type { StoredFile } from "./stored-file.ts";
 
-/** A place for one file. Used by one download; every call after `finish` or `discard` is a bug. */
+/** The file that a store is for. */
+export interface StoreTarget extends JournaledFile {
+  /** The segment list, whose digest was checked: 32 bytes for each segment. */
+  readonly segmentList: Uint8Array<ArrayBuffer>;
+}
+
+/** What an earlier run left. */
+export interface Kept {
+  /** For each segment, whether it is there and right. */
+  readonly stored: readonly boolean[];
+  /** The digest of the first segments, all of which are stored. */
+  readonly front: HashedFront | undefined;
+}
+
+/** A place for one file. Used by one download; every call after `finish`, `suspend` or `discard` is a bug. */
 export interface DownloadStore {
+  /** What was there when the store was opened. */
+  readonly kept: Kept;
   /** Writes a segment to its place. @throws {@link StoreError} when it was not written in full. */
   write(segment: VerifiedSegment): void;
   /** Reads back `into.byteLength` bytes that were written before. @throws {@link StoreError} */
   read(startByte: number, into: Uint8Array<ArrayBuffer>): Promise<void>;
+  /**
+   * Makes what was written so far survive a crash.
+   *
+   * @param front as far as it is known; undefined: the one of the last checkpoint stands.
+   * @throws {@link StoreError} when what was written cannot be made durable.
+   */
+  checkpoint(front: HashedFront | undefined): void;
   /** Makes all that was written last, and ends writing. */
   finish(): Promise<StoredFile>;
+  /** Keeps what was written for a later run, where the store can. */
+  suspend(): Promise<void>;
   /** Forgets what was written. */
   discard(): Promise<void>;
 }

@@ -3,7 +3,7 @@
 import type { SegmentLayout } from "../core/segment-layout.ts";
 import type { VerifiedSegment } from "../core/verified.ts";
 import { StoreError } from "../wire/errors.ts";
-import type { DownloadStore } from "./download-store.ts";
+import type { DownloadStore, Kept } from "./download-store.ts";
 import type { StoredFile } from "./stored-file.ts";
 
 /** Largest file that is kept in memory where there is no private file system. Phones fail not far above it. */
@@ -11,11 +11,13 @@ export const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Segments as blobs: the browser may move those out of memory, and joining them copies nothing. */
 export class MemoryStore implements DownloadStore {
+  readonly kept: Kept;
   readonly #layout: SegmentLayout;
   readonly #blobs: (Blob | undefined)[];
 
   constructor(layout: SegmentLayout) {
     this.#layout = layout;
+    this.kept = { stored: new Array<boolean>(layout.count).fill(false), front: undefined };
     this.#blobs = new Array<Blob | undefined>(layout.count).fill(undefined);
   }
 
@@ -36,8 +38,16 @@ export class MemoryStore implements DownloadStore {
     }
   }
 
+  checkpoint(): void {
+    // Memory survives nothing.
+  }
+
   finish(): Promise<StoredFile> {
     return Promise.resolve({ kind: "memory", blob: new Blob(this.#blobs.filter((blob) => blob !== undefined)) });
+  }
+
+  suspend(): Promise<void> {
+    return this.discard();
   }
 
   discard(): Promise<void> {

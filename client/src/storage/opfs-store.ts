@@ -3,93 +3,219 @@
  * bounded memory that all engines have (docs/browser-facts.md, Storage).
  *
  * - Room is found out by `truncate`, since `estimate()` says nothing.
- * - One data file per download, named by the file's id, so that a journal can lie beside it and a restart finds it. A
- *   finished one gets another name: the browser may still be copying it to the download folder (nothing tells when that
+ * - One data file per download, named by the file's id, and a journal beside it, from which a later run goes on. The
+ *   journal claims only what was flushed before, and nothing outlives a data file of another size.
+ * - A finished one gets another name: the browser may still be copying it to the download folder (nothing tells when that
  *   is over), and a second download of the same file must not write into it.
  */
 
-import type { SegmentLayout } from "../core/segment-layout.ts";
-import type { VerifiedSegment } from "../core/verified.ts";
+import { Mark, type HashedFront } from "../core/download-journal.ts";
+import type { Sha256, VerifiedSegment } from "../core/verified.ts";
 import { StoreError } from "../wire/errors.ts";
-import type { DownloadStore } from "./download-store.ts";
+import { inUse, lockDownload } from "./download-lock.ts";
+import type { DownloadStore, Kept, StoreTarget } from "./download-store.ts";
+import { JournalFile } from "./journal-file.ts";
+import { recheck } from "./recheck.ts";
 import type { StoredFile } from "./stored-file.ts";
 
 /** Folder of all downloads in the origin's private file system. */
 export const DOWNLOADS_PATH: readonly string[] = ["distribute-io", "downloads"];
 
+const HOUR_MS = 60 * 60 * 1000;
+
 /** A finished file is kept so long for "save again"; what is older is removed when the next download starts. */
-export const KEEP_MS = 24 * 60 * 60 * 1000;
+export const KEEP_MS = 24 * HOUR_MS;
+
+/** An unfinished one is kept so long after its last byte: people come back to a large download in the same week. */
+export const KEEP_UNFINISHED_MS = 7 * 24 * HOUR_MS;
 
 const NO_ROOM = "The browser has no room for this file.";
 
+/** What a store needs of the browser; `navigator` is one. */
+export interface StoreBrowser {
+  readonly storage: StorageManager;
+  readonly locks: LockManager;
+}
+
+/** A file's entry in its folder, and the handle that writes it. */
+interface OpenFile {
+  readonly entry: FileSystemFileHandle;
+  readonly handle: FileSystemSyncAccessHandle;
+}
+
 export class OpfsStore implements DownloadStore {
+  readonly kept: Kept;
+  readonly #target: StoreTarget;
   readonly #folder: FileSystemDirectoryHandle;
-  readonly #file: FileSystemFileHandle;
-  readonly #layout: SegmentLayout;
-  readonly #handle: FileSystemSyncAccessHandle;
+  readonly #data: OpenFile;
+  readonly #journal: JournalFile;
+  readonly #unlock: () => void;
+  /** A {@link Mark} for each segment; `recent` is what the next checkpoint will claim for the first time. */
+  readonly #marks: Uint8Array<ArrayBuffer>;
+  #front: HashedFront | undefined;
 
   private constructor(
+    target: StoreTarget,
     folder: FileSystemDirectoryHandle,
-    file: FileSystemFileHandle,
-    layout: SegmentLayout,
-    handle: FileSystemSyncAccessHandle,
+    data: OpenFile,
+    journal: JournalFile,
+    left: { readonly marks: Uint8Array<ArrayBuffer>; readonly front: HashedFront | undefined },
+    unlock: () => void,
   ) {
+    this.#target = target;
     this.#folder = folder;
-    this.#file = file;
-    this.#layout = layout;
-    this.#handle = handle;
+    this.#data = data;
+    this.#journal = journal;
+    this.#unlock = unlock;
+    this.#marks = left.marks;
+    this.#front = left.front;
+    this.kept = { stored: [...left.marks].map((mark) => mark !== Mark.missing), front: left.front };
   }
 
-  static async open(fileId: string, layout: SegmentLayout, storage: StorageManager): Promise<OpfsStore> {
-    let folder = await storage.getDirectory();
-    for (const name of DOWNLOADS_PATH) folder = await folder.getDirectoryHandle(name, { create: true });
-    await removeOld(folder);
-    const name = `${fileId}.part`;
-    const file = await folder.getFileHandle(name, { create: true });
-    const handle = await file.createSyncAccessHandle();
+  /**
+   * Opens the store of a file, with what an earlier run left of it.
+   *
+   * @throws StoreError `store_in_use`, `quota_exceeded`.
+   * @throws DOMException where the browser gives no storage.
+   */
+  static async open(target: StoreTarget, sha256: Sha256, browser: StoreBrowser): Promise<OpfsStore> {
+    const unlock = await lockDownload(target.fileId, browser.locks);
+    const open: FileSystemSyncAccessHandle[] = [];
+    let folder: FileSystemDirectoryHandle | undefined;
     try {
-      handle.truncate(0);
-      handle.truncate(layout.sizeBytes);
-      // Firefox has been seen to take a size without giving the room.
-      if (handle.getSize() !== layout.sizeBytes) throw new StoreError("quota_exceeded", NO_ROOM);
+      folder = await browser.storage.getDirectory();
+      for (const name of DOWNLOADS_PATH) folder = await folder.getDirectoryHandle(name, { create: true });
+      await removeOld(folder);
+      const data = await openFile(folder, dataName(target), open);
+      const journal = new JournalFile((await openFile(folder, journalName(target), open)).handle, target);
+      const left = (await leftBefore(target, data, journal, sha256)) ?? makeRoom(target, data, journal);
+      return new OpfsStore(target, folder, data, journal, left, unlock);
     } catch (cause) {
-      handle.close();
-      await folder.removeEntry(name).catch(() => undefined);
-      // Every failure here is about room; its name differs (Firefox: NS_ERROR_FILE_NO_DEVICE_SPACE).
-      throw new StoreError("quota_exceeded", NO_ROOM, { cause });
+      for (const handle of open) handle.close();
+      if (cause instanceof StoreError) await removeFiles(folder, target); // there was no room: nothing is kept
+      unlock();
+      if (cause instanceof DOMException && cause.name === "NoModificationAllowedError") throw inUse(cause);
+      throw cause;
     }
-    return new OpfsStore(folder, file, layout, handle);
   }
 
   write(segment: VerifiedSegment): void {
+    const { layout } = this.#target;
     let written: number;
     try {
-      written = this.#handle.write(segment.bytes, { at: this.#layout.startOf(segment.index) });
+      written = this.#data.handle.write(segment.bytes, { at: layout.startOf(segment.index) });
     } catch (cause) {
       throw new StoreError("quota_exceeded", NO_ROOM, { cause });
     }
     // At its quota Firefox writes less, or nothing, and throws nothing.
     if (written !== segment.bytes.byteLength) throw new StoreError("quota_exceeded", NO_ROOM);
+    this.#marks[segment.index] = Mark.recent;
   }
 
   read(startByte: number, into: Uint8Array<ArrayBuffer>): Promise<void> {
-    const read = this.#handle.read(into, { at: startByte });
+    const read = this.#data.handle.read(into, { at: startByte });
     return read === into.byteLength
       ? Promise.resolve()
       : Promise.reject(new StoreError("store_unreadable", "The browser's storage lost a part of the file."));
   }
 
+  checkpoint(front: HashedFront | undefined): void {
+    this.#front = front ?? this.#front;
+    try {
+      this.#data.handle.flush();
+      this.#journal.write(this.#marks, this.#front);
+    } catch (cause) {
+      throw new StoreError("quota_exceeded", NO_ROOM, { cause });
+    }
+    this.#marks.forEach((mark, index) => {
+      if (mark === Mark.recent) this.#marks[index] = Mark.durable;
+    });
+  }
+
   async finish(): Promise<StoredFile> {
-    this.#handle.flush();
-    this.#handle.close();
-    await move(this.#file, this.#file.name.replace(/part$/, `${Date.now()}.done`));
-    return { kind: "opfs", path: [...DOWNLOADS_PATH, this.#file.name] };
+    const { entry, handle } = this.#data;
+    handle.flush();
+    this.#close();
+    await move(entry, `${this.#target.fileId}.${Date.now()}.done`);
+    await removeFiles(this.#folder, this.#target); // of these only the journal is left
+    this.#unlock();
+    return { kind: "opfs", path: [...DOWNLOADS_PATH, entry.name] };
+  }
+
+  suspend(): Promise<void> {
+    try {
+      this.checkpoint(undefined);
+    } catch {
+      // What was durable before still is.
+    }
+    this.#close();
+    this.#unlock();
+    return Promise.resolve();
   }
 
   async discard(): Promise<void> {
-    this.#handle.close();
-    await this.#folder.removeEntry(this.#file.name).catch(() => undefined);
+    this.#close();
+    await removeFiles(this.#folder, this.#target);
+    this.#unlock();
   }
+
+  #close(): void {
+    this.#data.handle.close();
+    this.#journal.close();
+  }
+}
+
+function dataName(target: StoreTarget): string {
+  return `${target.fileId}.part`;
+}
+
+function journalName(target: StoreTarget): string {
+  return `${target.fileId}.journal`;
+}
+
+/** Removes journal and data, in this order: a journal must not outlive what it speaks of. */
+async function removeFiles(folder: FileSystemDirectoryHandle | undefined, target: StoreTarget): Promise<void> {
+  for (const name of [journalName(target), dataName(target)]) {
+    // The visitor may have removed it already.
+    await folder?.removeEntry(name).catch(() => undefined);
+  }
+}
+
+/** Opens a file for writing by this worker alone, and notes the handle in `open`. */
+async function openFile(
+  folder: FileSystemDirectoryHandle,
+  name: string,
+  open: FileSystemSyncAccessHandle[],
+): Promise<OpenFile> {
+  const entry = await folder.getFileHandle(name, { create: true });
+  const handle = await entry.createSyncAccessHandle();
+  open.push(handle);
+  return { entry, handle };
+}
+
+/** What an earlier run left of exactly this file; undefined when nothing can be believed. */
+async function leftBefore(target: StoreTarget, { handle }: OpenFile, journal: JournalFile, sha256: Sha256) {
+  const entry = journal.read();
+  if (entry === undefined || handle.getSize() !== target.layout.sizeBytes) return undefined;
+  const read = (at: number, into: Uint8Array<ArrayBuffer>) => void handle.read(into, { at });
+  const allRight = await recheck(target, entry.marks, read, sha256);
+  return { marks: entry.marks, front: allRight ? entry.front : undefined };
+}
+
+/** Begins anew. */
+function makeRoom({ layout }: StoreTarget, { handle }: OpenFile, journal: JournalFile) {
+  try {
+    journal.reset();
+    handle.truncate(0);
+    handle.truncate(layout.sizeBytes);
+    // Firefox has been seen to take a size without giving the room.
+    if (handle.getSize() !== layout.sizeBytes) throw new StoreError("quota_exceeded", NO_ROOM);
+  } catch (cause) {
+    // Every failure here is about room; its name differs (Firefox: NS_ERROR_FILE_NO_DEVICE_SPACE).
+    handle.truncate(0);
+    throw new StoreError("quota_exceeded", NO_ROOM, { cause });
+  }
+  return { marks: new Uint8Array(layout.count), front: undefined };
 }
 
 /** Renames a file in its folder; every engine has `move` for the private file system, lib.dom has not. */
@@ -103,7 +229,8 @@ async function removeOld(folder: FileSystemDirectoryHandle): Promise<void> {
     if (entry.kind !== "file") continue;
     try {
       const file = await entry.getFile();
-      if (Date.now() - file.lastModified > KEEP_MS) await folder.removeEntry(name);
+      const keepMs = name.endsWith(".done") ? KEEP_MS : KEEP_UNFINISHED_MS;
+      if (Date.now() - file.lastModified > keepMs) await folder.removeEntry(name);
     } catch {
       // Open elsewhere, or gone meanwhile: nothing to do.
     }

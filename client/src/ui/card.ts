@@ -8,6 +8,8 @@ import { STRINGS } from "./strings.ts";
 /** What a person can do in a card. */
 export interface CardActions {
   readonly cancel: () => void;
+  readonly pause: () => void;
+  readonly resume: () => void;
   readonly dismiss: () => void;
   readonly saveAgain: () => void;
   /** True: mirrors only from now on; false: donors, too. */
@@ -31,6 +33,7 @@ export class Card {
   readonly #title = element("h3");
   readonly #state = element("p", { className: "state", attributes: { role: "status" } });
   readonly #bar = element("div", { className: "bar", attributes: { role: "progressbar", "aria-valuemin": "0" } });
+  readonly #keptFill = element("span", { className: "kept-fill" });
   readonly #mirrorFill = element("span", { className: "mirror-fill" });
   readonly #donorFill = element("span", { className: "donor-fill" });
   readonly #received = element("span");
@@ -41,14 +44,16 @@ export class Card {
   readonly #question = element("div", { className: "ask" });
   readonly #peers = element("div");
   readonly #buttons = element("div", { className: "row" });
+  readonly #pause: HTMLButtonElement;
   #file: CardFile | undefined;
   #percent = 0;
+  #paused = false;
 
   /** @param peers whether the choice between donors and mirrors is offered, and how it stands. */
   constructor(name: string, peers: "on" | "ask" | "off" | "not offered", actions: CardActions) {
     this.#actions = actions;
     this.#title.textContent = name;
-    this.#bar.append(this.#mirrorFill, this.#donorFill);
+    this.#bar.append(this.#keptFill, this.#mirrorFill, this.#donorFill);
     this.#bar.setAttribute("aria-label", name);
     this.#figures.hidden = this.#sources.hidden = true;
     this.root = element(
@@ -66,7 +71,11 @@ export class Card {
     );
     this.#showState(STRINGS.preparing, "plain");
     this.#showPercent(0, STRINGS.preparing);
-    this.#buttons.append(button(STRINGS.cancel, actions.cancel));
+    this.#pause = button(STRINGS.pause, () => {
+      this.#setPaused(!this.#paused);
+    });
+    this.#pause.hidden = true;
+    this.#buttons.append(this.#pause, button(STRINGS.cancel, actions.cancel));
     this.#question.hidden = true;
     if (peers === "ask") this.#ask();
     else if (peers !== "not offered") this.#offerPeers(peers === "on");
@@ -93,10 +102,14 @@ export class Card {
     this.#figures.hidden = false;
     setText(this.#received, STRINGS.ofSize(formatSize(progress.receivedBytes), formatSize(sizeBytes)));
     const all = progress.receivedBytes === sizeBytes;
-    setText(this.#speed, all ? "" : `${rate} · ${timeLeft}`);
+    this.#pause.hidden = all;
+    setText(this.#speed, all || this.#paused ? "" : `${rate} · ${timeLeft}`);
     if (all) this.#showState(STRINGS.checking, "plain");
     this.#showPercent(this.#percent, STRINGS.progressText(this.#percent, rate, timeLeft));
-    this.#showFills(progress.sources, sizeBytes);
+    if (progress.keptBytes > 0 && this.#facts.childElementCount === 0) {
+      this.#facts.append(element("p", { className: "small", text: STRINGS.kept(formatSize(progress.keptBytes)) }));
+    }
+    this.#showFills(progress, sizeBytes);
     this.#showSources(progress.sources);
   }
 
@@ -160,6 +173,13 @@ export class Card {
     this.#end([element("p", { className: "small", text: STRINGS.reason(message, code) })]);
   }
 
+  /** The same file is on its way in another tab, and the link is not followed. */
+  elsewhere(): void {
+    this.#bar.hidden = true;
+    this.#showState(STRINGS.elsewhere, "plain");
+    this.#end([]);
+  }
+
   cancelled(): void {
     this.#bar.hidden = true;
     this.#showState(STRINGS.cancelled, "plain");
@@ -220,6 +240,15 @@ export class Card {
     );
   }
 
+  #setPaused(paused: boolean): void {
+    this.#paused = paused;
+    this.#pause.textContent = paused ? STRINGS.resume : STRINGS.pause;
+    this.#showState(paused ? STRINGS.paused : STRINGS.downloading, "plain");
+    if (paused) setText(this.#speed, "");
+    if (paused) this.#actions.pause();
+    else this.#actions.resume();
+  }
+
   #showState(text: string, tone: Tone): void {
     setText(this.#state, text);
     this.#state.dataset["tone"] = tone;
@@ -231,13 +260,13 @@ export class Card {
     this.#bar.setAttribute("aria-valuetext", text);
   }
 
-  #showFills(sources: readonly SourceProgress[], sizeBytes: number): void {
-    const share = (kind: SourceProgress["kind"]) => {
-      const bytes = sources.filter((source) => source.kind === kind).reduce((sum, source) => sum + source.bytes, 0);
-      return `${((100 * bytes) / Math.max(1, sizeBytes)).toFixed(2)}%`;
-    };
-    this.#mirrorFill.style.inlineSize = share("mirror");
-    this.#donorFill.style.inlineSize = share("peer");
+  #showFills({ keptBytes, sources }: Progress, sizeBytes: number): void {
+    const share = (bytes: number) => `${((100 * bytes) / Math.max(1, sizeBytes)).toFixed(2)}%`;
+    const of = (kind: SourceProgress["kind"]) =>
+      sources.filter((source) => source.kind === kind).reduce((sum, source) => sum + source.bytes, 0);
+    this.#keptFill.style.inlineSize = share(keptBytes);
+    this.#mirrorFill.style.inlineSize = share(of("mirror"));
+    this.#donorFill.style.inlineSize = share(of("peer"));
   }
 
   #showSources(sources: readonly SourceProgress[]): void {

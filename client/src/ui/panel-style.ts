@@ -75,6 +75,7 @@ article + article { border-block-start: 1px solid var(--line); }
   font-variant-numeric: tabular-nums; }
 .bar { block-size: 10px; border-radius: 5px; background: var(--field); overflow: hidden; display: flex; }
 .bar span { block-size: 100%; transition: inline-size 0.25s linear; }
+.kept-fill { background: var(--faint); }
 .mirror-fill { background: var(--accent); }
 .donor-fill { background: var(--donor); }
 .bar[data-tone="good"] span { background: var(--good); }

@@ -107,6 +107,15 @@ export class DownloadEngine {
     this.#tell({ type: "DeadlineReached" });
   }
 
+  /** Ends all requests and asks for nothing until {@link resume}; sources stay. */
+  pause(): void {
+    this.#tell({ type: "Paused" });
+  }
+
+  resume(): void {
+    this.#tell({ type: "Resumed" });
+  }
+
   /** Ends all requests and sources. */
   close(): void {
     this.#closed = true;

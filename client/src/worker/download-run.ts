@@ -4,6 +4,9 @@
  *
  * The last word is the digest of the whole file: segments that are all right cannot make a wrong file, but what we call
  * verified is what people compare with a published checksum, so it is computed and compared.
+ *
+ * A download that ends for want of sources, or by the end of its worker, is kept: the next run of the same file goes on.
+ * One that was cancelled, whose bytes are wrong or whose store fails, is forgotten.
  */
 
 import { RateMeter } from "../core/rate-meter.ts";
@@ -12,6 +15,7 @@ import { Scheduler } from "../core/scheduler/scheduler.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
 import type { DownloadStore } from "../storage/download-store.ts";
 import { openStore } from "../storage/open-store.ts";
+import type { StoreBrowser } from "../storage/opfs-store.ts";
 import { sha256 } from "../storage/web-crypto.ts";
 import type { Clock } from "../transport/clock.ts";
 import { MirrorSource } from "../transport/mirror-source.ts";
@@ -23,6 +27,7 @@ import {
   StoreError,
   UsageError,
 } from "../wire/errors.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { DownloadEngine } from "./download-engine.ts";
 import { FrontHasher } from "./front-hasher.ts";
 import type { DownloadJob, FromWorker, Progress, SourceProgress } from "./messages.ts";
@@ -38,7 +43,7 @@ const MEMORY_BYTES_SMALL = 16 * 1024 * 1024;
 
 export interface RunEnvironment {
   readonly clock: Clock;
-  readonly storage: StorageManager;
+  readonly browser: StoreBrowser;
   readonly fetch: typeof fetch;
   readonly smallMemory: boolean;
   readonly report: (message: FromWorker) => void;
@@ -50,6 +55,8 @@ export class DownloadRun {
   readonly #environment: RunEnvironment;
   readonly #store: DownloadStore;
   readonly #stored: boolean[];
+  readonly #keptBytes: number;
+  readonly #checkpoints: Checkpoints;
   readonly #hasher: FrontHasher;
   readonly #scheduler: Scheduler;
   readonly #engine: DownloadEngine;
@@ -57,20 +64,23 @@ export class DownloadRun {
   readonly #rates = new Map<string, RateMeter>();
   readonly #peers: PeerSession | undefined;
   readonly #stopProgress: () => void;
-  #storedBytes = 0;
+  #storedBytes: number;
   /** Donors that came, ever: "mirrors only" and back again does not number anew. */
   #donors = 0;
   #over = false;
 
   /**
-   * Opens the store and starts.
+   * Opens the store and starts, where an earlier run ended if there was one.
    *
    * @throws StoreError when there is no place for the file.
    */
   static async start(job: DownloadJob, hasher: MessagePort, environment: RunEnvironment): Promise<DownloadRun> {
     const layout = new SegmentLayout(job.sizeBytes, job.segmentSizeBytes);
-    const store = await openStore(job.fileId, layout, environment.storage);
-    return new DownloadRun(job, layout, store, new FrontHasher(layout, store, hasher), environment);
+    const { fileId, segmentsSha256, segmentList } = job;
+    const store = await openStore({ fileId, segmentsSha256, layout, segmentList }, sha256, environment.browser);
+    const front = new FrontHasher(layout, store, hasher);
+    await front.resume(store.kept);
+    return new DownloadRun(job, layout, store, front, environment);
   }
 
   private constructor(
@@ -83,12 +93,27 @@ export class DownloadRun {
     this.#job = job;
     this.#environment = environment;
     this.#store = store;
-    this.#stored = new Array<boolean>(layout.count).fill(false);
+    this.#stored = [...store.kept.stored];
+    this.#keptBytes = this.#stored.reduce((sum, there, index) => sum + (there ? layout.lengthOf(index) : 0), 0);
+    this.#storedBytes = this.#keptBytes;
     this.#hasher = hasher;
+    this.#checkpoints = new Checkpoints(
+      store,
+      () => hasher.save(),
+      environment.clock,
+      (cause) => {
+        this.#fail(asStoreError(cause));
+      },
+    );
     this.#total = new RateMeter(environment.clock.nowUs());
     const memoryBytes = environment.smallMemory ? MEMORY_BYTES_SMALL : MEMORY_BYTES;
     this.#scheduler = new Scheduler(
-      { sizeBytes: job.sizeBytes, segmentSizeBytes: job.segmentSizeBytes, maxInFlightBytes: memoryBytes },
+      {
+        sizeBytes: job.sizeBytes,
+        segmentSizeBytes: job.segmentSizeBytes,
+        missing: missingRuns(this.#stored),
+        maxInFlightBytes: memoryBytes,
+      },
       environment.clock.nowUs(),
     );
     this.#engine = new DownloadEngine(
@@ -102,6 +127,7 @@ export class DownloadRun {
           this.#storedBytes += layout.lengthOf(index);
           this.#stored[index] = true;
           hasher.segmentStored(index);
+          this.#checkpoints.segmentStored(layout.lengthOf(index));
           this.#peers?.progressed();
         },
         banned: (sourceId) => {
@@ -145,6 +171,7 @@ export class DownloadRun {
       this.#account();
       environment.report({ type: "progress", progress: this.#progress() });
     });
+    environment.report({ type: "opened", progress: this.#progress() });
     for (const mirror of job.mirrors) {
       if (mirror.problem !== null) continue;
       this.#engine.addSource(
@@ -167,6 +194,17 @@ export class DownloadRun {
     this.#peers?.forbid();
   }
 
+  /** Asks nobody for anything until {@link resume}. */
+  pause(): void {
+    if (this.#over) return;
+    this.#engine.pause();
+    this.#checkpoints.now();
+  }
+
+  resume(): void {
+    if (!this.#over) this.#engine.resume();
+  }
+
   /** Ends the download and forgets what was stored. */
   async cancel(): Promise<void> {
     if (this.#stop()) await this.#store.discard();
@@ -183,6 +221,7 @@ export class DownloadRun {
   async #complete(): Promise<void> {
     const progress = this.#progress();
     this.#stopProgress();
+    this.#checkpoints.close(); // the hasher's state ends with the digest
     this.#account();
     this.#peers?.close(); // all is here: donors need not wait for the digest
     this.#environment.report({ type: "progress", progress });
@@ -190,7 +229,9 @@ export class DownloadRun {
       const sha256Hex = await this.#hasher.digest();
       if (this.#over) return;
       if (sha256Hex !== this.#job.fileId) {
-        throw new IntegrityError("file_mismatch", "The whole file's SHA-256 is not the publisher's.");
+        throw this.#keptBytes === 0
+          ? new IntegrityError("file_mismatch", "The whole file's SHA-256 is not the publisher's.")
+          : new StoreError("store_unreadable", "The part that an earlier visit had stored is damaged.");
       }
       if (!this.#stop()) return;
       this.#environment.report({ type: "done", progress, stored: await this.#store.finish() });
@@ -201,7 +242,8 @@ export class DownloadRun {
 
   #fail(error: DistributeError): void {
     if (!this.#stop()) return;
-    void this.#store.discard();
+    const sourcesFailed = error.family === "usage" || error.family === "source";
+    void (sourcesFailed ? this.#store.suspend() : this.#store.discard());
     this.#environment.report({ type: "failed", family: error.family, code: error.code, message: error.message });
   }
 
@@ -213,6 +255,7 @@ export class DownloadRun {
     this.#account();
     this.#peers?.close();
     this.#engine.close();
+    this.#checkpoints.close();
     this.#hasher.close();
     return true;
   }
@@ -246,7 +289,12 @@ export class DownloadRun {
       if (problem !== null)
         sources.push({ id: url, kind: "mirror", bytes: 0, rateBytesPerS: 0, state: "excluded", problem });
     }
-    return { receivedBytes: this.#storedBytes, rateBytesPerS: this.#total.rateBytesPerS(nowUs), sources };
+    return {
+      receivedBytes: this.#storedBytes,
+      keptBytes: this.#keptBytes,
+      rateBytesPerS: this.#total.rateBytesPerS(nowUs),
+      sources,
+    };
   }
 }
 

@@ -31,7 +31,7 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
     case "download":
       run = DownloadRun.start(message.job, message.hasher, {
         clock: systemClock(),
-        storage: navigator.storage,
+        browser: navigator,
         fetch: (url, init) => fetch(url, init),
         smallMemory: ((navigator as NavigatorWithMemory).deviceMemory ?? 8) <= 4,
         report,
@@ -51,6 +51,16 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
     case "forbid_peers":
       void run?.then((running) => {
         running.forbidPeers();
+      });
+      return;
+    case "pause":
+      void run?.then((running) => {
+        running.pause();
+      });
+      return;
+    case "resume":
+      void run?.then((running) => {
+        running.resume();
       });
       return;
     case "cancel":

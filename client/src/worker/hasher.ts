@@ -14,6 +14,10 @@ interface IncrementalHash {
   update(bytes: Uint8Array): void;
   /** Lower-case hexadecimal. */
   digest(): string;
+  /** Null where a state cannot be saved. */
+  save(): Uint8Array<ArrayBuffer> | null;
+  /** Goes on from a saved state. @returns false, unchanged, when it is not one of this hasher. */
+  load(state: Uint8Array<ArrayBuffer>): boolean;
 }
 
 /** Serves one file on `port`. */
@@ -24,13 +28,21 @@ export async function runHasher(port: MessagePort): Promise<void> {
   };
   // Set only now: until then the port keeps what comes.
   port.onmessage = (event: MessageEvent<ToHasher>) => {
-    if (event.data.type === "digest") {
-      answer({ type: "digest", sha256: hash.digest() }, []);
-      return;
+    const message = event.data;
+    switch (message.type) {
+      case "update":
+        hash.update(new Uint8Array(message.buffer, 0, message.lengthBytes));
+        answer({ type: "updated", buffer: message.buffer }, [message.buffer]);
+        return;
+      case "digest":
+        answer({ type: "digest", sha256: hash.digest() }, []);
+        return;
+      case "load":
+        answer({ type: "loaded", usable: hash.load(message.state) }, []);
+        return;
+      case "save":
+        answer({ type: "saved", state: hash.save() }, []);
     }
-    const { buffer, lengthBytes } = event.data;
-    hash.update(new Uint8Array(buffer, 0, lengthBytes));
-    answer({ type: "updated", buffer }, [buffer]);
   };
 }
 
@@ -38,10 +50,29 @@ async function makeHash(): Promise<IncrementalHash> {
   try {
     const hash = await createSHA256();
     hash.init();
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest("hex") };
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => hash.digest("hex"),
+      save: () => new Uint8Array(hash.save()),
+      load: (state) => {
+        try {
+          hash.load(state);
+          return true;
+        } catch {
+          // The state carries a tag of the build that saved it.
+          hash.init();
+          return false;
+        }
+      },
+    };
   } catch {
     // `CompileError`: the page's CSP has no 'wasm-unsafe-eval'.
     const hash = sha256.create();
-    return { update: (bytes) => void hash.update(bytes), digest: () => toHex(hash.digest()) };
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => toHex(hash.digest()),
+      save: () => null,
+      load: () => false,
+    };
   }
 }

@@ -19,6 +19,8 @@ export interface DownloadJob {
   readonly fileId: string;
   readonly sizeBytes: number;
   readonly segmentSizeBytes: number;
+  /** SHA-256 of the segment list, hexadecimal: with the file's id it says what an earlier run's journal must be of. */
+  readonly segmentsSha256: string;
   /** The segment list, whose digest was checked: 32 bytes for each segment. */
   readonly segmentList: Uint8Array<ArrayBuffer>;
   readonly mirrors: readonly MirrorJob[];
@@ -34,6 +36,10 @@ export type ToWorker =
   | { readonly type: "allow_peers"; readonly rtc: MessagePort }
   /** Mirrors only from now on: all connections to donors are closed. */
   | { readonly type: "forbid_peers" }
+  /** Ask nobody for anything until `resume`; what is stored is kept. */
+  | { readonly type: "pause" }
+  | { readonly type: "resume" }
+  /** End, and forget what was stored. */
   | { readonly type: "cancel" };
 
 /** One source as the page shows it. */
@@ -54,6 +60,8 @@ export interface SourceProgress {
 export interface Progress {
   /** Verified bytes; never goes back. */
   readonly receivedBytes: number;
+  /** Of these, bytes that an earlier run had stored; all others came from `sources`. */
+  readonly keptBytes: number;
   readonly rateBytesPerS: number;
   readonly sources: readonly SourceProgress[];
 }
@@ -62,6 +70,8 @@ export interface Progress {
 export type FromWorker =
   /** The worker runs; comes before anything is asked of it. */
   | { readonly type: "ready" }
+  /** The store is open, with so many verified bytes of an earlier run. Comes before any progress. */
+  | { readonly type: "opened"; readonly progress: Progress }
   | { readonly type: "progress"; readonly progress: Progress }
   /** All segments are right and stored, and so is the digest of the whole file. */
   | { readonly type: "done"; readonly progress: Progress; readonly stored: StoredFile }
@@ -74,10 +84,19 @@ export type FromWorker =
 
 /** To the hasher, on its port. `bytes` come in order of the file; the buffer is sent back. */
 export type ToHasher =
-  { readonly type: "update"; readonly buffer: ArrayBuffer; readonly lengthBytes: number } | { readonly type: "digest" };
+  | { readonly type: "update"; readonly buffer: ArrayBuffer; readonly lengthBytes: number }
+  | { readonly type: "digest" }
+  /** Go on from a saved state, in place of the file's beginning. */
+  | { readonly type: "load"; readonly state: Uint8Array<ArrayBuffer> }
+  /** Tell the state after all updates so far. */
+  | { readonly type: "save" };
 
 /** From the hasher. */
 export type FromHasher =
   | { readonly type: "updated"; readonly buffer: ArrayBuffer }
+  /** False: this state is of no use here (another version wrote it), and the file's beginning is expected. */
+  | { readonly type: "loaded"; readonly usable: boolean }
+  /** Null: this hasher's state cannot be saved. */
+  | { readonly type: "saved"; readonly state: Uint8Array<ArrayBuffer> | null }
   /** Lower-case hexadecimal. */
   | { readonly type: "digest"; readonly sha256: string };

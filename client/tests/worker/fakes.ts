@@ -3,7 +3,8 @@
 import { createHash } from "node:crypto";
 import type { VerifiedSegment } from "../../src/core/verified.ts";
 import { SegmentLayout } from "../../src/core/segment-layout.ts";
-import type { DownloadStore } from "../../src/storage/download-store.ts";
+import type { HashedFront } from "../../src/core/download-journal.ts";
+import type { DownloadStore, Kept } from "../../src/storage/download-store.ts";
 import type { StoredFile } from "../../src/storage/stored-file.ts";
 
 export function sha256(bytes: Uint8Array): Promise<Uint8Array> {
@@ -35,10 +36,14 @@ export class FakeFile {
 export class FakeStore implements DownloadStore {
   readonly written = new Map<number, Uint8Array>();
   readonly #layout: SegmentLayout;
+  readonly kept: Kept;
+  /** The front of each checkpoint. */
+  readonly checkpoints: (HashedFront | undefined)[] = [];
   failure: Error | undefined;
 
   constructor(layout: SegmentLayout) {
     this.#layout = layout;
+    this.kept = { stored: new Array<boolean>(layout.count).fill(false), front: undefined };
   }
 
   write(segment: VerifiedSegment): void {
@@ -52,8 +57,17 @@ export class FakeStore implements DownloadStore {
     return Promise.resolve();
   }
 
+  checkpoint(front: HashedFront | undefined): void {
+    if (this.failure !== undefined) throw this.failure;
+    this.checkpoints.push(front);
+  }
+
   finish(): Promise<StoredFile> {
     return Promise.resolve({ kind: "opfs", path: ["x"] });
+  }
+
+  suspend(): Promise<void> {
+    return Promise.resolve();
   }
 
   discard(): Promise<void> {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HashedFront } from "../../src/core/download-journal.ts";
 import { verifySegment } from "../../src/core/verified.ts";
 import { FrontHasher } from "../../src/worker/front-hasher.ts";
 import { runHasher } from "../../src/worker/hasher.ts";
-import { FakeFile, FakeStore, sha256 } from "./fakes.ts";
+import { FakeFile, FakeStore, settled, sha256 } from "./fakes.ts";
 
 async function hashInOrder(file: FakeFile, order: readonly number[]): Promise<string> {
   const { port1, port2 } = new MessageChannel();
@@ -55,4 +56,68 @@ test("a store that cannot be read back fails the digest", async () => {
   await assert.rejects(hasher.digest(), /gone/);
   hasher.close();
   port1.close();
+});
+
+/** A hasher over a store that holds all of the file, and what ends both. */
+async function over(file: FakeFile): Promise<{ hasher: FrontHasher; store: FakeStore; end: () => void }> {
+  const { port1, port2 } = new MessageChannel();
+  await runHasher(port1);
+  const store = new FakeStore(file.layout);
+  for (let index = 0; index < file.layout.count; index += 1) {
+    store.written.set(index, file.slice(file.layout.startOf(index), file.layout.endOf(index)));
+  }
+  const hasher = new FrontHasher(file.layout, store, port2);
+  const end = () => {
+    hasher.close();
+    port1.close();
+  };
+  return { hasher, store, end };
+}
+
+/** The saved digest of a file's first three segments. */
+async function savedFront(file: FakeFile): Promise<HashedFront | undefined> {
+  const { hasher, end } = await over(file);
+  for (const index of [0, 1, 2]) hasher.segmentStored(index);
+  await settled();
+  const front = await hasher.save();
+  end();
+  return front;
+}
+
+const STORED = [true, true, true, false, true];
+
+test("a later run goes on with the saved state, and reads nothing of the front", async () => {
+  const file = new FakeFile(4_321, 1_000);
+  const front = await savedFront(file);
+  assert.equal(front?.segments, 3);
+  const { hasher, store, end } = await over(file);
+  for (const index of [0, 1, 2]) store.written.set(index, new Uint8Array(1_000));
+  await hasher.resume({ stored: STORED, front });
+  hasher.segmentStored(3);
+  assert.equal(await hasher.digest(), file.sha256);
+  end();
+});
+
+test("a state that cannot be loaded costs reading the front again", async () => {
+  const file = new FakeFile(4_321, 1_000);
+  const { hasher, end } = await over(file);
+  await hasher.resume({ stored: STORED, front: { segments: 3, state: Uint8Array.of(1, 2, 3) } });
+  hasher.segmentStored(3);
+  assert.equal(await hasher.digest(), file.sha256);
+  end();
+});
+
+test("a later run without a state hashes what is stored from the beginning", async () => {
+  const file = new FakeFile(4_321, 1_000);
+  const { hasher, end } = await over(file);
+  await hasher.resume({ stored: [true, true, true, true, true], front: undefined });
+  assert.equal(await hasher.digest(), file.sha256);
+  end();
+});
+
+test("a state that is waited for at the end is none", async () => {
+  const { hasher, end } = await over(new FakeFile(1_000, 1_000));
+  const front = hasher.save();
+  end();
+  assert.equal(await front, undefined);
 });
