@@ -40,7 +40,7 @@ def chromium(stage: Stage, playwright: Playwright, tmp_path: Path) -> Callable[.
 
 @pytest.fixture
 def any_browser(stage: Stage, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], Browser]:
-    """Start either browser: `any_browser("firefox", "reader")`."""
+    """Start either browser: `any_browser("firefox", "reader")`. One that was killed goes on by the same name."""
 
     def start(kind: str, name: str) -> Browser:
         if kind == "chromium":

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import BOTH, StartBrowser
+from tests.harness.browser import Browser
 from tests.harness.chromium import Chromium
 from tests.harness.coordinator import Release
 from tests.harness.downloads import Event, Visitor, assert_saved, bytes_by_kind
@@ -60,7 +62,7 @@ class Published:
     scene: Scene
     release: Release
 
-    def visit(self, browser: Chromium) -> Visitor:
+    def visit(self, browser: Browser) -> Visitor:
         links = {"iso": self.scene.mirrors[0].link(self.release.name)}
         return self.scene.visit(browser, links, attributes={"data-peers": "off"})
 
@@ -107,8 +109,9 @@ def expect_resumed(published: Published, visitor: Visitor, durable: int) -> Even
     return start
 
 
-def test_a_download_goes_on_after_a_reload(published: Published, chromium: Callable[..., Chromium]) -> None:
-    browser = chromium("visitor")
+@BOTH
+def test_a_download_goes_on_after_a_reload(published: Published, any_browser: StartBrowser, browser_name: str) -> None:
+    browser = any_browser(browser_name, "visitor")
     first = published.visit(browser)
     first.click("iso")
     durable = durable_bytes(wait_for_checkpoint(first))
@@ -117,15 +120,16 @@ def test_a_download_goes_on_after_a_reload(published: Published, chromium: Calla
     expect_resumed(published, published.visit(browser), durable)
 
 
+@BOTH
 def test_a_download_goes_on_after_the_browser_was_killed(
-    published: Published, chromium: Callable[..., Chromium]
+    published: Published, any_browser: StartBrowser, browser_name: str
 ) -> None:
-    browser = chromium("visitor")
+    browser = any_browser(browser_name, "visitor")
     visitor = published.visit(browser)
     visitor.click("iso")
     durable = durable_bytes(wait_for_checkpoint(visitor))
     browser.kill()
-    expect_resumed(published, published.visit(chromium("visitor")), durable)
+    expect_resumed(published, published.visit(any_browser(browser_name, "visitor")), durable)
 
 
 def test_a_segment_of_the_last_checkpoint_that_is_damaged_is_fetched_again(
@@ -150,10 +154,11 @@ def unlocked(visitor: Visitor) -> bool:
     return held == []
 
 
+@BOTH
 def test_a_second_tab_is_told_that_the_file_is_on_its_way(
-    published: Published, chromium: Callable[..., Chromium]
+    published: Published, any_browser: StartBrowser, browser_name: str
 ) -> None:
-    browser = chromium("visitor")
+    browser = any_browser(browser_name, "visitor")
     first = published.visit(browser)
     first.click("iso")
     wait_for(lambda: first.events("progress"), "progress")

@@ -140,8 +140,8 @@ class Firefox:
     def __init__(self, folder: Path) -> None:
         self.profile = folder / "profile"
         self._downloads = folder / "downloads"
-        self.profile.mkdir(parents=True)
-        self._downloads.mkdir()
+        self.profile.mkdir(parents=True, exist_ok=True)
+        self._downloads.mkdir(exist_ok=True)
         self._bridge = FirefoxBridge(folder / "bridge.stderr")
         executable = require_program(["/usr/bin/firefox-esr", "/usr/bin/firefox"], "firefox-esr")
         launched = self._bridge.call(
@@ -167,7 +167,7 @@ class Firefox:
 
 @contextlib.contextmanager
 def run_firefox(folder: Path) -> Iterator[Firefox]:
-    """One Firefox process with an empty profile."""
+    """One Firefox process. Its profile is empty, or what an earlier process with the same folder left."""
     browser = Firefox(folder)
     try:
         yield browser
