@@ -137,7 +137,7 @@ export class OpfsStore implements DownloadStore {
     handle.flush();
     this.#close();
     await move(entry, `${this.#target.fileId}.${Date.now()}.done`);
-    await removeFiles(this.#folder, this.#target); // of these only the journal is left
+    await this.#folder.removeEntry(journalName(this.#target)).catch(() => undefined);
     this.#unlock();
     return { kind: "opfs", path: [...DOWNLOADS_PATH, entry.name] };
   }
@@ -197,7 +197,13 @@ async function openFile(
 async function leftBefore(target: StoreTarget, { handle }: OpenFile, journal: JournalFile, sha256: Sha256) {
   const entry = journal.read();
   if (entry === undefined || handle.getSize() !== target.layout.sizeBytes) return undefined;
-  const read = (at: number, into: Uint8Array<ArrayBuffer>) => void handle.read(into, { at });
+  const read = (at: number, into: Uint8Array<ArrayBuffer>) => {
+    try {
+      handle.read(into, { at });
+    } catch {
+      // A place that the disk cannot read is as good as a wrong segment: it is fetched again.
+    }
+  };
   const allRight = await recheck(target, entry.marks, read, sha256);
   return { marks: entry.marks, front: allRight ? entry.front : undefined };
 }

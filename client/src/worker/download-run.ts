@@ -233,10 +233,19 @@ export class DownloadRun {
           ? new IntegrityError("file_mismatch", "The whole file's SHA-256 is not the publisher's.")
           : new StoreError("store_unreadable", "The part that an earlier visit had stored is damaged.");
       }
-      if (!this.#stop()) return;
+    } catch (cause) {
+      this.#fail(asStoreError(cause));
+      return;
+    }
+    if (this.#stop()) await this.#deliver(progress);
+  }
+
+  async #deliver(progress: Progress): Promise<void> {
+    try {
       this.#environment.report({ type: "done", progress, stored: await this.#store.finish() });
     } catch (cause) {
-      this.#fail(isDistributeError(cause) ? cause : asStoreError(cause));
+      await this.#store.discard();
+      this.#report(asStoreError(cause));
     }
   }
 
@@ -244,6 +253,10 @@ export class DownloadRun {
     if (!this.#stop()) return;
     const sourcesFailed = error.family === "usage" || error.family === "source";
     void (sourcesFailed ? this.#store.suspend() : this.#store.discard());
+    this.#report(error);
+  }
+
+  #report(error: DistributeError): void {
     this.#environment.report({ type: "failed", family: error.family, code: error.code, message: error.message });
   }
 

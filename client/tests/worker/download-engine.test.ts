@@ -199,3 +199,13 @@ test("closing ends requests, sources and timers, and nothing is told afterwards"
   assert.deepEqual(scheduler.types(), ["SourceAdded"]);
   assert.deepEqual(told, []);
 });
+
+test("a pause and its end are the scheduler's to act on", () => {
+  const { scheduler, source, engine } = set();
+  engine.addSource("m", "mirror", source, null);
+  scheduler.answers.set("Paused", [{ type: "CancelRequest", requestId: 1 }]);
+  engine.pause();
+  assert.equal(source.calls.at(-1), "cancel 1");
+  engine.resume();
+  assert.deepEqual(scheduler.types(), ["SourceAdded", "Paused", "Resumed"]);
+});
