@@ -23,6 +23,7 @@ from distribute_io.wire.http import Mirror
 
 Json = dict[str, Any]  # Any: what came over the wire, looked into by the tests
 PATIENCE_S = 20.0
+MIB = 2**20
 
 
 class Served:
@@ -132,3 +133,20 @@ def document(path: Path, key: SigningKey, *, name: str, mirrors: tuple[str, ...]
     return encode_document(
         sign_manifest(manifest, [key]), mirrors=[Mirror(url=url) for url in mirrors], segments=digests.segments
     )
+
+
+def play(root: Path, scene: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
+    """Run a scene with a coordinator of `root`/folder, hashed already; `settings` are its configuration."""
+
+    async def run() -> None:
+        async with coordinator(root, **settings) as served:
+            await served.settled()
+            await scene(served)
+
+    asyncio.run(run())
+
+
+def files(root: Path, *sizes_mib: int) -> None:
+    """Files `0.bin`, `1.bin`, … of so many MiB each, all different."""
+    for place, size in enumerate(sizes_mib):
+        write(root, f"{place}.bin", bytes([place]) * (size * MIB))

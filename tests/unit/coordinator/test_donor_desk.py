@@ -1,0 +1,182 @@
+"""Donors with a whole coordinator: what they are assigned, what they tell, and what is taken from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from distribute_io.coordinator import donor_desk
+from tests.harness.peer import Json, Peer
+from tests.unit.coordinator.served import MIB, Served, files, play, token, write
+
+
+def held(assign: Json) -> dict[str, list[int]]:
+    return {entry["file_id"]: entry["runs"] for entry in assign["files"]}
+
+
+def segments(assign: Json) -> int:
+    return sum(sum(runs[1::2]) for runs in held(assign).values())
+
+
+def test_a_joining_donor_is_filled_up_to_its_limit(tmp_path: Path) -> None:
+    files(tmp_path, 12, 12, 12)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as donor:
+            assign = await donor.donate(storage_bytes=16 * MIB)
+            assert 14 <= segments(assign) <= 15  # a little is left to the donor's own files
+            assert len(held(assign)) >= 2
+
+    play(tmp_path, scene)
+
+
+def test_two_donors_share_what_is_there(tmp_path: Path) -> None:
+    files(tmp_path, 16)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as first, Peer.connect(served) as second:
+            (one,) = held(await first.donate(storage_bytes=9 * MIB)).values()
+            (two,) = held(await second.donate(storage_bytes=9 * MIB)).values()
+            assert sorted([one, two]) == [[0, 8], [8, 8]]
+
+    play(tmp_path, scene)
+
+
+def test_what_a_donor_holds_is_kept_and_a_smaller_limit_takes_effect_at_once(tmp_path: Path) -> None:
+    files(tmp_path, 16)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor:
+            mine = [{"file_id": file_id, "runs": [3, 5, 12, 2]}]
+            assert held(await donor.donate(storage_bytes=8 * MIB, held=mine)) == {file_id: [3, 5, 12, 2]}
+            await donor.send("donate", causes=[], storage_bytes=4 * MIB, up_bytes_per_s=1)
+            smaller = await donor.hear("assign")
+            assert smaller["assignment"] == 2
+            assert 0 < segments(smaller) <= 3
+            await donor.send("donate", causes=[], storage_bytes=16 * MIB, up_bytes_per_s=1)
+            assert segments(await donor.hear("assign")) >= 14
+
+    play(tmp_path, scene)
+
+
+def test_a_donor_is_given_only_what_it_gives_to(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as donor:
+            assert held(await donor.donate(causes=["another"])) == {}
+            await donor.send("donate", causes=["main"], storage_bytes=16_000_000, up_bytes_per_s=1)
+            assert segments(await donor.hear("assign")) == 4
+
+    play(tmp_path, scene)
+
+
+def test_a_new_file_reaches_donors_that_have_room(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as donor:
+            assert len(held(await donor.donate())) == 1
+            write(tmp_path, "more.bin", b"x" * MIB)
+            assert len(held(await donor.hear("assign"))) == 2
+
+    play(tmp_path, scene)
+
+
+def test_what_is_taken_down_is_erased_by_those_who_are_here_and_those_who_come_back(tmp_path: Path) -> None:
+    files(tmp_path, 1, 2)
+
+    async def scene(served: Served) -> None:
+        gone = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor:
+            mine = [{"file_id": gone, "runs": [0, 4]}]
+            await donor.donate(held=mine)
+            headers = {"Authorization": f"Bearer {await token(served)}"}
+            async with served.client.delete(f"{served.url}/api/v1/files/{gone}", headers=headers) as response:
+                assert response.status == 204
+            assert (await donor.hear("withdrawn"))["file_id"] == gone
+            assert gone not in held(await donor.hear("assign"))
+        async with Peer.connect(served) as late:
+            await late.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            await late.send("holdings", files=mine, complete=True)
+            assert (await late.hear("withdrawn"))["file_id"] == gone
+        assert (await served.json(f"/api/v1/files/{gone}"))["code"] == "taken_down"
+        assert (await served.json(f"/files/0.bin?id={gone}"))["code"] == "taken_down"
+
+    play(tmp_path, scene)
+
+
+def test_holdings_that_make_no_sense_end_the_session(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        for runs in ([0, 5], [0], [2, 1, 0, 1]):
+            async with Peer.connect(served) as donor:
+                await donor.send("donate", causes=[], storage_bytes=1, up_bytes_per_s=1)
+                await donor.send("holdings", files=[{"file_id": file_id, "runs": runs}], complete=True)
+                error = json.loads(await donor.socket.receive_str())
+                assert (error["code"], error["fatal"]) == ("message_malformed", True)
+                assert (await donor.socket.receive()).data == 4400
+
+    play(tmp_path, scene)
+
+
+def test_runs_in_all_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(donor_desk, "RUNS_PER_DONOR_MAX", 2)
+    files(tmp_path, 1, 1)
+
+    async def scene(served: Served) -> None:
+        first, second = await served.file_id("0.bin"), await served.file_id("1.bin")
+        async with Peer.connect(served) as donor:
+            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            both = [{"file_id": first, "runs": [0, 1, 2, 1]}, {"file_id": second, "runs": [0, 1]}]
+            await donor.send("holdings", files=both, complete=True)
+            error = await donor.hear("error")
+            assert (error["code"], error["fatal"], error["file_id"]) == ("full", False, second)
+            # What is forgotten makes room again.
+            await donor.send("holdings", files=[], complete=True)
+            await donor.send("holdings", files=[{"file_id": second, "runs": [0, 1, 2, 1]}], complete=False)
+            await donor.send("ping")
+            await donor.hear("pong")
+            assert (await served.json("/api/v1/stats"))["segments_held"] == 2
+
+    play(tmp_path, scene)
+
+
+def test_a_file_held_before_and_not_named_is_not_held(tmp_path: Path) -> None:
+    files(tmp_path, 1, 1)
+
+    async def scene(served: Served) -> None:
+        first, second = await served.file_id("0.bin"), await served.file_id("1.bin")
+        async with Peer.connect(served) as donor:
+            both = [{"file_id": first, "runs": [0, 4]}, {"file_id": second, "runs": [0, 4]}]
+            await donor.donate(held=both)
+            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            await donor.send("holdings", files=both[:1], complete=True)
+
+            async def is_counted() -> bool:
+                return bool((await served.json("/api/v1/stats"))["segments_held"] == 4)
+
+            await served.until(is_counted)
+
+    play(tmp_path, scene)
+
+
+def test_stopping_forgets_the_donor(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await donor.send("stop_donating")
+            await donor.send("ping")
+            await donor.hear("pong")
+            stats = await served.json("/api/v1/stats")
+            assert (stats["donors"], stats["segments_held"]) == (0, 0)
+
+    play(tmp_path, scene)
