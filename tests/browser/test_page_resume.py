@@ -25,6 +25,7 @@ _JOURNAL = """(async () => {
   for await (const [name, entry] of folder.entries()) {
     if (!name.endsWith(".journal")) continue;
     const view = new DataView(await (await entry.getFile()).arrayBuffer());
+    if (view.byteLength / 2 < 352 + 48) return null; // made just now, and still empty
     const slots = [0, view.byteLength / 2].map((at) => ({
       counter: Number(view.getBigUint64(at + 4)),
       marks: Array.from({ length: 48 }, (_, index) => view.getUint8(at + 352 + index)),
