@@ -30,7 +30,7 @@ _BUFFER_BYTES: Final = 2**20
 """One buffer: large enough that handing it over costs nothing, small enough that the hashers find it in the cache."""
 
 _BUFFERS: Final = 8
-"""Buffers in flight: a hasher that is off the processor for a moment does not stop the others. 4 were 3 % slower."""
+"""Buffers in flight: a hasher that is off the processor for a moment does not stop the others."""
 
 
 class FileDigests(NamedTuple):
@@ -146,7 +146,7 @@ class _Ring:
     def __init__(self, count: int) -> None:
         self._free: SimpleQueue[_Buffer] = SimpleQueue()
         self._lock = threading.Lock()
-        # From mmap, as that begins at a page: into a bytearray, which does not, the kernel copies a third slower.
+        # From mmap, as that begins at a page: into a bytearray, which does not, the kernel copies more slowly.
         memory = memoryview(mmap.mmap(-1, max(count, 1) * _BUFFER_BYTES))
         for start in range(0, count * _BUFFER_BYTES, _BUFFER_BYTES):
             self._free.put(_Buffer(memory[start : start + _BUFFER_BYTES]))
