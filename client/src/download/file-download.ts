@@ -11,7 +11,7 @@
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
 import { StoreError } from "../wire/errors.ts";
 import type { StoredFile } from "../storage/stored-file.ts";
-import type { FromWorker, Progress } from "../worker/messages.ts";
+import type { FromWorker, Progress, SentRuns } from "../worker/messages.ts";
 import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
 import { storedBlob } from "./handover.ts";
@@ -35,8 +35,8 @@ export interface DownloadObserver {
   /** The manifest is right. */
   found(file: TrustedFile): void;
   /** Bytes are about to come; what an earlier run had stored is there already. */
-  started(progress: Progress): void;
-  progressed(progress: Progress): void;
+  started(progress: Progress, sent: SentRuns): void;
+  progressed(progress: Progress, sent: SentRuns): void;
 }
 
 /** A download that ended well. */
@@ -168,8 +168,8 @@ export class FileDownload {
       };
       worker.onmessage = (event: MessageEvent<FromWorker>) => {
         const message = event.data;
-        if (message.type === "opened") this.#observer.started(message.progress);
-        else if (message.type === "progress") this.#observer.progressed(message.progress);
+        if (message.type === "opened") this.#observer.started(message.progress, message.sent);
+        else if (message.type === "progress") this.#observer.progressed(message.progress, message.sent);
         else if (message.type === "done") finish(message);
         else if (message.type === "failed") fail(remoteError(message));
       };

@@ -22,8 +22,8 @@ import { RequestWriter } from "./request-writer.ts";
 import type { IntakeListener, SegmentIntake } from "./segment-intake.ts";
 
 export interface EngineListener {
-  /** Bytes of a source came, right or wrong. */
-  received(sourceId: string, bytes: number): void;
+  /** Bytes of a source came, right or wrong; they end at `endByte` of the file. */
+  received(sourceId: string, bytes: number, endByte: number): void;
   /** A segment is right and stored. */
   segmentStored(index: number): void;
   /** A source sent wrong bytes and is not asked again. */
@@ -185,7 +185,7 @@ export class DownloadEngine {
     if (source === undefined) return; // removed in the same turn: the scheduler hears of that next
     let before = 0;
     const writer = new RequestWriter(this.#intake, startByte, endByte, (receivedBytes) => {
-      this.#listener.received(sourceId, receivedBytes - before);
+      this.#listener.received(sourceId, receivedBytes - before, startByte + receivedBytes);
       before = receivedBytes;
       this.#tell({ type: "BytesReceived", requestId, receivedBytes });
     });

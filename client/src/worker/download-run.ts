@@ -10,15 +10,17 @@
  */
 
 import { RateMeter } from "../core/rate-meter.ts";
-import type { FailCode } from "../core/scheduler/messages.ts";
+import type { FailCode, SegmentRange } from "../core/scheduler/messages.ts";
 import { Scheduler } from "../core/scheduler/scheduler.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
+import { SegmentSenders } from "../core/segment-senders.ts";
 import type { DownloadStore } from "../storage/download-store.ts";
 import { openStore } from "../storage/open-store.ts";
 import type { StoreBrowser } from "../storage/opfs-store.ts";
 import { sha256 } from "../storage/web-crypto.ts";
 import type { Clock } from "../transport/clock.ts";
 import { MirrorSource } from "../transport/mirror-source.ts";
+import type { Source } from "../transport/source.ts";
 import {
   isDistributeError,
   type DistributeError,
@@ -49,6 +51,14 @@ export interface RunEnvironment {
   readonly report: (message: FromWorker) => void;
 }
 
+/** What the page hears of one source beyond the scheduler's own table. */
+interface SourceRate {
+  /** Its index there: both are in the order of coming, and neither forgets anybody. */
+  readonly row: number;
+  /** Undefined before its first byte. */
+  meter: RateMeter | undefined;
+}
+
 /** A running download. */
 export class DownloadRun {
   readonly #job: DownloadJob;
@@ -61,7 +71,9 @@ export class DownloadRun {
   readonly #scheduler: Scheduler;
   readonly #engine: DownloadEngine;
   readonly #total: RateMeter;
-  readonly #rates = new Map<string, RateMeter>();
+  /** By the id of each source that came, in the order of the scheduler's table. */
+  readonly #rates = new Map<string, SourceRate>();
+  readonly #senders: SegmentSenders;
   readonly #peers: PeerSession | undefined;
   readonly #stopProgress: () => void;
   #storedBytes: number;
@@ -96,6 +108,7 @@ export class DownloadRun {
     this.#stored = [...store.kept.stored];
     this.#keptBytes = this.#stored.reduce((sum, there, index) => sum + (there ? layout.lengthOf(index) : 0), 0);
     this.#storedBytes = this.#keptBytes;
+    this.#senders = new SegmentSenders(layout.segmentSizeBytes, this.#stored);
     this.#hasher = hasher;
     this.#checkpoints = new Checkpoints(
       store,
@@ -120,12 +133,13 @@ export class DownloadRun {
       this.#scheduler,
       environment.clock,
       {
-        received: (sourceId, bytes) => {
-          this.#received(sourceId, bytes);
+        received: (sourceId, bytes, endByte) => {
+          this.#received(sourceId, bytes, endByte);
         },
         segmentStored: (index) => {
           this.#storedBytes += layout.lengthOf(index);
           this.#stored[index] = true;
+          this.#senders.stored(index);
           hasher.segmentStored(index);
           this.#checkpoints.segmentStored(layout.lengthOf(index));
           this.#peers?.progressed();
@@ -156,7 +170,7 @@ export class DownloadRun {
         environment.clock,
         {
           sourceAdded: (sourceId, source, holdings) => {
-            this.#engine.addSource(sourceId, "peer", source, holdings);
+            this.#addSource(sourceId, "peer", source, holdings);
           },
           holdingsChanged: (sourceId, holdings) => {
             this.#engine.setHoldings(sourceId, holdings);
@@ -169,17 +183,12 @@ export class DownloadRun {
     }
     this.#stopProgress = every(environment.clock, PROGRESS_MS * 1_000, () => {
       this.#account();
-      environment.report({ type: "progress", progress: this.#progress() });
+      environment.report({ type: "progress", progress: this.#progress(), sent: this.#senders.takeNews() });
     });
-    environment.report({ type: "opened", progress: this.#progress() });
+    environment.report({ type: "opened", progress: this.#progress(), sent: this.#senders.takeNews() });
     for (const mirror of job.mirrors) {
       if (mirror.problem !== null) continue;
-      this.#engine.addSource(
-        mirror.url,
-        "mirror",
-        new MirrorSource(mirror.url, job.sizeBytes, environment.fetch),
-        null,
-      );
+      this.#addSource(mirror.url, "mirror", new MirrorSource(mirror.url, job.sizeBytes, environment.fetch), null);
     }
     this.#engine.start();
   }
@@ -210,12 +219,25 @@ export class DownloadRun {
     if (this.#stop()) await this.#store.discard();
   }
 
-  #received(sourceId: string, bytes: number): void {
+  /** A donor that comes again keeps its row. */
+  #addSource(
+    sourceId: string,
+    kind: "mirror" | "peer",
+    source: Source,
+    holdings: readonly SegmentRange[] | null,
+  ): void {
+    if (!this.#rates.has(sourceId)) this.#rates.set(sourceId, { row: this.#rates.size, meter: undefined });
+    this.#engine.addSource(sourceId, kind, source, holdings);
+  }
+
+  #received(sourceId: string, bytes: number, endByte: number): void {
     const nowUs = this.#environment.clock.nowUs();
-    let rate = this.#rates.get(sourceId);
-    if (rate === undefined) this.#rates.set(sourceId, (rate = new RateMeter(nowUs)));
-    rate.add(bytes, nowUs);
+    const rate = this.#rates.get(sourceId);
+    if (rate === undefined) return; // cannot be: bytes come from sources that were added
+    rate.meter ??= new RateMeter(nowUs);
+    rate.meter.add(bytes, nowUs);
     this.#total.add(bytes, nowUs);
+    this.#senders.sent(rate.row, endByte - bytes, endByte);
   }
 
   async #complete(): Promise<void> {
@@ -224,7 +246,7 @@ export class DownloadRun {
     this.#checkpoints.close(); // the hasher's state ends with the digest
     this.#account();
     this.#peers?.close(); // all is here: donors need not wait for the digest
-    this.#environment.report({ type: "progress", progress });
+    this.#environment.report({ type: "progress", progress, sent: this.#senders.takeNews() });
     try {
       const sha256Hex = await this.#hasher.digest();
       if (this.#over) return;
@@ -294,7 +316,7 @@ export class DownloadRun {
       id: source.sourceId,
       kind: source.kind,
       bytes: source.verifiedBytes,
-      rateBytesPerS: this.#rates.get(source.sourceId)?.rateBytesPerS(nowUs) ?? 0,
+      rateBytesPerS: this.#rates.get(source.sourceId)?.meter?.rateBytesPerS(nowUs) ?? 0,
       state: source.state,
       problem: source.state === "ready" ? null : problemOf(source.reason),
     }));

@@ -66,13 +66,19 @@ export interface Progress {
   readonly sources: readonly SourceProgress[];
 }
 
-/** From the worker. */
+/**
+ * Who sent the segments that were stored since the last message, as `[first, count, sender, first, count, sender, …]`:
+ * the sender is an index of `sources`, or -1 for an earlier visit (core/segment-senders.ts).
+ */
+export type SentRuns = Int32Array<ArrayBuffer>;
+
+/** From the worker. `sent` says of each segment once who sent it; all messages of a download together say it of all. */
 export type FromWorker =
   /** The worker runs; comes before anything is asked of it. */
   | { readonly type: "ready" }
   /** The store is open, with so many verified bytes of an earlier run. Comes before any progress. */
-  | { readonly type: "opened"; readonly progress: Progress }
-  | { readonly type: "progress"; readonly progress: Progress }
+  | { readonly type: "opened"; readonly progress: Progress; readonly sent: SentRuns }
+  | { readonly type: "progress"; readonly progress: Progress; readonly sent: SentRuns }
   /** All segments are right and stored, and so is the digest of the whole file. */
   | { readonly type: "done"; readonly progress: Progress; readonly stored: StoredFile }
   | {

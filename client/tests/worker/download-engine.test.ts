@@ -84,7 +84,7 @@ function set() {
     scheduler,
     clock,
     {
-      received: (sourceId, bytes) => told.push(`received ${sourceId} ${bytes}`),
+      received: (sourceId, bytes, endByte) => told.push(`received ${sourceId} ${bytes} to ${endByte}`),
       segmentStored: (index) => told.push(`stored ${index}`),
       banned: (sourceId) => told.push(`banned ${sourceId}`),
       complete: () => told.push("complete"),
@@ -115,7 +115,7 @@ test("bytes of a request are counted, verified and told in order", async () => {
     "SegmentVerified",
     "SegmentVerified",
   ]);
-  assert.deepEqual(told, ["received m 150", "received m 50", "stored 0", "stored 1"]);
+  assert.deepEqual(told, ["received m 150 to 150", "received m 50 to 200", "stored 0", "stored 1"]);
 });
 
 test("a request that is shortened to what is there finishes at once", () => {
