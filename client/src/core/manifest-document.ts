@@ -7,7 +7,7 @@
 
 import { decodeBody, type Complete } from "../wire/decode.ts";
 import { DistributeError, ManifestError } from "../wire/errors.ts";
-import type { Envelope, ManifestDocument, Mirror } from "../wire/messages.ts";
+import { MANIFEST_DOCUMENT_FIELDS, type Envelope, type ManifestDocument, type Mirror } from "../wire/messages.ts";
 import { MANIFEST_LIMITS } from "./manifest-limits.ts";
 import { checkMirrorUrl } from "./mirror-url.ts";
 import { isJsonObject, parseStrictJson, type JsonValue } from "./strict-json.ts";
@@ -64,7 +64,7 @@ function checkBounds(value: JsonValue, documentBytes: number): void {
 
 function decode(value: JsonValue): Complete<ManifestDocument> {
   try {
-    return decodeBody("ManifestDocument", value);
+    return decodeBody(MANIFEST_DOCUMENT_FIELDS, value);
   } catch (cause) {
     if (!(cause instanceof DistributeError)) throw cause;
     // The decoder names the place: in one mirror, or elsewhere.

@@ -6,7 +6,7 @@
 import { isPrivateHost } from "../core/private-address.ts";
 import { decodeBody, type Complete } from "../wire/decode.ts";
 import { isDistributeError, RefusedError } from "../wire/errors.ts";
-import type { FileEntry } from "../wire/messages.ts";
+import { FILE_ENTRY_FIELDS, type FileEntry } from "../wire/messages.ts";
 
 /** What a person clicked on, or a program asked for: one of the two. */
 export type Target = { readonly href: string } | { readonly fileId: string };
@@ -39,7 +39,7 @@ export async function resolve(
     "href" in target ? "unknown_link" : "unknown_file",
   );
   try {
-    return decodeBody("FileEntry", JSON.parse(new TextDecoder().decode(bytes)));
+    return decodeBody(FILE_ENTRY_FIELDS, JSON.parse(new TextDecoder().decode(bytes)));
   } catch (cause) {
     throw new RefusedError("coordinator_malformed", "The coordinator's answer cannot be understood.", { cause });
   }

@@ -8,7 +8,7 @@ import { DonorControl, type DonorState } from "../donate/donor-control.ts";
 import { STORE_FOLDER } from "../storage/segment-store.ts";
 import { canConnect } from "../transport/rtc-host.ts";
 import { decodeBody } from "../wire/decode.ts";
-import type { Cause } from "../wire/messages.ts";
+import { CAUSE_LIST_FIELDS, type Cause } from "../wire/messages.ts";
 import { grantedBytes, recall, remember, storageSteps } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
 import { DonateView } from "./donate-view.ts";
@@ -46,7 +46,7 @@ async function storeExists(): Promise<boolean> {
 async function loadCauses(): Promise<readonly Cause[] | undefined> {
   try {
     const response = await fetch("/api/v1/causes", { signal: AbortSignal.timeout(CAUSES_TIMEOUT_MS) });
-    return response.ok ? decodeBody("CauseList", await response.json()).causes : undefined;
+    return response.ok ? decodeBody(CAUSE_LIST_FIELDS, await response.json()).causes : undefined;
   } catch {
     return undefined; // told to the person
   }

@@ -1,7 +1,7 @@
 /**
  * Bytes or values from outside become typed messages here, or a `RemoteProtocolError`; nothing downstream checks again.
  *
- * The rules come from the generated shape table, so they are those of the Python decoder: unknown fields are dropped,
+ * The rules come from the generated tables of fields, so they are those of the Python decoder: unknown fields are dropped,
  * missing optional ones take their default, anything else out of shape is `message_malformed`.
  */
 
@@ -10,17 +10,14 @@ import {
   CLIENT_MESSAGE_TAGS,
   COORDINATOR_MESSAGE_TAGS,
   MESSAGE_BYTES_MAX,
-  SHAPES,
   SIGNAL_TAGS,
-  type CauseList,
   type ClientMessage,
   type CoordinatorMessage,
-  type FileEntry,
-  type FileList,
-  type ManifestDocument,
-  type Problem,
+  type Fields,
   type Shape,
   type Signal,
+  type Struct,
+  type Tagged,
 } from "./messages.ts";
 
 /** A decoded value: defaults are filled in, so nothing is optional any more. */
@@ -29,19 +26,6 @@ export type Complete<T> = T extends readonly (infer Item)[]
   : T extends object
     ? { readonly [Key in keyof T]-?: Complete<Exclude<T[Key], undefined>> }
     : T;
-
-interface Bodies {
-  FileEntry: FileEntry;
-  FileList: FileList;
-  CauseList: CauseList;
-  ManifestDocument: ManifestDocument;
-  Problem: Problem;
-}
-
-interface Tags {
-  readonly field: string;
-  readonly structs: Readonly<Record<string, string>>;
-}
 
 /** Parses one session message of a coordinator. */
 export function decodeCoordinatorMessage(text: string): Complete<CoordinatorMessage> {
@@ -59,8 +43,8 @@ export function decodeSignal(value: unknown): Complete<Signal> {
 }
 
 /** Checks the parsed JSON body of an HTTP answer. */
-export function decodeBody<Name extends keyof Bodies>(name: Name, value: unknown): Complete<Bodies[Name]> {
-  return struct(value, name, name) as Complete<Bodies[Name]>; // as: the shape was checked
+export function decodeBody<T>(fields: Struct<T>, value: unknown): Complete<T> {
+  return struct(value, fields, "the answer") as Complete<T>; // as: the shape was checked
 }
 
 function parse(text: string): unknown {
@@ -74,18 +58,16 @@ function parse(text: string): unknown {
   }
 }
 
-function tagged(value: unknown, tags: Tags): unknown {
+function tagged(value: unknown, tags: Tagged<unknown>): unknown {
   if (!isRecord(value)) throw malformed("a message", "is no object");
   const tag = value[tags.field];
-  const name = typeof tag === "string" && Object.hasOwn(tags.structs, tag) ? tags.structs[tag] : undefined;
-  if (name === undefined)
+  const fields = typeof tag === "string" && Object.hasOwn(tags.structs, tag) ? tags.structs[tag] : undefined;
+  if (typeof tag !== "string" || fields === undefined)
     throw new RemoteProtocolError("message_unknown", `There is no message ${JSON.stringify(tag)}.`);
-  return { [tags.field]: tag, ...struct(value, name, name) };
+  return { [tags.field]: tag, ...struct(value, fields, tag) };
 }
 
-function struct(value: unknown, name: string, path: string): Record<string, unknown> {
-  const fields = SHAPES[name];
-  if (fields === undefined) throw new Error(`no shape ${name}`);
+function struct(value: unknown, fields: Fields, path: string): Record<string, unknown> {
   if (!isRecord(value)) throw malformed(path, "is no object");
   const result: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(fields)) {
@@ -132,7 +114,7 @@ function checked(value: unknown, shape: Shape, path: string): unknown {
       return items.map((item, index) => checked(item, shape.of, `${path}[${index}]`));
     }
     case "struct":
-      return struct(value, shape.name, path);
+      return struct(value, shape.fields, path);
   }
 }
 

@@ -406,7 +406,7 @@ export type Shape =
   | { readonly is: "boolean" | "any" }
   | { readonly is: "literal"; readonly values: readonly string[] }
   | { readonly is: "array"; readonly of: Shape; readonly max?: number }
-  | { readonly is: "struct"; readonly name: string };
+  | { readonly is: "struct"; readonly fields: Fields };
 
 export interface Field {
   readonly shape: Shape;
@@ -415,242 +415,297 @@ export interface Field {
   readonly default?: unknown;
 }
 
-export const SHAPES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
-  Hello: {
-    protocol: { shape: { is: "integer", min: 0, max: 65535 } },
-    agent: { shape: { is: "string", max: 64 } },
-    native: { shape: { is: "boolean" }, default: false },
-    nat: { shape: { is: "literal", values: ["restricted", "unknown", "unrestricted"] }, default: "unknown" },
-  },
-  Nat: {
-    nat: { shape: { is: "literal", values: ["restricted", "unknown", "unrestricted"] } },
-  },
-  Donate: {
-    causes: { shape: { is: "array", of: { is: "string", pattern: "^[a-z0-9][a-z0-9-]{0,63}(?!\\n)$" }, max: 64 } },
-    storage_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    up_bytes_per_s: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    takers_max: { shape: { is: "integer", min: 0, max: 1024 }, default: 8 },
-  },
-  StopDonating: {},
-  FileRuns: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-    runs: { shape: { is: "array", of: { is: "integer", min: 0, max: 9007199254740991 }, max: 8192 } },
-  },
-  Holdings: {
-    files: { shape: { is: "array", of: { is: "struct", name: "FileRuns" }, max: 64 } },
-    complete: { shape: { is: "boolean" } },
-  },
-  Offer: {
-    offer_id: { shape: { is: "string", min: 1, max: 32 } },
-    sdp: { shape: { is: "string", max: 8192 } },
-  },
-  Want: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-    missing: { shape: { is: "array", of: { is: "integer", min: 0, max: 9007199254740991 }, max: 8192 } },
-    peers_max: { shape: { is: "integer", min: 0, max: 64 } },
-    offers: { shape: { is: "array", of: { is: "struct", name: "Offer" }, max: 8 }, default: [] },
-  },
-  Unwant: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-  },
-  SignalUp: {
-    match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
-    payload: { shape: { is: "any" } },
-  },
-  MatchReport: {
-    match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
-    outcome: { shape: { is: "literal", values: ["closed", "failed", "lied", "open"] } },
-    code: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" }, nullable: true, default: null },
-  },
-  Receipt: {
-    match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
-    bytes_total: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    mac: { shape: { is: "string", pattern: "^[A-Za-z0-9+/]{43}=(?!\\n)$" } },
-  },
-  Usage: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-    mirror_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    donor_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    rejected_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 }, default: 0 },
-  },
-  Filled: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-    mirror_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    donor_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 }, default: 0 },
-  },
-  Ping: {},
-  Welcome: {
-    protocol: { shape: { is: "integer" } },
-    session_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
-    stun: { shape: { is: "array", of: { is: "string" } } },
-    heartbeat_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-  },
-  Assign: {
-    assignment: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    lease_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    files: { shape: { is: "array", of: { is: "struct", name: "FileRuns" }, max: 64 } },
-    more: { shape: { is: "boolean" }, default: false },
-  },
-  Ticket: {
-    secret: { shape: { is: "string", pattern: "^[A-Za-z0-9+/]{43}=(?!\\n)$" } },
-    valid_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-  },
-  Match: {
-    match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-    role: { shape: { is: "literal", values: ["donor", "downloader"] } },
-    peer_native: { shape: { is: "boolean" } },
-    ticket: { shape: { is: "struct", name: "Ticket" } },
-    bytes_max: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    make_offer: { shape: { is: "boolean" } },
-    offer_id: { shape: { is: "string", min: 1, max: 32 }, nullable: true, default: null },
-    offer: { shape: { is: "string", max: 8192 }, nullable: true, default: null },
-    runs: { shape: { is: "array", of: { is: "integer", min: 0, max: 9007199254740991 }, max: 8192 }, default: [] },
-    receipt_secret: { shape: { is: "string", pattern: "^[A-Za-z0-9+/]{43}=(?!\\n)$" }, nullable: true, default: null },
-  },
-  SignalDown: {
-    match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
-    payload: { shape: { is: "any" } },
-  },
-  Unmatched: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-    code: { shape: { is: "literal", values: ["full", "no_donor", "unknown_file"] } },
-    retry_after_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-  },
-  MatchEnded: {
-    match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
-    code: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" } },
-  },
-  Withdrawn: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-  },
-  Credited: {
-    bytes_total: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    downloaders: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-  },
-  ErrorMessage: {
-    code: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" } },
-    message: { shape: { is: "string" } },
-    fatal: { shape: { is: "boolean" } },
-    match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" }, nullable: true, default: null },
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" }, nullable: true, default: null },
-  },
-  Pong: {},
-  OfferSignal: {
-    sdp: { shape: { is: "string", max: 8192 } },
-  },
-  AnswerSignal: {
-    sdp: { shape: { is: "string", max: 8192 } },
-  },
-  CandidateSignal: {
-    candidate: { shape: { is: "string", max: 1024 } },
-    sdp_mid: { shape: { is: "string", max: 64 }, nullable: true, default: null },
-    sdp_m_line_index: { shape: { is: "integer", min: 0, max: 63 }, nullable: true, default: null },
-  },
-  EnvelopeSignature: {
-    sig: { shape: { is: "string" } },
-    keyid: { shape: { is: "string" }, default: "" },
-  },
-  Envelope: {
-    payloadType: { shape: { is: "string" } },
-    payload: { shape: { is: "string" } },
-    signatures: { shape: { is: "array", of: { is: "struct", name: "EnvelopeSignature" }, max: 8 } },
-  },
-  Mirror: {
-    url: { shape: { is: "string", max: 2048 } },
-    priority: { shape: { is: "integer", min: 1, max: 999999 }, default: 100 },
-    location: { shape: { is: "string", pattern: "^[a-z]{2}(?!\\n)$" }, nullable: true, default: null },
-  },
-  FileEntry: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-    name: { shape: { is: "string" } },
-    size_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    cause: { shape: { is: "string", pattern: "^[a-z0-9][a-z0-9-]{0,63}(?!\\n)$" } },
-    manifests: { shape: { is: "array", of: { is: "struct", name: "Envelope" } } },
-    mirrors: { shape: { is: "array", of: { is: "struct", name: "Mirror" } } },
-    segments_url: { shape: { is: "string" } },
-    session_url: { shape: { is: "string" } },
-  },
-  FileSummary: {
-    file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
-    name: { shape: { is: "string" } },
-    size_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    media_type: { shape: { is: "string" } },
-    cause: { shape: { is: "string", pattern: "^[a-z0-9][a-z0-9-]{0,63}(?!\\n)$" } },
-    published_at: { shape: { is: "string" } },
-    signed_by: { shape: { is: "array", of: { is: "string" } } },
-  },
-  FileList: {
-    files: { shape: { is: "array", of: { is: "struct", name: "FileSummary" } } },
-    next: { shape: { is: "string" }, nullable: true, default: null },
-  },
-  Cause: {
-    cause: { shape: { is: "string", pattern: "^[a-z0-9][a-z0-9-]{0,63}(?!\\n)$" } },
-    title: { shape: { is: "string" } },
-    text: { shape: { is: "string" } },
-    icon: { shape: { is: "string" } },
-    files: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    size_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    donors: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
-    need: { shape: { is: "number" } },
-  },
-  CauseList: {
-    causes: { shape: { is: "array", of: { is: "struct", name: "Cause" } } },
-  },
-  ManifestDocument: {
-    envelope: { shape: { is: "struct", name: "Envelope" } },
-    mirrors: { shape: { is: "array", of: { is: "struct", name: "Mirror" } }, default: [] },
-    segments: { shape: { is: "string" }, nullable: true, default: null },
-    segments_url: { shape: { is: "string" }, nullable: true, default: null },
-    release_at: { shape: { is: "string" }, nullable: true, default: null },
-  },
-  Problem: {
-    type: { shape: { is: "string" } },
-    title: { shape: { is: "string" } },
-    status: { shape: { is: "integer" } },
-    code: { shape: { is: "string" } },
-    detail: { shape: { is: "string" } },
+export type Fields = Readonly<Record<string, Field>>;
+
+declare const DECODED: unique symbol;
+
+/** The fields of a struct, and for the compiler what they make together. */
+export type Struct<T> = Fields & { readonly [DECODED]?: T };
+
+/** The structs of a union by the tag that tells them apart. */
+export interface Tagged<T> {
+  readonly field: string;
+  readonly structs: Readonly<Record<string, Fields>>;
+  readonly [DECODED]?: T;
+}
+
+// A constant for each, not one table: a part of the client carries only those that it decodes.
+
+export const HELLO_FIELDS: Struct<Hello> = {
+  protocol: { shape: { is: "integer", min: 0, max: 65535 } },
+  agent: { shape: { is: "string", max: 64 } },
+  native: { shape: { is: "boolean" }, default: false },
+  nat: { shape: { is: "literal", values: ["restricted", "unknown", "unrestricted"] }, default: "unknown" },
+};
+
+export const NAT_FIELDS: Struct<Nat> = {
+  nat: { shape: { is: "literal", values: ["restricted", "unknown", "unrestricted"] } },
+};
+
+export const DONATE_FIELDS: Struct<Donate> = {
+  causes: { shape: { is: "array", of: { is: "string", pattern: "^[a-z0-9][a-z0-9-]{0,63}(?!\\n)$" }, max: 64 } },
+  storage_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  up_bytes_per_s: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  takers_max: { shape: { is: "integer", min: 0, max: 1024 }, default: 8 },
+};
+
+export const STOP_DONATING_FIELDS: Struct<StopDonating> = {};
+
+export const FILE_RUNS_FIELDS: Struct<FileRuns> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  runs: { shape: { is: "array", of: { is: "integer", min: 0, max: 9007199254740991 }, max: 8192 } },
+};
+
+export const HOLDINGS_FIELDS: Struct<Holdings> = {
+  files: { shape: { is: "array", of: { is: "struct", fields: FILE_RUNS_FIELDS }, max: 64 } },
+  complete: { shape: { is: "boolean" } },
+};
+
+export const OFFER_FIELDS: Struct<Offer> = {
+  offer_id: { shape: { is: "string", min: 1, max: 32 } },
+  sdp: { shape: { is: "string", max: 8192 } },
+};
+
+export const WANT_FIELDS: Struct<Want> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  missing: { shape: { is: "array", of: { is: "integer", min: 0, max: 9007199254740991 }, max: 8192 } },
+  peers_max: { shape: { is: "integer", min: 0, max: 64 } },
+  offers: { shape: { is: "array", of: { is: "struct", fields: OFFER_FIELDS }, max: 8 }, default: [] },
+};
+
+export const UNWANT_FIELDS: Struct<Unwant> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+};
+
+export const SIGNAL_UP_FIELDS: Struct<SignalUp> = {
+  match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
+  payload: { shape: { is: "any" } },
+};
+
+export const MATCH_REPORT_FIELDS: Struct<MatchReport> = {
+  match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
+  outcome: { shape: { is: "literal", values: ["closed", "failed", "lied", "open"] } },
+  code: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" }, nullable: true, default: null },
+};
+
+export const RECEIPT_FIELDS: Struct<Receipt> = {
+  match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
+  bytes_total: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  mac: { shape: { is: "string", pattern: "^[A-Za-z0-9+/]{43}=(?!\\n)$" } },
+};
+
+export const USAGE_FIELDS: Struct<Usage> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  mirror_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  donor_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  rejected_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 }, default: 0 },
+};
+
+export const FILLED_FIELDS: Struct<Filled> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  mirror_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  donor_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 }, default: 0 },
+};
+
+export const PING_FIELDS: Struct<Ping> = {};
+
+export const WELCOME_FIELDS: Struct<Welcome> = {
+  protocol: { shape: { is: "integer" } },
+  session_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
+  stun: { shape: { is: "array", of: { is: "string" } } },
+  heartbeat_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+};
+
+export const ASSIGN_FIELDS: Struct<Assign> = {
+  assignment: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  lease_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  files: { shape: { is: "array", of: { is: "struct", fields: FILE_RUNS_FIELDS }, max: 64 } },
+  more: { shape: { is: "boolean" }, default: false },
+};
+
+export const TICKET_FIELDS: Struct<Ticket> = {
+  secret: { shape: { is: "string", pattern: "^[A-Za-z0-9+/]{43}=(?!\\n)$" } },
+  valid_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+};
+
+export const MATCH_FIELDS: Struct<Match> = {
+  match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  role: { shape: { is: "literal", values: ["donor", "downloader"] } },
+  peer_native: { shape: { is: "boolean" } },
+  ticket: { shape: { is: "struct", fields: TICKET_FIELDS } },
+  bytes_max: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  make_offer: { shape: { is: "boolean" } },
+  offer_id: { shape: { is: "string", min: 1, max: 32 }, nullable: true, default: null },
+  offer: { shape: { is: "string", max: 8192 }, nullable: true, default: null },
+  runs: { shape: { is: "array", of: { is: "integer", min: 0, max: 9007199254740991 }, max: 8192 }, default: [] },
+  receipt_secret: { shape: { is: "string", pattern: "^[A-Za-z0-9+/]{43}=(?!\\n)$" }, nullable: true, default: null },
+};
+
+export const SIGNAL_DOWN_FIELDS: Struct<SignalDown> = {
+  match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
+  payload: { shape: { is: "any" } },
+};
+
+export const UNMATCHED_FIELDS: Struct<Unmatched> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  code: { shape: { is: "literal", values: ["full", "no_donor", "unknown_file"] } },
+  retry_after_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+};
+
+export const MATCH_ENDED_FIELDS: Struct<MatchEnded> = {
+  match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
+  code: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" } },
+};
+
+export const WITHDRAWN_FIELDS: Struct<Withdrawn> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+};
+
+export const CREDITED_FIELDS: Struct<Credited> = {
+  bytes_total: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  downloaders: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+};
+
+export const ERROR_MESSAGE_FIELDS: Struct<ErrorMessage> = {
+  code: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" } },
+  message: { shape: { is: "string" } },
+  fatal: { shape: { is: "boolean" } },
+  match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" }, nullable: true, default: null },
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" }, nullable: true, default: null },
+};
+
+export const PONG_FIELDS: Struct<Pong> = {};
+
+export const OFFER_SIGNAL_FIELDS: Struct<OfferSignal> = {
+  sdp: { shape: { is: "string", max: 8192 } },
+};
+
+export const ANSWER_SIGNAL_FIELDS: Struct<AnswerSignal> = {
+  sdp: { shape: { is: "string", max: 8192 } },
+};
+
+export const CANDIDATE_SIGNAL_FIELDS: Struct<CandidateSignal> = {
+  candidate: { shape: { is: "string", max: 1024 } },
+  sdp_mid: { shape: { is: "string", max: 64 }, nullable: true, default: null },
+  sdp_m_line_index: { shape: { is: "integer", min: 0, max: 63 }, nullable: true, default: null },
+};
+
+export const ENVELOPE_SIGNATURE_FIELDS: Struct<EnvelopeSignature> = {
+  sig: { shape: { is: "string" } },
+  keyid: { shape: { is: "string" }, default: "" },
+};
+
+export const ENVELOPE_FIELDS: Struct<Envelope> = {
+  payloadType: { shape: { is: "string" } },
+  payload: { shape: { is: "string" } },
+  signatures: { shape: { is: "array", of: { is: "struct", fields: ENVELOPE_SIGNATURE_FIELDS }, max: 8 } },
+};
+
+export const MIRROR_FIELDS: Struct<Mirror> = {
+  url: { shape: { is: "string", max: 2048 } },
+  priority: { shape: { is: "integer", min: 1, max: 999999 }, default: 100 },
+  location: { shape: { is: "string", pattern: "^[a-z]{2}(?!\\n)$" }, nullable: true, default: null },
+};
+
+export const FILE_ENTRY_FIELDS: Struct<FileEntry> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  name: { shape: { is: "string" } },
+  size_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  cause: { shape: { is: "string", pattern: "^[a-z0-9][a-z0-9-]{0,63}(?!\\n)$" } },
+  manifests: { shape: { is: "array", of: { is: "struct", fields: ENVELOPE_FIELDS } } },
+  mirrors: { shape: { is: "array", of: { is: "struct", fields: MIRROR_FIELDS } } },
+  segments_url: { shape: { is: "string" } },
+  session_url: { shape: { is: "string" } },
+};
+
+export const FILE_SUMMARY_FIELDS: Struct<FileSummary> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  name: { shape: { is: "string" } },
+  size_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  media_type: { shape: { is: "string" } },
+  cause: { shape: { is: "string", pattern: "^[a-z0-9][a-z0-9-]{0,63}(?!\\n)$" } },
+  published_at: { shape: { is: "string" } },
+  signed_by: { shape: { is: "array", of: { is: "string" } } },
+};
+
+export const FILE_LIST_FIELDS: Struct<FileList> = {
+  files: { shape: { is: "array", of: { is: "struct", fields: FILE_SUMMARY_FIELDS } } },
+  next: { shape: { is: "string" }, nullable: true, default: null },
+};
+
+export const CAUSE_FIELDS: Struct<Cause> = {
+  cause: { shape: { is: "string", pattern: "^[a-z0-9][a-z0-9-]{0,63}(?!\\n)$" } },
+  title: { shape: { is: "string" } },
+  text: { shape: { is: "string" } },
+  icon: { shape: { is: "string" } },
+  files: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  size_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  donors: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  need: { shape: { is: "number" } },
+};
+
+export const CAUSE_LIST_FIELDS: Struct<CauseList> = {
+  causes: { shape: { is: "array", of: { is: "struct", fields: CAUSE_FIELDS } } },
+};
+
+export const MANIFEST_DOCUMENT_FIELDS: Struct<ManifestDocument> = {
+  envelope: { shape: { is: "struct", fields: ENVELOPE_FIELDS } },
+  mirrors: { shape: { is: "array", of: { is: "struct", fields: MIRROR_FIELDS } }, default: [] },
+  segments: { shape: { is: "string" }, nullable: true, default: null },
+  segments_url: { shape: { is: "string" }, nullable: true, default: null },
+  release_at: { shape: { is: "string" }, nullable: true, default: null },
+};
+
+export const PROBLEM_FIELDS: Struct<Problem> = {
+  type: { shape: { is: "string" } },
+  title: { shape: { is: "string" } },
+  status: { shape: { is: "integer" } },
+  code: { shape: { is: "string" } },
+  detail: { shape: { is: "string" } },
+};
+
+export const CLIENT_MESSAGE_TAGS: Tagged<ClientMessage> = {
+  field: "type",
+  structs: {
+    hello: HELLO_FIELDS,
+    nat: NAT_FIELDS,
+    donate: DONATE_FIELDS,
+    stop_donating: STOP_DONATING_FIELDS,
+    holdings: HOLDINGS_FIELDS,
+    want: WANT_FIELDS,
+    unwant: UNWANT_FIELDS,
+    signal: SIGNAL_UP_FIELDS,
+    match_report: MATCH_REPORT_FIELDS,
+    receipt: RECEIPT_FIELDS,
+    usage: USAGE_FIELDS,
+    filled: FILLED_FIELDS,
+    ping: PING_FIELDS,
   },
 };
 
-export const CLIENT_MESSAGE_TAGS = {
+export const COORDINATOR_MESSAGE_TAGS: Tagged<CoordinatorMessage> = {
   field: "type",
   structs: {
-    hello: "Hello",
-    nat: "Nat",
-    donate: "Donate",
-    stop_donating: "StopDonating",
-    holdings: "Holdings",
-    want: "Want",
-    unwant: "Unwant",
-    signal: "SignalUp",
-    match_report: "MatchReport",
-    receipt: "Receipt",
-    usage: "Usage",
-    filled: "Filled",
-    ping: "Ping",
+    welcome: WELCOME_FIELDS,
+    assign: ASSIGN_FIELDS,
+    match: MATCH_FIELDS,
+    signal: SIGNAL_DOWN_FIELDS,
+    unmatched: UNMATCHED_FIELDS,
+    match_ended: MATCH_ENDED_FIELDS,
+    withdrawn: WITHDRAWN_FIELDS,
+    credited: CREDITED_FIELDS,
+    error: ERROR_MESSAGE_FIELDS,
+    pong: PONG_FIELDS,
   },
-} as const;
-export const COORDINATOR_MESSAGE_TAGS = {
-  field: "type",
-  structs: {
-    welcome: "Welcome",
-    assign: "Assign",
-    match: "Match",
-    signal: "SignalDown",
-    unmatched: "Unmatched",
-    match_ended: "MatchEnded",
-    withdrawn: "Withdrawn",
-    credited: "Credited",
-    error: "ErrorMessage",
-    pong: "Pong",
-  },
-} as const;
-export const SIGNAL_TAGS = {
+};
+
+export const SIGNAL_TAGS: Tagged<Signal> = {
   field: "kind",
   structs: {
-    offer: "OfferSignal",
-    answer: "AnswerSignal",
-    candidate: "CandidateSignal",
+    offer: OFFER_SIGNAL_FIELDS,
+    answer: ANSWER_SIGNAL_FIELDS,
+    candidate: CANDIDATE_SIGNAL_FIELDS,
   },
-} as const;
+};
+

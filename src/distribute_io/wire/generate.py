@@ -114,7 +114,7 @@ def messages_ts() -> str:
             '  | { readonly is: "boolean" | "any" }',
             '  | { readonly is: "literal"; readonly values: readonly string[] }',
             '  | { readonly is: "array"; readonly of: Shape; readonly max?: number }',
-            '  | { readonly is: "struct"; readonly name: string };',
+            '  | { readonly is: "struct"; readonly fields: Fields };',
             "",
             "export interface Field {",
             "  readonly shape: Shape;",
@@ -123,10 +123,23 @@ def messages_ts() -> str:
             "  readonly default?: unknown;",
             "}",
             "",
-            "export const SHAPES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {",
-            *emitter.shapes,
-            "};",
+            "export type Fields = Readonly<Record<string, Field>>;",
             "",
+            "declare const DECODED: unique symbol;",
+            "",
+            "/** The fields of a struct, and for the compiler what they make together. */",
+            "export type Struct<T> = Fields & { readonly [DECODED]?: T };",
+            "",
+            "/** The structs of a union by the tag that tells them apart. */",
+            "export interface Tagged<T> {",
+            "  readonly field: string;",
+            "  readonly structs: Readonly<Record<string, Fields>>;",
+            "  readonly [DECODED]?: T;",
+            "}",
+            "",
+            "// A constant for each, not one table: a part of the client carries only those that it decodes.",
+            "",
+            *emitter.shapes,
             *emitter.union_tables,
             "",
         ]
@@ -148,11 +161,13 @@ class _TypeScript:
         members: list[inspect.StructType] = [item for item in info.types if isinstance(item, inspect.StructType)]
         names = [self.struct(member) for member in members]
         tag_field = members[0].tag_field
-        self.union_tables.append(f"export const {_constant(name)}_TAGS = {{")
+        self.union_tables.append(f"export const {_constant(name)}_TAGS: Tagged<{name}> = {{")
         self.union_tables.append(f'  field: "{tag_field}",')
-        rows = "".join(f'    {member.tag}: "{struct}",\n' for member, struct in zip(members, names, strict=True))
+        rows = "".join(
+            f"    {member.tag}: {_fields(struct)},\n" for member, struct in zip(members, names, strict=True)
+        )
         self.union_tables.append(f"  structs: {{\n{rows}  }},")
-        self.union_tables.append("} as const;")
+        self.union_tables += ["};", ""]
         lines = "\n".join(f"  | {struct}" for struct in names)
         return f"export type {name} =\n{lines};\n"
 
@@ -176,7 +191,7 @@ class _TypeScript:
             row += ", nullable: true" if nullable else ""
             if not field.required:
                 row += f", default: {_default(field)}"
-            rows.append(f"    {key}: {{ {row} }},")
+            rows.append(f"  {key}: {{ {row} }},")
         doc = (info.cls.__doc__ or "").strip()
         comment = (
             "/** " + re.sub(r"\n\s*", "\n * ", doc) + " */"
@@ -189,7 +204,8 @@ class _TypeScript:
             else [comment, f"export type {name} = Readonly<Record<never, never>>;", ""]
         )
         self.interfaces += lines
-        self.shapes += [f"  {name}: {{", *rows, "  },"] if rows else [f"  {name}: {{}},"]
+        head = f"export const {_fields(name)}: Struct<{name}> = {{"
+        self.shapes += [head, *rows, "};", ""] if rows else [f"{head}}};", ""]
         return name
 
     def _type(self, kind: inspect.Type) -> tuple[str, str]:
@@ -217,7 +233,7 @@ class _TypeScript:
                 return f"readonly {inner}[]", "{ " + ", ".join(parts) + " }"
             case inspect.StructType():
                 name = self.struct(kind)
-                return name, f'{{ is: "struct", name: "{name}" }}'
+                return name, f'{{ is: "struct", fields: {_fields(name)} }}'
         raise TypeError(f"the generator does not know {kind}")
 
 
@@ -239,6 +255,10 @@ def _default(field: inspect.Field) -> str:
         return json.dumps(field.default)
     assert field.default_factory is not msgspec.NODEFAULT
     return json.dumps(field.default_factory())
+
+
+def _fields(name: str) -> str:
+    return f"{_constant(name)}_FIELDS"
 
 
 def _constant(name: str) -> str:
