@@ -123,7 +123,7 @@ export function requestSegments(outlook: Outlook, source: Source): number {
   if (rate === null) return divideUp(firstRequestBytes, segmentSizeBytes);
   let total = 0;
   for (const other of outlook.ready) total += other.rate.at(outlook.nowUs) ?? 0;
-  const share = multiplyDivide(outlook.ledger.leftBytes, rate, total);
+  const share = multiplyDivide(outlook.ledger.windowLeftBytes, rate, total);
   const horizon = multiplyDivide(rate, source.horizonUs(), MICROS_PER_S);
   return Math.max(1, divide(Math.min(horizon, share), segmentSizeBytes));
 }

@@ -18,6 +18,7 @@ export function settingsOf(config: SchedulerConfig): Settings {
     missing: config.missing ?? null,
     policy: config.policy ?? "balanced",
     maxInFlightBytes: config.maxInFlightBytes ?? 32 << 20,
+    inOrder: config.inOrder ?? false,
     maxOpenRequests: config.maxOpenRequests ?? 16,
     firstRequestBytes: config.firstRequestBytes ?? 1 << 20,
     stallUs: config.stallUs ?? 2_000_000,

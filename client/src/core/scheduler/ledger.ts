@@ -21,6 +21,7 @@ export interface LedgerConfig {
   readonly sizeBytes: number;
   readonly segmentSizeBytes: number;
   readonly maxInFlightBytes: number;
+  readonly inOrder: boolean;
   readonly missing: readonly SegmentRange[] | null;
 }
 
@@ -46,6 +47,7 @@ export class Ledger {
   readonly solo = new Map<number, ReadonlySet<string>>();
   readonly soloOpen = new Set<number>();
   readonly #segmentsInMemoryMax: number;
+  readonly #inOrder: boolean;
   /** Segments of which a part may be open: every cut inside a segment is noted here. */
   readonly #fragments = new Set<number>();
 
@@ -54,6 +56,7 @@ export class Ledger {
     this.segmentSizeBytes = config.segmentSizeBytes;
     this.segments = divideUp(config.sizeBytes, config.segmentSizeBytes);
     this.#segmentsInMemoryMax = divide(config.maxInFlightBytes, config.segmentSizeBytes);
+    this.#inOrder = config.inOrder;
     for (const [first, end] of config.missing ?? [[0, this.segments]]) {
       this.missing.add(Math.max(0, first), Math.min(end, this.segments));
     }
@@ -95,6 +98,30 @@ export class Ledger {
       if (request.rival === null || request.rival.requestId > request.requestId) bytes += request.remainingBytes;
     }
     return bytes;
+  }
+
+  /** The first segment that may not be asked for yet (S17). */
+  get windowEnd(): number {
+    if (this.#inOrder) {
+      for (const [front] of this.missing) return Math.min(this.segments, front + this.#segmentsInMemoryMax);
+    }
+    return this.segments;
+  }
+
+  /** What of `leftBytes` lies in the window: all of it, unless segments leave in order (S17). */
+  get windowLeftBytes(): number {
+    let bytes = this.leftBytes;
+    const end = this.windowEnd;
+    if (end === this.segments) return bytes;
+    for (const [low, high] of this.open.within(this.startOf(end), this.sizeBytes)) bytes -= high - low;
+    return bytes;
+  }
+
+  /** Is all there that may be asked for, so that only the sink can move the window (S17)? */
+  isSinkAwaited(): boolean {
+    if (!this.#inOrder || this.requests.size > 0) return false;
+    for (const [front] of this.missing) return this.partials.get(front)?.missingBytes === 0;
+    return false;
   }
 
   /** The segments that occupy memory: partly or wholly there, or being entered by an open request (S4). */
@@ -162,8 +189,10 @@ export class Ledger {
     }
   }
 
-  /** The first run of wholly open segments among `[first, end)`, as segments. */
-  wholeRun(first: number, end: number): Interval | null {
+  /** The first run of wholly open segments among `[first, last)` and in the window, as segments. */
+  wholeRun(first: number, last: number): Interval | null {
+    const end = Math.min(last, this.windowEnd);
+    if (first >= end) return null;
     const stop = this.endOf(end - 1);
     for (const [low, high] of this.open.within(this.startOf(first), stop)) {
       const runFirst = divideUp(low, this.segmentSizeBytes);

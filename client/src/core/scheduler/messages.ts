@@ -33,6 +33,8 @@ export interface SchedulerConfig {
   readonly policy?: Policy;
   /** Memory for bytes that are received and not yet verified, as whole segments; at least one segment. 32 MiB. */
   readonly maxInFlightBytes?: number;
+  /** Verified segments leave memory in the order of the file, so that memory is a window (rule S17). Default false. */
+  readonly inOrder?: boolean;
   /** Open requests at once over all sources, 1 or more. 16. */
   readonly maxOpenRequests?: number;
   /** Length of the request to a source of unknown rate; rounded up to whole segments. 1 MiB. */

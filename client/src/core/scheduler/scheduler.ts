@@ -78,6 +78,7 @@ export class Scheduler implements DownloadScheduler {
     if (this.#over) return [];
     const nowUs = this.#clocks.advance(atUs, this.nextDeadlineUs(), this.#ledger.requests.values());
     if (this.#ledger.isHeldUp()) this.#clocks.heldUp(nowUs);
+    if (this.#ledger.isSinkAwaited()) this.#clocks.progressed(nowUs);
     this.#actions = [];
     const changed = this.#take(event, nowUs);
     if (this.#ledger.missing.isEmpty) this.#end({ type: "Complete" }, nowUs);

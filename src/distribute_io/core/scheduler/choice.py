@@ -144,7 +144,7 @@ def request_segments(outlook: Outlook, source: Source) -> int:
     if rate is None:
         return -(-config.first_request_bytes // size)
     total = sum(other.rate.at(outlook.now_us) or 0 for other in outlook.ready)
-    share = outlook.ledger.left_bytes * rate // total
+    share = outlook.ledger.window_left_bytes * rate // total
     return max(1, min(rate * source.horizon_us() // MICROS_PER_S, share) // size)
 
 

@@ -45,6 +45,7 @@ class Ledger:
                 self.missing.add(max(0, first), min(end, self.segments))
         self.open = IntervalSet((self.start_of(first), self.end_of(end - 1)) for first, end in self.missing)
         self._segments_in_memory_max = config.max_in_flight_bytes // config.segment_size_bytes
+        self._in_order = config.in_order
         self.partials: dict[int, PartialSegment] = {}
         self.requests: dict[int, Request] = {}
         self.solo: dict[int, frozenset[SourceId]] = {}
@@ -84,6 +85,30 @@ class Ledger:
             if request.rival is None or request.rival.request_id > request.request_id
         )
         return self.unfetched_bytes + fetched
+
+    @property
+    def window_end(self) -> int:
+        """The first segment that may not be asked for yet (S17)."""
+        for front, _ in self.missing if self._in_order else ():
+            return min(self.segments, front + self._segments_in_memory_max)
+        return self.segments
+
+    @property
+    def window_left_bytes(self) -> int:
+        """What of `left_bytes` lies in the window: all of it, unless segments leave in order (S17)."""
+        end = self.window_end
+        if end == self.segments:
+            return self.left_bytes
+        return self.left_bytes - sum(high - low for low, high in self.open.within(self.start_of(end), self.size_bytes))
+
+    def is_sink_awaited(self) -> bool:
+        """Is all there that may be asked for, so that only the sink can move the window (S17)?"""
+        if not self._in_order or self.requests:
+            return False
+        for front, _ in self.missing:
+            partial = self.partials.get(front)
+            return partial is not None and partial.missing_bytes == 0
+        return False
 
     def pinned(self) -> set[int]:
         """The segments that occupy memory: partly or wholly there, or being entered by an open request (S4)."""
@@ -137,7 +162,10 @@ class Ledger:
                 yield from runs
 
     def whole_run(self, first: int, end: int) -> Interval | None:
-        """The first run of wholly open segments among `[first, end)`, as segments."""
+        """The first run of wholly open segments among `[first, end)` and in the window, as segments."""
+        end = min(end, self.window_end)
+        if first >= end:
+            return None
         for low, high in self.open.within(self.start_of(first), self.end_of(end - 1)):
             run_first = -(-low // self.segment_size_bytes)
             run_end = end if high == self.end_of(end - 1) else high // self.segment_size_bytes

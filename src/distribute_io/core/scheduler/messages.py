@@ -43,6 +43,8 @@ class SchedulerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """How much to spare the mirrors (rule S9)."""
     max_in_flight_bytes: int = 32 << 20
     """Memory for bytes that are received and not yet verified, as whole segments; at least one segment."""
+    in_order: bool = False
+    """Verified segments leave memory in the order of the file, so that memory is a window (rule S17)."""
     max_open_requests: int = 16
     """Open requests at once over all sources, 1 or more."""
     first_request_bytes: int = 1 << 20

@@ -66,6 +66,8 @@ class Scheduler:
         now_us = self._clocks.advance(now_us, self.next_deadline_us(), self._ledger.requests.values())
         if self._ledger.is_held_up():
             self._clocks.held_up(now_us)
+        if self._ledger.is_sink_awaited():
+            self._clocks.progressed(now_us)
         self._actions = []
         changed = self._take(event, now_us)
         if not self._ledger.missing:

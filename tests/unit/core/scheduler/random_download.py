@@ -32,6 +32,7 @@ configs = st.builds(
     missing=st.sampled_from([None, None, ((0, 3), (5, 6), (9, 30))]),
     policy=st.sampled_from(["balanced", "fast", "spare-mirrors"]),
     max_in_flight_bytes=st.sampled_from([1, 2, 3, 12, 16]).map(lambda count: count * SEGMENT),
+    in_order=st.sampled_from([False, False, True]),
     max_open_requests=st.sampled_from([1, 4, 16]),
     first_request_bytes=st.sampled_from([1, SEGMENT, 3 * SEGMENT]),
 )

@@ -117,6 +117,7 @@ class SimulatedDownload:
         verify_us: from the last byte of a segment to its verdict.
         compares: does the driver compare the parts of rejected segments?
         step_us: how far time goes at once.
+        sink_blocked: with `in_order`, when the sink takes nothing.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class SimulatedDownload:
         verify_us: int = 10_000,
         compares: bool = True,
         step_us: int = 5_000,
+        sink_blocked: tuple[tuple[int, int], ...] = (),
     ) -> None:
         self._config = config
         self._scheduler = Scheduler(config, 0)
@@ -134,6 +136,7 @@ class SimulatedDownload:
         self._verify_us = verify_us
         self._compares = compares
         self._step_us = step_us
+        self._sink_blocked = sink_blocked
         self._now_us = 0
         self._steps: list[Step] = []
         self._requests: dict[int, _OpenRequest] = {}
@@ -274,12 +277,21 @@ class SimulatedDownload:
             if index not in waiting and sum(high - low for low, high, _ in parts) == length:
                 self._verdicts.append((self._now_us + self._verify_us, index))
 
+    def _may_leave(self, index: int) -> bool:
+        """With `in_order`: has all before it left, and is the sink willing?"""
+        if not self._config.in_order:
+            return True
+        blocked = _during(self._sink_blocked, self._now_us)
+        return not blocked and all(before in self._delivered for before in range(index))
+
     def _judge(self) -> None:
-        for due_us, index in list(self._verdicts):
+        for due_us, index in sorted(self._verdicts, key=lambda verdict: verdict[1]):
             if due_us > self._now_us:
                 continue
-            self._verdicts.remove((due_us, index))
             wrong = {who for _, _, who in self._memory[index] if self._sources[who].lies(index)}
+            if not wrong and not self._may_leave(index):
+                continue
+            self._verdicts.remove((due_us, index))
             if wrong:
                 self._tell(m.SegmentRejected(segment_index=index))
                 self._memory.pop(index, None)

@@ -235,6 +235,36 @@ def test_donors_with_parts_that_vanish_are_survived() -> None:
     assert outcome.seconds <= 64 / 3
 
 
+@pytest.mark.parametrize(("window", "share"), [(16, 0.9), (64, 0.97)])
+def test_sources_stay_together_where_segments_must_leave_in_order(window: int, share: float) -> None:
+    settings = m.SchedulerConfig(
+        size_bytes=128 * MIB, segment_size_bytes=MIB, max_in_flight_bytes=window * MIB, in_order=True
+    )
+    outcome = run(settings, source("a", 5), source("b", 2), source("c", 1), source("d", 0.5))
+    assert_complete(outcome)
+    assert outcome.segments_in_memory_max <= window
+    assert outcome.rate_bytes_per_s >= share * 8.5 * MIB
+
+
+def test_a_mirror_that_stalls_does_not_block_the_window() -> None:
+    settings = m.SchedulerConfig(
+        size_bytes=64 * MIB, segment_size_bytes=MIB, max_in_flight_bytes=16 * MIB, in_order=True
+    )
+    stalled = source("a", 5)
+    stalled.silent = ((2 * SECOND, EVER),)
+    outcome = run(settings, stalled, source("b", 5))
+    assert_complete(outcome)
+    assert outcome.seconds <= 20  # 10 MiB of two, 54 of one; 2 s until the stall is seen
+
+
+def test_a_blocked_sink_is_waited_for_without_end() -> None:
+    settings = m.SchedulerConfig(size_bytes=8 * MIB, segment_size_bytes=MIB, max_in_flight_bytes=4 * MIB, in_order=True)
+    download = SimulatedDownload(settings, [source("a", 8)], sink_blocked=((200_000, 400 * SECOND),))
+    outcome = download.run()
+    assert_complete(outcome)
+    assert outcome.seconds >= 400
+
+
 def test_memory_stays_within_its_bound_with_a_slow_disk() -> None:
     settings = m.SchedulerConfig(size_bytes=32 * MIB, segment_size_bytes=MIB, max_in_flight_bytes=4 * MIB)
     outcome = run(settings, source("a", 20), source("b", 10), verify_us=1_000_000)

@@ -67,9 +67,17 @@ def _simulated(
     compares: bool = True,
     verify_us: int = 20_000,
     pauses: tuple[tuple[int, int], ...] = (),
+    sink_blocked: tuple[tuple[int, int], ...] = (),
 ) -> Callable[[], tuple[m.SchedulerConfig, list[Step], tuple[m.SourceStatus, ...]]]:
     def run() -> tuple[m.SchedulerConfig, list[Step], tuple[m.SourceStatus, ...]]:
-        download = SimulatedDownload(config, list(sources), compares=compares, verify_us=verify_us, step_us=50_000)
+        download = SimulatedDownload(
+            config,
+            list(sources),
+            compares=compares,
+            verify_us=verify_us,
+            step_us=50_000,
+            sink_blocked=sink_blocked,
+        )
         outcome = download.run(pauses=pauses)
         assert outcome.last is not None
         return config, outcome.steps, tuple(outcome.sources.values())
@@ -322,6 +330,22 @@ _SCENARIOS: dict[str, _Scenario] = {
         "A pause cancels what is open and stops the clocks; what is there stays.",
         "S16",
         _simulated(_config(8), _mirror("a", 2), pauses=((1_000_000, 90_000_000),)),
+    ),
+    "in-order": _Scenario(
+        "With inOrder nothing is asked for beyond the window, and a slow sink is no lack of progress.",
+        "S7 S15 S17",
+        _simulated(
+            m.SchedulerConfig(
+                size_bytes=12 * MIB,
+                segment_size_bytes=MIB,
+                max_in_flight_bytes=4 * MIB,
+                in_order=True,
+                give_up_us=2 * SECOND,
+            ),
+            _mirror("a", 6),
+            _mirror("b", 1),
+            sink_blocked=((1 * SECOND, 4 * SECOND),),
+        ),
     ),
     "sleep": _Scenario(
         "An event long after the deadline: the machine slept, nothing is stalled by that.",
