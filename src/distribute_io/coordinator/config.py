@@ -107,7 +107,7 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Meta(
             ge=1,
             le=64,
-            description="Files hashed at once. Each has three threads; more than one helps where the disk is fast.",
+            description="Files hashed at once. Each has two threads; more than one helps where the disk is fast.",
         ),
     ] = 1
     sessions_max: Annotated[int, Meta(ge=1, le=1_000_000, description="Open sessions; one takes about 30 kB.")] = 10_000
