@@ -80,10 +80,21 @@ export class DownloadEngine {
     });
   }
 
-  /** A mirror or peer can be asked from now on. `holdings` null: it holds the whole file. */
-  addSource(sourceId: string, kind: "mirror" | "peer", source: Source, holdings: readonly SegmentRange[] | null): void {
+  /**
+   * A mirror or peer can be asked from now on.
+   *
+   * @param holdings null: it holds the whole file.
+   * @param host whose connections it shares with other sources; null: with none.
+   */
+  addSource(
+    sourceId: string,
+    kind: "mirror" | "peer",
+    source: Source,
+    holdings: readonly SegmentRange[] | null,
+    host: string | null = null,
+  ): void {
     this.#sources.set(sourceId, source);
-    this.#tell({ type: "SourceAdded", sourceId, kind, holdings });
+    this.#tell({ type: "SourceAdded", sourceId, kind, holdings, host });
   }
 
   setHoldings(sourceId: string, holdings: readonly SegmentRange[]): void {

@@ -188,7 +188,8 @@ export class DownloadRun {
     environment.report({ type: "opened", progress: this.#progress(), sent: this.#senders.takeNews() });
     for (const mirror of job.mirrors) {
       if (mirror.problem !== null) continue;
-      this.#addSource(mirror.url, "mirror", new MirrorSource(mirror.url, job.sizeBytes, environment.fetch), null);
+      const source = new MirrorSource(mirror.url, job.sizeBytes, environment.fetch);
+      this.#addSource(mirror.url, "mirror", source, null, new URL(mirror.url).origin);
     }
     this.#engine.start();
   }
@@ -225,9 +226,10 @@ export class DownloadRun {
     kind: "mirror" | "peer",
     source: Source,
     holdings: readonly SegmentRange[] | null,
+    host: string | null = null,
   ): void {
     if (!this.#rates.has(sourceId)) this.#rates.set(sourceId, { row: this.#rates.size, meter: undefined });
-    this.#engine.addSource(sourceId, kind, source, holdings);
+    this.#engine.addSource(sourceId, kind, source, holdings, host);
   }
 
   #received(sourceId: string, bytes: number, endByte: number): void {
@@ -318,7 +320,7 @@ export class DownloadRun {
       bytes: source.verifiedBytes,
       rateBytesPerS: this.#rates.get(source.sourceId)?.meter?.rateBytesPerS(nowUs) ?? 0,
       state: source.state,
-      problem: source.state === "ready" ? null : problemOf(source.reason),
+      problem: source.state === "ready" ? null : source.reason,
     }));
     for (const { url, problem } of this.#job.mirrors) {
       if (problem !== null)
@@ -346,13 +348,6 @@ function every(clock: Clock, periodUs: number, callback: () => void): () => void
   return () => {
     cancel?.();
   };
-}
-
-/** The scheduler's own words as codes of spec/errors.md; the other reasons are codes already, given by the sources. */
-function problemOf(reason: string | null): string | null {
-  if (reason === "bad_segment" || reason === "bad_part") return "segment_mismatch";
-  if (reason === "slow") return "stalled";
-  return reason === "removed" ? "peer_closed" : reason;
 }
 
 function asError(code: FailCode): DistributeError {

@@ -165,7 +165,7 @@ test("a failure carries its code, permanence and the source's own word", () => {
 test("a banned source is named before it is closed, and is not removed once more", () => {
   const { scheduler, source, told, engine } = set();
   engine.addSource("m", "mirror", source, null);
-  scheduler.answers.set("DeadlineReached", [{ type: "BanSource", sourceId: "m", reason: "bad_segment" }]);
+  scheduler.answers.set("DeadlineReached", [{ type: "BanSource", sourceId: "m", reason: "segment_mismatch" }]);
   engine.start();
   assert.deepEqual(told, ["banned m"]);
   assert.equal(source.calls.at(-1), "close");

@@ -159,11 +159,18 @@ class Driver:
         await self._over
 
     def add_source(
-        self, source_id: SourceId, source: Source, *, kind: m.SourceKind, holdings: Runs | None, slots: int
+        self,
+        source_id: SourceId,
+        source: Source,
+        *,
+        kind: m.SourceKind,
+        holdings: Runs | None,
+        slots: int,
+        host: str | None = None,
     ) -> None:
-        """A source can be asked from now on."""
+        """A source can be asked from now on. Sources of one `host` share its connections."""
         self._sources[source_id] = source
-        self._feed(m.SourceAdded(source_id=source_id, kind=kind, holdings=holdings, slots=slots))
+        self._feed(m.SourceAdded(source_id=source_id, kind=kind, holdings=holdings, slots=slots, host=host))
 
     def change_holdings(self, source_id: SourceId, holdings: Runs) -> None:
         """A peer said what it holds now."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -230,7 +231,14 @@ class _Download:
                 url=mirror.url, writer=file, sink=driver, post=driver.post, policy=policy, limit=self._options.limit
             )
             source = MirrorSource(parts, connections_max=CONNECTIONS_PER_MIRROR)
-            driver.add_source(SourceId(mirror.url), source, kind="mirror", holdings=None, slots=CONNECTIONS_PER_MIRROR)
+            driver.add_source(
+                SourceId(mirror.url),
+                source,
+                kind="mirror",
+                holdings=None,
+                slots=CONNECTIONS_PER_MIRROR,
+                host="{0.scheme}://{0.netloc}".format(urlsplit(mirror.url)),
+            )
 
     async def _watch(self, driver: Driver, resumed: Runs) -> None:
         """Tell how far it is, now and then, and look after the journal's thread."""

@@ -105,7 +105,8 @@ export class Outlook {
 
 /** Has this ready source a slot for one more request now (S6)? */
 export function canTakeMore(outlook: Outlook, source: Source): boolean {
-  const requests = source.requests;
+  const { requests, host } = source;
+  if (host.requests.length >= host.connectionsMax) return false;
   if (requests.length >= source.slots || outlook.ledger.requests.size >= outlook.settings.maxOpenRequests) return false;
   if (requests.some((request) => request.stalled)) return outlook.isSole(source);
   return freeLanes(outlook, source) > 0;
@@ -130,7 +131,7 @@ export function requestSegments(outlook: Outlook, source: Source): number {
 
 function freeLanes(outlook: Outlook, source: Source): number {
   const busy = source.requests.filter((request) => !request.isEnding(outlook.nowUs)).length;
-  return Math.max(1, source.slots - 1) - busy;
+  return Math.max(1, Math.min(source.slots, source.host.connectionsMax) - 1) - busy;
 }
 
 function chooseSolo(outlook: Outlook, source: Source): Pick | null {

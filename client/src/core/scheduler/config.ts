@@ -20,6 +20,7 @@ export function settingsOf(config: SchedulerConfig): Settings {
     maxInFlightBytes: config.maxInFlightBytes ?? 32 << 20,
     inOrder: config.inOrder ?? false,
     maxOpenRequests: config.maxOpenRequests ?? 16,
+    maxHostRequests: config.maxHostRequests ?? 4,
     firstRequestBytes: config.firstRequestBytes ?? 1 << 20,
     stallUs: config.stallUs ?? 2_000_000,
     giveUpUs: config.giveUpUs ?? 60_000_000,
@@ -32,8 +33,8 @@ export function settingsOf(config: SchedulerConfig): Settings {
   if (settings.maxInFlightBytes < settings.segmentSizeBytes) {
     throw new RangeError("maxInFlightBytes is less than one segment");
   }
-  if (settings.maxOpenRequests < 1 || settings.firstRequestBytes < 1) {
-    throw new RangeError("maxOpenRequests and firstRequestBytes are at least 1");
+  if (Math.min(settings.maxOpenRequests, settings.maxHostRequests, settings.firstRequestBytes) < 1) {
+    throw new RangeError("maxOpenRequests, maxHostRequests and firstRequestBytes are at least 1");
   }
   if (Math.min(settings.stallUs, settings.giveUpUs, settings.noSourceGraceUs) < 1) {
     throw new RangeError("a time is less than 1 microsecond");

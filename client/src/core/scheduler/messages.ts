@@ -37,6 +37,8 @@ export interface SchedulerConfig {
   readonly inOrder?: boolean;
   /** Open requests at once over all sources, 1 or more. 16. */
   readonly maxOpenRequests?: number;
+  /** Open requests at once over all sources of one host, 1 or more: browsers open six, and the page needs some. 4. */
+  readonly maxHostRequests?: number;
   /** Length of the request to a source of unknown rate; rounded up to whole segments. 1 MiB. */
   readonly firstRequestBytes?: number;
   /** A request without a byte for this long is stalled. 2 s. */
@@ -56,6 +58,8 @@ export interface SourceAdded {
   readonly holdings?: readonly SegmentRange[] | null;
   /** Requests that may be open to it at once, 1 or more; the last of several is only used to overlap (S6). 2. */
   readonly slots?: number;
+  /** Whose connections it shares with others of the same `host` (S6); null: with nobody (default). */
+  readonly host?: string | null;
 }
 
 /** A source said what it holds now. */
@@ -89,7 +93,7 @@ export interface RequestFinished {
 export interface RequestFailed {
   readonly type: "RequestFailed";
   readonly requestId: number;
-  /** A stable code for the source table, for example `timeout`, `http_status`, `range_ignored`, `closed`. */
+  /** A code of spec/errors.md, family `source`: what the source table says. */
   readonly reason: string;
   /** True: this source will never work for this file (no Range, no CORS, 404, changed, protocol broken). */
   readonly permanent?: boolean;
@@ -201,7 +205,7 @@ export interface DigestParts {
 export interface BanSource {
   readonly type: "BanSource";
   readonly sourceId: string;
-  readonly reason: "bad_segment" | "bad_part";
+  readonly reason: "segment_mismatch";
 }
 
 /** This source cannot deliver this file: it is not asked again in this download. No accusation. */

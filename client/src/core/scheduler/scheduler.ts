@@ -28,7 +28,7 @@ import type {
   SourceStatus,
 } from "./messages.ts";
 import { Request } from "./requests.ts";
-import { Source } from "./sources.ts";
+import { Host, Source } from "./sources.ts";
 import { FIRST_FAILURES_MAX, REVIEW_US, STALL_CANCEL_FACTOR } from "./tuning.ts";
 
 /**
@@ -52,6 +52,7 @@ export class Scheduler implements DownloadScheduler {
   readonly #ledger: Ledger;
   readonly #blame = new Blame();
   readonly #sources = new Map<string, Source>();
+  readonly #hosts = new Map<string, Host>();
   readonly #clocks: Clocks;
   readonly #startedUs: number;
   #nextRequestId = 1;
@@ -122,7 +123,7 @@ export class Scheduler implements DownloadScheduler {
         return true;
       case "PartsCompared":
         for (const liar of this.#blame.compared(event.segmentIndex, event.wrongSourceIds)) {
-          this.#ban(liar, "bad_part", nowUs);
+          this.#ban(liar, nowUs);
         }
         return true;
       case "SourceAdded":
@@ -149,15 +150,22 @@ export class Scheduler implements DownloadScheduler {
 
   #takeAdded(event: SourceAdded): void {
     if (this.#sources.has(event.sourceId)) return;
-    const source = new Source(event.sourceId, this.#sources.size, event.kind, event.slots ?? 2);
+    const host = typeof event.host === "string" ? this.#hostOf(event.host) : undefined;
+    const source = new Source(event.sourceId, this.#sources.size, event.kind, event.slots ?? 2, host);
     source.hold(event.holdings ?? null);
     this.#sources.set(event.sourceId, source);
+  }
+
+  #hostOf(name: string): Host {
+    let host = this.#hosts.get(name);
+    if (host === undefined) this.#hosts.set(name, (host = new Host(this.#settings.maxHostRequests)));
+    return host;
   }
 
   #takeRemoved(sourceId: string, nowUs: number): void {
     const source = this.#sources.get(sourceId);
     if (source?.usable !== true) return;
-    source.leave("removed", "removed");
+    source.leave("removed", "peer_closed");
     for (const request of source.requests) this.#close(request, nowUs);
   }
 
@@ -209,7 +217,7 @@ export class Scheduler implements DownloadScheduler {
     const request = this.#ledger.requests.get(requestId);
     if (request === undefined) return;
     if (request.remainingBytes > 0) {
-      this.#failRequest(request, "truncated", nowUs, null);
+      this.#failRequest(request, "mirror_truncated", nowUs, null);
       return;
     }
     this.#close(request, nowUs);
@@ -235,8 +243,9 @@ export class Scheduler implements DownloadScheduler {
 
   #failRequest(request: Request, reason: string, nowUs: number, retryAfterUs: number | null): void {
     if (request.position - request.start >= this.#settings.segmentSizeBytes) request.source.failures = 0;
+    const oneTooMany = reason === "mirror_busy" && !request.deliveredAny && request.source.host.refusedAnother();
     this.#close(request, nowUs);
-    this.#probate(request.source, reason, nowUs, retryAfterUs);
+    if (!oneTooMany) this.#probate(request.source, reason, nowUs, retryAfterUs);
   }
 
   #takeVerified(index: number, nowUs: number): void {
@@ -266,7 +275,7 @@ export class Scheduler implements DownloadScheduler {
         parts: parts.map((part) => ({ sourceId: part.source.sourceId, startByte: part.start, endByte: part.end })),
       });
     }
-    if (liar !== null) this.#ban(liar, "bad_segment", nowUs);
+    if (liar !== null) this.#ban(liar, nowUs);
   }
 
   // Clocks
@@ -442,10 +451,10 @@ export class Scheduler implements DownloadScheduler {
   }
 
   /** It sent wrong bytes: nothing more of it counts (S13). */
-  #ban(source: Source, reason: "bad_segment" | "bad_part", nowUs: number): void {
+  #ban(source: Source, nowUs: number): void {
     for (const request of source.requests) this.#cancel(request, nowUs);
-    source.leave("banned", reason);
-    this.#actions.push({ type: "BanSource", sourceId: source.sourceId, reason });
+    source.leave("banned", "segment_mismatch");
+    this.#actions.push({ type: "BanSource", sourceId: source.sourceId, reason: "segment_mismatch" });
     for (const partial of [...this.#ledger.partials.values()]) {
       if (partial.missingBytes > 0) this.#discard(partial.start, partial.end, source);
     }

@@ -17,6 +17,29 @@ import {
   SUSPICION_DOUBLINGS_MAX,
 } from "./tuning.ts";
 
+/** A server's connections, which the sources on it share (S6). */
+export class Host {
+  /** How many requests may be open to it at once. */
+  connectionsMax: number;
+  readonly sources: Source[] = [];
+
+  constructor(connectionsMax: number) {
+    this.connectionsMax = connectionsMax;
+  }
+
+  /** Open requests to any of its sources. */
+  get requests(): readonly Request[] {
+    return this.sources.flatMap((source) => source.requests);
+  }
+
+  /** A request was refused as one too many (S14). Returns false if nothing shows that it was: none delivers. */
+  refusedAnother(): boolean {
+    const delivering = this.requests.filter((request) => request.deliveredAny && !request.stalled).length;
+    if (delivering > 0) this.connectionsMax = Math.min(this.connectionsMax, delivering);
+    return delivering > 0;
+  }
+}
+
 /** A source's record. Owned by the scheduler; compared by identity. */
 export class Source {
   readonly sourceId: string;
@@ -25,6 +48,8 @@ export class Source {
   readonly kind: SourceKind;
   /** How many requests may be open to it at once. */
   readonly slots: number;
+  /** The server that it is on. */
+  readonly host: Host;
   readonly rate = new RateEstimate();
   /** What it holds; null is everything. */
   holdings: IntervalSet | null = null;
@@ -43,11 +68,13 @@ export class Source {
   #suspicions = 0;
   #cleanSegments = 0;
 
-  constructor(sourceId: string, ordinal: number, kind: SourceKind, slots: number) {
+  constructor(sourceId: string, ordinal: number, kind: SourceKind, slots: number, host?: Host) {
     this.sourceId = sourceId;
     this.ordinal = ordinal;
     this.kind = kind;
     this.slots = Math.max(1, slots);
+    this.host = host ?? new Host(this.slots);
+    this.host.sources.push(this);
   }
 
   /** May it deliver now or later? */

@@ -123,8 +123,10 @@ class Outlook:
 
 def can_take_more(outlook: Outlook, source: Source) -> bool:
     """Has this ready source a slot for one more request now (S6)?"""
-    requests = source.requests
+    requests, host = source.requests, source.host
     if len(requests) >= source.slots or len(outlook.ledger.requests) >= outlook.config.max_open_requests:
+        return False
+    if len(host.requests) >= host.connections_max:
         return False
     if any(request.stalled for request in requests):
         return outlook.is_sole(source)
@@ -150,7 +152,7 @@ def request_segments(outlook: Outlook, source: Source) -> int:
 
 def _free_lanes(outlook: Outlook, source: Source) -> int:
     busy = sum(1 for request in source.requests if not request.is_ending(outlook.now_us))
-    return max(1, source.slots - 1) - busy
+    return max(1, min(source.slots, source.host.connections_max) - 1) - busy
 
 
 def _choose_solo(outlook: Outlook, source: Source) -> Pick | None:

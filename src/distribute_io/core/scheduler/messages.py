@@ -47,6 +47,8 @@ class SchedulerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """Verified segments leave memory in the order of the file, so that memory is a window (rule S17)."""
     max_open_requests: int = 16
     """Open requests at once over all sources, 1 or more."""
+    max_host_requests: int = 4
+    """Open requests at once over all sources of one host, 1 or more: browsers open six, and the page needs some."""
     first_request_bytes: int = 1 << 20
     """Length of the request to a source of unknown rate; rounded up to whole segments."""
     stall_us: int = 2_000_000
@@ -63,8 +65,8 @@ class SchedulerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
             raise ValueError("segment_size_bytes is not a positive multiple of 64 KiB")
         if self.max_in_flight_bytes < self.segment_size_bytes:
             raise ValueError("max_in_flight_bytes is less than one segment")
-        if self.max_open_requests < 1 or self.first_request_bytes < 1:
-            raise ValueError("max_open_requests and first_request_bytes are at least 1")
+        if min(self.max_open_requests, self.max_host_requests, self.first_request_bytes) < 1:
+            raise ValueError("max_open_requests, max_host_requests and first_request_bytes are at least 1")
         if min(self.stall_us, self.give_up_us, self.no_source_grace_us) < 1:
             raise ValueError("a time is less than 1 microsecond")
 
@@ -82,6 +84,8 @@ class SourceAdded(_Event, frozen=True, kw_only=True, tag="SourceAdded"):
     """What it holds: ascending, disjoint ranges of segment indices; None means all."""
     slots: int = 2
     """Requests that may be open to it at once, 1 or more; the last of several is only used to overlap (S6)."""
+    host: str | None = None
+    """Whose connections it shares with others of the same `host` (S6); None: with nobody."""
 
 
 class HoldingsChanged(_Event, frozen=True, kw_only=True, tag="HoldingsChanged"):
@@ -116,7 +120,7 @@ class RequestFailed(_Event, frozen=True, kw_only=True, tag="RequestFailed"):
 
     request_id: int
     reason: str
-    """A stable code for the source table, for example `timeout`, `http_status`, `range_ignored`, `closed`."""
+    """A code of spec/errors.md, family `source`: what the source table says."""
     permanent: bool = False
     """True: this source will never work for this file (no Range, no CORS, 404, changed, protocol broken)."""
     retry_after_us: int | None = None
@@ -231,7 +235,7 @@ class BanSource(_Action, frozen=True, kw_only=True, tag="BanSource"):
     """This source sent wrong bytes: close it, name it. It is never asked again."""
 
     source_id: SourceId
-    reason: Literal["bad_segment", "bad_part"]
+    reason: Literal["segment_mismatch"]
 
 
 class ExcludeSource(_Action, frozen=True, kw_only=True, tag="ExcludeSource"):

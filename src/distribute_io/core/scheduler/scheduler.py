@@ -10,7 +10,7 @@ The parts: `ledger` knows where every byte stands, `sources` and `rates` what is
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import assert_never
 
 from distribute_io.core.scheduler import messages as m
 from distribute_io.core.scheduler.blame import NOBODY, Blame
@@ -19,7 +19,7 @@ from distribute_io.core.scheduler.clocks import Clocks
 from distribute_io.core.scheduler.endgame import choose
 from distribute_io.core.scheduler.ledger import Ledger
 from distribute_io.core.scheduler.requests import Request
-from distribute_io.core.scheduler.sources import Source
+from distribute_io.core.scheduler.sources import Host, Source
 from distribute_io.core.scheduler.tuning import FIRST_FAILURES_MAX, REVIEW_US, STALL_CANCEL_FACTOR
 from distribute_io.ids import SourceId
 
@@ -49,6 +49,7 @@ class Scheduler:
         self._ledger = Ledger(config)
         self._blame = Blame()
         self._sources: dict[SourceId, Source] = {}
+        self._hosts: dict[str, Host] = {}
         self._clocks = Clocks(config, now_us)
         self._started_us = now_us
         self._next_request_id = 1
@@ -108,7 +109,7 @@ class Scheduler:
                 self._take_rejected(event.segment_index, now_us)
             case m.PartsCompared():
                 for liar in self._blame.compared(event.segment_index, event.wrong_source_ids):
-                    self._ban(liar, "bad_part", now_us)
+                    self._ban(liar, now_us)
             case m.SourceAdded():
                 self._take_added(event)
             case m.HoldingsChanged():
@@ -131,7 +132,10 @@ class Scheduler:
 
     def _take_added(self, event: m.SourceAdded) -> None:
         if event.source_id not in self._sources:
-            source = Source(event.source_id, len(self._sources), event.kind, event.slots)
+            host = None
+            if event.host is not None:
+                host = self._hosts.setdefault(event.host, Host(self._config.max_host_requests))
+            source = Source(event.source_id, len(self._sources), event.kind, event.slots, host)
             source.hold(event.holdings)
             self._sources[event.source_id] = source
 
@@ -139,7 +143,7 @@ class Scheduler:
         source = self._sources.get(source_id)
         if source is None or not source.usable:
             return
-        source.leave("removed", "removed")
+        source.leave("removed", "peer_closed")
         for request in list(source.requests):
             self._close(request, now_us)
 
@@ -193,7 +197,7 @@ class Scheduler:
         if request is None:
             return
         if request.remaining_bytes:
-            self._fail_request(request, "truncated", now_us, None)
+            self._fail_request(request, "mirror_truncated", now_us, None)
             return
         self._close(request, now_us)
         source = request.source
@@ -219,8 +223,10 @@ class Scheduler:
     def _fail_request(self, request: Request, reason: str, now_us: int, retry_after_us: int | None) -> None:
         if request.position - request.start >= self._config.segment_size_bytes:
             request.source.failures = 0
+        one_too_many = reason == "mirror_busy" and not request.delivered_any and request.source.host.refused_another()
         self._close(request, now_us)
-        self._probate(request.source, reason, now_us, retry_after_us)
+        if not one_too_many:
+            self._probate(request.source, reason, now_us, retry_after_us)
 
     def _take_verified(self, index: int, now_us: int) -> None:
         if not self._ledger.missing.holds(index, index + 1):
@@ -250,7 +256,7 @@ class Scheduler:
             )
             self._actions.append(m.DigestParts(segment_index=index, parts=parts))
         if verdict.liar is not None:
-            self._ban(verdict.liar, "bad_segment", now_us)
+            self._ban(verdict.liar, now_us)
 
     # Clocks
 
@@ -414,11 +420,11 @@ class Scheduler:
                 m.ProbateSource(source_id=source.source_id, reason=reason, until_us=source.probation_until_us)
             )
 
-    def _ban(self, source: Source, reason: Literal["bad_segment", "bad_part"], now_us: int) -> None:
+    def _ban(self, source: Source, now_us: int) -> None:
         """It sent wrong bytes: nothing more of it counts (S13)."""
         for request in list(source.requests):
             self._cancel(request, now_us)
-        source.leave("banned", reason)
-        self._actions.append(m.BanSource(source_id=source.source_id, reason=reason))
+        source.leave("banned", "segment_mismatch")
+        self._actions.append(m.BanSource(source_id=source.source_id, reason="segment_mismatch"))
         for partial in [partial for partial in self._ledger.partials.values() if partial.missing_bytes]:
             self._discard(partial.start, partial.end, source)

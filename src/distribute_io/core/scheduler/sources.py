@@ -25,6 +25,32 @@ if TYPE_CHECKING:
     from distribute_io.core.scheduler.requests import Request
 
 
+class Host:
+    """A server's connections, which the sources on it share (S6).
+
+    Args:
+        connections_max: how many requests may be open to it at once.
+    """
+
+    __slots__ = ("connections_max", "sources")
+
+    def __init__(self, connections_max: int) -> None:
+        self.connections_max = connections_max
+        self.sources: list[Source] = []
+
+    @property
+    def requests(self) -> list[Request]:
+        """Open requests to any of its sources."""
+        return [request for source in self.sources for request in source.requests]
+
+    def refused_another(self) -> bool:
+        """A request was refused as one too many (S14). Returns False if nothing shows that it was: none delivers."""
+        delivering = sum(1 for request in self.requests if request.delivered_any and not request.stalled)
+        if delivering:
+            self.connections_max = min(self.connections_max, delivering)
+        return delivering > 0
+
+
 class Source:
     """A source's record. Owned by the scheduler; compared by identity.
 
@@ -33,6 +59,7 @@ class Source:
         ordinal: its place in the order of `SourceAdded`, which breaks ties.
         kind: mirror or peer.
         slots: how many requests may be open to it at once.
+        host: the server that it is on; None: it shares its connections with nobody.
     """
 
     __slots__ = (
@@ -43,6 +70,7 @@ class Source:
         "failures",
         "finished_in_a_row",
         "holdings",
+        "host",
         "kind",
         "ordinal",
         "probation_until_us",
@@ -58,11 +86,15 @@ class Source:
         "verified_bytes",
     )
 
-    def __init__(self, source_id: SourceId, ordinal: int, kind: SourceKind, slots: int) -> None:
+    def __init__(
+        self, source_id: SourceId, ordinal: int, kind: SourceKind, slots: int, host: Host | None = None
+    ) -> None:
         self.source_id = source_id
         self.ordinal = ordinal
         self.kind = kind
         self.slots = max(1, slots)
+        self.host = host or Host(self.slots)
+        self.host.sources.append(self)
         self.holdings: IntervalSet | None = None
         self.state: SourceState = "ready"
         self.reason: str | None = None

@@ -31,6 +31,7 @@ configs = st.builds(
     segment_size_bytes=st.just(SEGMENT),
     missing=st.sampled_from([None, None, ((0, 3), (5, 6), (9, 30))]),
     policy=st.sampled_from(["balanced", "fast", "spare-mirrors"]),
+    max_host_requests=st.integers(1, 4),
     max_in_flight_bytes=st.sampled_from([1, 2, 3, 12, 16]).map(lambda count: count * SEGMENT),
     in_order=st.sampled_from([False, False, True]),
     max_open_requests=st.sampled_from([1, 4, 16]),
@@ -179,7 +180,8 @@ class RandomDownload:
         holdings = _holdings(move.amount, segments) if kind == "peer" else None
         source_id = SourceId(f"s{move.whom % 8}")
         self._known.append(source_id)
-        self.tell(m.SourceAdded(source_id=source_id, kind=kind, holdings=holdings, slots=1 + move.whom % 3))
+        host = f"h{move.amount % 2}" if kind == "mirror" and move.amount % 3 else None
+        self.tell(m.SourceAdded(source_id=source_id, kind=kind, holdings=holdings, slots=1 + move.whom % 3, host=host))
 
     def _fail(self, move: Move) -> None:
         request_id = list(self._open)[move.whom % len(self._open)]
@@ -188,7 +190,7 @@ class RandomDownload:
         self.tell(
             m.RequestFailed(
                 request_id=request_id,
-                reason="closed",
+                reason="mirror_busy" if move.amount % 3 else "mirror_status",
                 permanent=move.what == 6 and move.amount % 4 == 0,
                 retry_after_us=retry_after_us,
             )

@@ -43,6 +43,9 @@ class SimulatedSource:
     """Every request breaks after so many bytes."""
     busy_until_us: int = 0
     """Until then it answers 503 with `Retry-After`."""
+    host: str | None = None
+    connections_max: int | None = None
+    """It answers 503 to a request beyond so many open ones."""
     refuses: bool = False
     """It answers every request with a permanent failure."""
     lies: Callable[[int], bool] = field(default=lambda index: False)
@@ -191,7 +194,13 @@ class SimulatedDownload:
             if source_id not in self._joined and self._now_us >= source.joins_us:
                 self._joined.add(source_id)
                 self._tell(
-                    m.SourceAdded(source_id=source_id, kind=source.kind, holdings=source.holdings, slots=source.slots)
+                    m.SourceAdded(
+                        source_id=source_id,
+                        kind=source.kind,
+                        holdings=source.holdings,
+                        slots=source.slots,
+                        host=source.host,
+                    )
                 )
             if source.leaves_us is not None and self._now_us >= source.leaves_us and source_id not in self._left:
                 self._left.add(source_id)
@@ -203,7 +212,7 @@ class SimulatedDownload:
         for source_id, source in self._sources.items():
             if _during(source.down, self._now_us):
                 for request_id in self._open_of(source_id):
-                    self._fail(request_id, "closed")
+                    self._fail(request_id, "mirror_unreachable")
                 continue
             self._tokens[source_id] += source.rate_at(self._now_us) * self._step_us
             if _during(source.silent, self._now_us):
@@ -221,11 +230,16 @@ class SimulatedDownload:
         if request is None:
             return 0
         if source.refuses:
-            self._fail(request_id, "range_ignored", permanent=True)
+            self._fail(request_id, "mirror_ignores_range", permanent=True)
             return 0
         if self._now_us < source.busy_until_us:
-            self._fail(request_id, "http_status", retry_after_us=source.busy_until_us - self._now_us)
+            self._fail(request_id, "mirror_busy", retry_after_us=source.busy_until_us - self._now_us)
             return 0
+        if source.connections_max is not None and request.received == 0:
+            earlier = [i for i in self._open_of(request.action.source_id) if i < request_id]
+            if len(earlier) >= source.connections_max:
+                self._fail(request_id, "mirror_busy")
+                return 0
         target = min(request.position + share, request.end)
         if source.breaks_after_bytes is not None:
             target = min(target, request.action.start_byte + source.breaks_after_bytes)
@@ -246,7 +260,7 @@ class SimulatedDownload:
                 del self._requests[request_id]
                 self._tell(m.RequestFinished(request_id=request_id))
             elif source.breaks_after_bytes is not None and request.received >= source.breaks_after_bytes:
-                self._fail(request_id, "closed")
+                self._fail(request_id, "mirror_unreachable")
         return reached - start
 
     def _put(self, index: int, start: int, stop: int, source_id: SourceId) -> bool:

@@ -32,7 +32,7 @@ def test_several_senders_are_suspects() -> None:
 
 def test_a_known_liar_among_them_explains_it() -> None:
     first, second = sources(2)
-    first.leave("banned", "bad_segment")
+    first.leave("banned", "segment_mismatch")
     assert Blame().judge(0, sent_by(first, second)) == Verdict(None, ())
     assert not second.suspected
 
@@ -50,5 +50,5 @@ def test_who_is_banned_already_is_not_banned_again() -> None:
     first, second = sources(2)
     blame = Blame()
     blame.judge(7, sent_by(first, second))
-    second.leave("banned", "bad_segment")
+    second.leave("banned", "segment_mismatch")
     assert blame.compared(7, [second.source_id]) == ()

@@ -101,7 +101,7 @@ def test_the_next_stall_or_its_end_is_a_deadline_unless_we_hold_up_ourselves() -
 def test_the_end_of_a_probation_and_the_next_review_are_deadlines() -> None:
     clocks = with_source()
     source = Stage(1).source()
-    source.put_on_probation("closed", 0, None)
+    source.put_on_probation("mirror_unreachable", 0, None)
     assert clocks.next_deadline_us([], [source], held_up=False) == 500_000
     clocks.planned(0, 100_000)
     assert clocks.next_deadline_us([], [source], held_up=False) == 100_000

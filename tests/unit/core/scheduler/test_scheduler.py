@@ -38,7 +38,9 @@ class Play:
     def receive(self, request_id: int, received_bytes: int, *, after_us: int = 1_000) -> tuple[m.Action, ...]:
         return self.tell(m.BytesReceived(request_id=request_id, received_bytes=received_bytes), after_us=after_us)
 
-    def fail(self, request_id: int, reason: str = "closed", *, after_us: int = 1_000) -> tuple[m.Action, ...]:
+    def fail(
+        self, request_id: int, reason: str = "mirror_unreachable", *, after_us: int = 1_000
+    ) -> tuple[m.Action, ...]:
         return self.tell(m.RequestFailed(request_id=request_id, reason=reason), after_us=after_us)
 
     def finish(self, request_id: int) -> tuple[m.Action, ...]:
@@ -78,8 +80,8 @@ def test_a_break_in_a_block_is_fetched_again_from_the_blocks_start() -> None:
 def test_the_reason_of_a_failure_stands_in_the_table_until_the_next_success() -> None:
     play = Play(8)
     play.add(A)
-    assert kinds(play.fail(1, "http_status")) == ["ProbateSource"]
-    assert (play.status(A).state, play.status(A).reason, play.status(A).failures) == ("probation", "http_status", 1)
+    assert kinds(play.fail(1, "mirror_status")) == ["ProbateSource"]
+    assert (play.status(A).state, play.status(A).reason, play.status(A).failures) == ("probation", "mirror_status", 1)
     assert started(play.wait(500_000)) == [(A, 0, SEGMENT)]
     play.receive(2, SEGMENT)
     play.finish(2)
@@ -91,7 +93,7 @@ def test_a_request_that_finished_short_has_failed() -> None:
     play.add(A)
     play.receive(1, 10)
     assert kinds(play.finish(1)) == ["ProbateSource"]
-    assert play.status(A).reason == "truncated"
+    assert play.status(A).reason == "mirror_truncated"
 
 
 def test_finishing_while_on_probation_does_not_end_it() -> None:
@@ -105,7 +107,7 @@ def test_finishing_while_on_probation_does_not_end_it() -> None:
     assert play.status(A).state == "probation"
     play.receive(second, 8 * SEGMENT)
     play.finish(second)
-    assert (play.status(A).state, play.status(A).reason) == ("probation", "closed")
+    assert (play.status(A).state, play.status(A).reason) == ("probation", "mirror_unreachable")
 
 
 def test_long_progress_before_a_failure_resets_the_row() -> None:
@@ -126,10 +128,10 @@ def test_a_permanent_failure_cancels_the_other_requests_of_the_source() -> None:
     play.receive(1, SEGMENT)
     play.finish(1)
     first, second = 2, 3
-    actions = play.tell(m.RequestFailed(request_id=first, reason="range_ignored", permanent=True))
+    actions = play.tell(m.RequestFailed(request_id=first, reason="mirror_ignores_range", permanent=True))
     assert actions == (
         m.CancelRequest(request_id=second),
-        m.ExcludeSource(source_id=A, reason="range_ignored"),
+        m.ExcludeSource(source_id=A, reason="mirror_ignores_range"),
     )
     assert play.status(A).state == "excluded"
 
@@ -243,7 +245,7 @@ def test_comparing_bans_the_liar_and_clears_the_other() -> None:
     reject_mixed_segment(play)
     play.add(C)
     actions = play.tell(m.PartsCompared(segment_index=0, wrong_source_ids=(A,)))
-    assert m.BanSource(source_id=A, reason="bad_part") in actions
+    assert m.BanSource(source_id=A, reason="segment_mismatch") in actions
     assert not play.status(B).suspected
 
 

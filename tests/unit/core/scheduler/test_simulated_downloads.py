@@ -203,7 +203,7 @@ def test_all_sources_lying_is_a_failure_of_integrity() -> None:
 def test_no_usable_source_is_a_failure_of_availability() -> None:
     outcome = run(config(16), SimulatedSource("a", MIB, refuses=True))
     assert outcome.last == m.Fail(reason="availability", code="all_sources_failed")
-    assert outcome.sources["a"].reason == "range_ignored"
+    assert outcome.sources["a"].reason == "mirror_ignores_range"
 
 
 def test_a_dead_mirror_is_given_up_soon_when_nothing_ever_came() -> None:
