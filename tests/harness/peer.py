@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 
 import aiohttp
@@ -38,9 +38,16 @@ class Peer:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, place: Place, *, hello: bool = True, **fields: Any) -> AsyncIterator[Peer]:
-        async with place.client.ws_connect(place.url + "/api/v1/ws") as socket:
-            peer = cls(socket)
+    async def connect(
+        cls, place: Place, *, hello: bool = True, source: str | None = None, **fields: Any
+    ) -> AsyncIterator[Peer]:
+        """Open a session; `source` is the address it comes from, by default any."""
+        async with AsyncExitStack() as stack:
+            client = place.client
+            if source is not None:
+                connector = aiohttp.TCPConnector(local_addr=(source, 0))
+                client = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+            peer = cls(await stack.enter_async_context(client.ws_connect(place.url + "/api/v1/ws")))
             if hello:
                 await peer.send("hello", **{"protocol": PROTOCOL_VERSION, "agent": "test", **fields})
                 await peer.hear("welcome")

@@ -47,6 +47,14 @@ def serve(
         list[str] | None,
         typer.Option(metavar="CIDR", help="Network of a proxy whose X-Forwarded-For is believed. Repeatable."),
     ] = None,
+    region_table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV of NETWORK,REGION lines: where peers are, before all else."),
+    ] = None,
+    mmdb: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="MMDB file with countries or autonomous systems. Repeatable."),
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file with the certificate chain.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with the certificate's key.")] = None,
     allow_private_mirrors: Annotated[
@@ -73,6 +81,8 @@ def serve(
         "cause": cause,
         "stun_port": stun_port,
         "trusted_proxies": tuple(trusted_proxy) if trusted_proxy else None,
+        "region_table": _text(region_table),
+        "mmdb": tuple(map(str, mmdb)) if mmdb else None,
         "tls_cert": _text(tls_cert),
         "tls_key": _text(tls_key),
         "allow_private_mirrors": allow_private_mirrors,

@@ -78,6 +78,20 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             description="Networks (CIDR) of proxies whose X-Forwarded-For is believed, for the rate ceilings.",
         ),
     ] = ()
+    region_table: Annotated[
+        str,
+        Meta(
+            description="CSV of NETWORK,REGION lines, such as 10.1.0.0/16,EU/DE/berlin: asked first where a peer is. "
+            "Near donors are introduced before far ones. Empty: none."
+        ),
+    ] = ""
+    mmdb: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=8,
+            description="MMDB files (country, city, AS), asked next; the country table that is built in comes last.",
+        ),
+    ] = ()
     tls_cert: Annotated[str, Meta(description="PEM file with the certificate chain. Empty: plain http.")] = ""
     tls_key: Annotated[str, Meta(description="PEM file with the certificate's private key.")] = ""
     allow_private_mirrors: Annotated[

@@ -91,7 +91,7 @@ class DonorDesk:
                 takers_max=min(message.takers_max, self._takers_max),
                 native=session.native,
                 nat=session.nat,
-                region="",
+                region=session.region,
                 joined_at_us=before.joined_at_us if before is not None else now_us,
                 ready=before is not None and before.ready,
             )

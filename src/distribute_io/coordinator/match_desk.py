@@ -158,7 +158,7 @@ class MatchDesk:
             session_id=session.session_id,
             missing=want.missing,
             nat=session.nat,
-            region="",
+            region=session.region,
             donors_max=max(0, min(want.peers_max, room)),
         )
         candidates = [_candidate(holders[session_id]) for session_id in sorted(holders)]

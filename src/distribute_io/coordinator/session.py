@@ -126,16 +126,18 @@ class Outbox:
 class Session:
     """One peer's connection. Mutable; owned by `sessions.Sessions`, used in the event loop only."""
 
-    def __init__(self, session_id: SessionId, *, network: str, now_us: int) -> None:
+    def __init__(self, session_id: SessionId, *, network: str, region: str, now_us: int) -> None:
         """A fresh connection.
 
         Args:
             session_id: random, never shown to other peers.
             network: the caller's group of addresses, kept in memory only, to tell accusers apart.
+            region: where it is, from coarse to fine (`regions.py`); holds no address.
             now_us: the present.
         """
         self.session_id = session_id
         self.network = network
+        self.region = region
         self.state: SessionState = START
         self.outbox = Outbox()
         self.connected_at_us = now_us

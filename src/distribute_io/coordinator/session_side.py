@@ -14,6 +14,7 @@ from distribute_io.coordinator.config import CoordinatorConfig
 from distribute_io.coordinator.donor_desk import DonorDesk
 from distribute_io.coordinator.ledger import Ledger
 from distribute_io.coordinator.match_desk import MatchDesk
+from distribute_io.coordinator.regions import load_regions
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.sessions import Sessions
 from distribute_io.coordinator.shapes import Shapes
@@ -49,7 +50,12 @@ class _News:
 def build_sessions(
     config: CoordinatorConfig, *, catalogue: Catalogue, books: Books, public: PublicAddress
 ) -> SessionSide:
-    """The session side of a coordinator."""
+    """The session side of a coordinator.
+
+    Raises:
+        UsageError: `file_not_found` or `bad_config` for a table or database of regions.
+    """
+    regions = load_regions(table_path=config.region_table, mmdb_paths=config.mmdb, key=secrets.token_bytes(32))
     state = MemoryState()
     shapes = Shapes(catalogue)
     registry: dict[SessionId, Session] = {}
@@ -82,6 +88,7 @@ def build_sessions(
         ledger=Ledger(state, shapes, books),
         news=news.take,
         stun=public.stun,
+        region_of=regions.find,
         sessions_max=config.sessions_max,
         sessions_per_network_max=config.sessions_per_address_max,
         random_bytes=secrets.token_bytes,

@@ -67,6 +67,7 @@ class Sessions:
         ledger: Ledger,
         news: Callable[[], tuple[FileId, ...]],
         stun: tuple[str, ...],
+        region_of: Callable[[str], str],
         sessions_max: int,
         sessions_per_network_max: int,
         random_bytes: Callable[[int], bytes],
@@ -78,6 +79,7 @@ class Sessions:
             registry: the sessions, shared with the desks, which only read it.
             news: takes the files of which donors hold more since it was asked before.
             stun: `stun:` URLs that peers are told.
+            region_of: where a caller's network is (`regions.py`).
             clock_us: monotonic, microseconds.
         """
         self._sessions = registry
@@ -87,6 +89,7 @@ class Sessions:
         self._ledger = ledger
         self._news = news
         self._stun = list(stun)
+        self._region_of = region_of
         self._sessions_max = sessions_max
         self._per_network_max = sessions_per_network_max
         self._random_bytes = random_bytes
@@ -113,7 +116,7 @@ class Sessions:
         """A new session. Raises as `check_room`."""
         self.check_room(network)
         session_id = SessionId(self._random_bytes(16).hex())
-        session = Session(session_id, network=network, now_us=self._clock_us())
+        session = Session(session_id, network=network, region=self._region_of(network), now_us=self._clock_us())
         self._sessions[session_id] = session
         self._networks[network] += 1
         return session

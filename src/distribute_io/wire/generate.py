@@ -163,9 +163,7 @@ class _TypeScript:
         tag_field = members[0].tag_field
         self.union_tables.append(f"export const {_constant(name)}_TAGS: Tagged<{name}> = {{")
         self.union_tables.append(f'  field: "{tag_field}",')
-        rows = "".join(
-            f"    {member.tag}: {_fields(struct)},\n" for member, struct in zip(members, names, strict=True)
-        )
+        rows = "".join(f"    {member.tag}: {_fields(struct)},\n" for member, struct in zip(members, names, strict=True))
         self.union_tables.append(f"  structs: {{\n{rows}  }},")
         self.union_tables += ["};", ""]
         lines = "\n".join(f"  | {struct}" for struct in names)

@@ -93,7 +93,7 @@ def test_a_connection_that_is_gone_ends_the_queue() -> None:
 
 
 def session(now_us: int = 0) -> Session:
-    return Session(SessionId("a" * 32), network="192.0.2.1", now_us=now_us)
+    return Session(SessionId("a" * 32), network="192.0.2.1", region="", now_us=now_us)
 
 
 def test_more_messages_than_the_limit_are_a_flood() -> None:
