@@ -142,6 +142,7 @@ CODES: Final[dict[str, dict[str, str]]] = {
         "mirror_private_address": "The mirror is on a private, loopback or link-local address.",
         "mirror_insecure": "The page is https and the mirror is only http.",
         "mirror_redirects": "The mirror redirects too often, or to where we do not go.",
+        "mirror_no_cors": "The mirror sends no CORS header, so pages cannot use it.",
         "mirror_local_network": "The browser does not let this page reach the local network.",
         "stalled": "No byte came for too long.",
         "slow": "Other sources are many times as fast.",

@@ -13,6 +13,8 @@
  * What this does not do: deadlines, retries, choosing. The scheduler does (spec/scheduler.md).
  */
 
+import { judgeAnswer, lastModifiedS, type AnswerHead, type AskedRange } from "../core/mirror-answer.ts";
+import { isPrivateHost } from "../core/private-address.ts";
 import { SourceError } from "../wire/errors.ts";
 
 /** Read buffer of one request. A read brings at most what the browser has at hand; half as much cost a tenth more CPU. */
@@ -32,14 +34,10 @@ export interface RangeSink {
 }
 
 /** What to fetch. */
-export interface HttpRange {
+export interface HttpRange extends AskedRange {
   readonly url: string;
-  /** First byte. */
-  readonly startByte: number;
-  /** One past the last byte; above `startByte`. */
-  readonly endByte: number;
-  /** The size that the whole file has by its manifest; another one means that the mirror holds another file. */
-  readonly fileSizeBytes: number;
+  /** Hears when the mirror's file was last changed, by its own word: seconds since 1970, null when it does not say. */
+  readonly onLastModified?: (seconds: number | null) => void;
 }
 
 /** The function that fetches; `fetch` itself outside tests. */
@@ -75,6 +73,7 @@ export async function fetchRange(
       referrerPolicy: "no-referrer",
       signal: stop.signal,
     });
+    range.onLastModified?.(lastModifiedS(headOf(response)));
     checkAnswer(response, range);
     await readBody(response, sink);
     return "complete";
@@ -152,68 +151,30 @@ function chunkReader(chunks: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>
 }
 
 /**
- * Judges status and headers of the answer to a range request (RFC 9110, sections 14.4 and 15.3.7).
- *
- * Without `Access-Control-Expose-Headers` a page sees only `Content-Length` and `Content-Type`: headers that cannot be
- * seen are not asked for, the digests decide.
+ * Judges the answer to a range request: whence it came, and what it is (spec/mirror-answers.md).
  *
  * @throws {@link SourceError} with the reason when this is not the range that was asked for.
  */
 export function checkAnswer(response: Response, range: HttpRange): void {
-  const lengthBytes = decimal(response.headers.get("Content-Length"));
-  if (response.status === 200) {
-    const wholeFileAsked = range.startByte === 0 && range.endByte === range.fileSizeBytes;
-    if (wholeFileAsked && (lengthBytes === undefined || lengthBytes === range.fileSizeBytes)) return;
-    if (lengthBytes !== undefined && lengthBytes !== range.fileSizeBytes) {
-      throw new SourceError("mirror_file_changed", "The mirror holds a file of another size.");
-    }
-    throw new SourceError("mirror_ignores_range", "The mirror sends the whole file where a range was asked.");
-  }
-  if (response.status === 206) {
-    checkContentRange(response.headers.get("Content-Range"), range);
-    if (lengthBytes !== undefined && lengthBytes !== range.endByte - range.startByte) {
-      throw new SourceError("mirror_wrong_range", "The mirror sent another range than was asked.");
-    }
-    return;
-  }
-  if (response.status === 416) throw new SourceError("mirror_file_changed", "The mirror holds a shorter file.");
-  if (response.status === 429 || response.status === 503) {
-    const retryAfterUs = retryAfter(response.headers);
-    throw new SourceError("mirror_busy", `The mirror asked to be left alone for a while (${response.status}).`, {
-      retryAfterUs,
-    });
-  }
-  throw new SourceError("mirror_status", `The mirror answered with status ${response.status}.`);
+  if (response.redirected) checkRedirect(new URL(range.url), new URL(response.url));
+  // Of another origin's answer a page sees the headers that the mirror exposes, no others.
+  const hidden = response.type !== "basic";
+  const fault = judgeAnswer(headOf(response), range, hidden, Math.floor(Date.now() / 1_000));
+  if (fault === null) return;
+  const retryAfterUs = fault.retryAfterUs ?? undefined;
+  throw new SourceError(fault.code, `The mirror's answer (status ${response.status}) is of no use.`, { retryAfterUs });
 }
 
-/** Checks `Content-Range: bytes first-last/size` where it can be seen. */
-function checkContentRange(header: string | null, range: HttpRange): void {
-  if (header === null) return;
-  const match = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/.exec(header.trim());
-  if (match === null) throw new SourceError("mirror_wrong_range", "The mirror's Content-Range cannot be understood.");
-  const [, first, last, size] = match;
-  if (size !== "*" && Number(size) !== range.fileSizeBytes) {
-    throw new SourceError("mirror_file_changed", "The mirror holds a file of another size.");
+function headOf(response: Response): AnswerHead {
+  return { status: response.status, header: (name) => response.headers.get(name) };
+}
+
+/** A redirect must not lead into a private network, nor from https to http. */
+function checkRedirect(asked: URL, answered: URL): void {
+  if (isPrivateHost(answered.hostname) && !isPrivateHost(asked.hostname)) {
+    throw new SourceError("mirror_private_address", "The mirror redirects to a private address.");
   }
-  if (Number(first) !== range.startByte || Number(last) !== range.endByte - 1) {
-    throw new SourceError("mirror_wrong_range", "The mirror sent another range than was asked.");
+  if (asked.protocol === "https:" && answered.protocol === "http:") {
+    throw new SourceError("mirror_redirects", "The mirror redirects from https to plain http.");
   }
 }
-
-function decimal(header: string | null): number | undefined {
-  return header !== null && /^\d{1,16}$/.test(header) ? Number(header) : undefined;
-}
-
-/** `Retry-After` in microseconds (RFC 9110, section 10.2.3), both forms; undefined when absent or not understood. */
-function retryAfter(headers: Headers): number | undefined {
-  const header = headers.get("Retry-After");
-  if (header === null) return undefined;
-  const seconds = decimal(header);
-  if (seconds !== undefined) return Math.min(seconds, RETRY_AFTER_S_MAX) * 1_000_000;
-  // The date is compared with the mirror's own clock where it tells it, so that ours need not be right.
-  const waitMs = Date.parse(header) - (Date.parse(headers.get("Date") ?? "") || Date.now());
-  return Number.isFinite(waitMs) && waitMs > 0 ? Math.min(waitMs, RETRY_AFTER_S_MAX * 1_000) * 1_000 : undefined;
-}
-
-/** A mirror that wants to be left alone for longer than an hour is out for this download anyway. */
-const RETRY_AFTER_S_MAX = 3_600;

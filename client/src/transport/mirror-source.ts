@@ -1,43 +1,59 @@
 /** A mirror as a {@link Source}: each request is one range request by `fetch` (http-source.ts). */
 
 import { SourceError } from "../wire/errors.ts";
-import type { ErrorCode } from "../wire/messages.ts";
-import { fetchRange, type Fetch } from "./http-source.ts";
+import { FailureRow } from "../core/mirror-answer.ts";
+import { fetchRange } from "./http-source.ts";
+import { whyUnreachable, type TroubleWorld } from "./mirror-trouble.ts";
 import type { RequestOutcome, RequestSink, Source } from "./source.ts";
-
-/** Failures after which the mirror cannot deliver this file to this page, whatever one waits. */
-const PERMANENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "mirror_ignores_range",
-  "mirror_file_changed",
-  "mirror_insecure",
-  "mirror_private_address",
-  "mirror_redirects",
-]);
 
 export class MirrorSource implements Source {
   readonly #url: string;
   readonly #fileSizeBytes: number;
-  readonly #fetch: Fetch;
+  readonly #world: TroubleWorld;
+  readonly #failures = new FailureRow();
   readonly #open = new Map<number, AbortController>();
 
-  constructor(url: string, fileSizeBytes: number, fetchFunction: Fetch) {
+  #everAnswered = false;
+  #lastModifiedS: number | null = null;
+
+  constructor(url: string, fileSizeBytes: number, world: TroubleWorld) {
     this.#url = url;
     this.#fileSizeBytes = fileSizeBytes;
-    this.#fetch = fetchFunction;
+    this.#world = world;
+  }
+
+  /** When its file was last changed, by its latest answer: seconds since 1970, null when it does not say. */
+  get lastModifiedS(): number | null {
+    return this.#lastModifiedS;
   }
 
   start(requestId: number, startByte: number, endByte: number, sink: RequestSink, outcome: RequestOutcome): void {
     const controller = new AbortController();
     this.#open.set(requestId, controller);
-    const range = { url: this.#url, startByte, endByte, fileSizeBytes: this.#fileSizeBytes };
-    fetchRange(range, sink, controller.signal, this.#fetch)
+    const range = {
+      url: this.#url,
+      startByte,
+      endByte,
+      fileSizeBytes: this.#fileSizeBytes,
+      onLastModified: (seconds: number | null) => {
+        this.#everAnswered = true;
+        this.#lastModifiedS = seconds;
+      },
+    };
+    const wantedBytes = sink.missingBytes;
+    fetchRange(range, sink, controller.signal, this.#world.fetch)
       .then(
         (how) => {
+          this.#failures.delivered();
           if (how === "complete") outcome.finished();
         },
-        (cause: unknown) => {
+        async (cause: unknown) => {
           const error = asSourceError(cause);
-          outcome.failed(error.code, PERMANENT.has(error.code), error.retryAfterUs ?? null);
+          let code = error.code;
+          // What has let a page in before is not to be asked why not: it is down.
+          if (code === "mirror_unreachable" && !this.#everAnswered) code = await whyUnreachable(this.#url, this.#world);
+          if (sink.missingBytes < wantedBytes) this.#failures.delivered();
+          outcome.failed(code, this.#failures.failed(code), error.retryAfterUs ?? null);
         },
       )
       .finally(() => this.#open.delete(requestId));

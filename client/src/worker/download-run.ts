@@ -20,6 +20,7 @@ import type { StoreBrowser } from "../storage/opfs-store.ts";
 import { sha256 } from "../storage/web-crypto.ts";
 import type { Clock } from "../transport/clock.ts";
 import { MirrorSource } from "../transport/mirror-source.ts";
+import { browserTrouble } from "../transport/mirror-trouble.ts";
 import type { Source } from "../transport/source.ts";
 import {
   isDistributeError,
@@ -186,9 +187,10 @@ export class DownloadRun {
       environment.report({ type: "progress", progress: this.#progress(), sent: this.#senders.takeNews() });
     });
     environment.report({ type: "opened", progress: this.#progress(), sent: this.#senders.takeNews() });
+    const trouble = browserTrouble(environment.fetch);
     for (const mirror of job.mirrors) {
       if (mirror.problem !== null) continue;
-      const source = new MirrorSource(mirror.url, job.sizeBytes, environment.fetch);
+      const source = new MirrorSource(mirror.url, job.sizeBytes, trouble);
       this.#addSource(mirror.url, "mirror", source, null, new URL(mirror.url).origin);
     }
     this.#engine.start();

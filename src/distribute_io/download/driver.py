@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from distribute_io.core.mirror_answer import FailureRow
 from distribute_io.core.runs import Runs
 from distribute_io.core.scheduler import messages as m
 from distribute_io.core.scheduler.scheduler import Scheduler
@@ -32,18 +33,6 @@ from distribute_io.download.ranges import OpenRange, Source
 from distribute_io.errors import IntegrityError, SourceError, StoreError
 from distribute_io.ids import SegmentDigest, SegmentIndex, SourceId
 from distribute_io.manifest.segments import SegmentList, VerifiedSegment, segment_range, verify_segment
-
-_PERMANENT_CODES = frozenset(
-    {
-        "mirror_ignores_range",
-        "mirror_file_changed",
-        "mirror_private_address",
-        "mirror_insecure",
-        "mirror_redirects",
-        "mirror_wrong_range",
-    }
-)
-"""Failures that asking the same mirror again does not mend."""
 
 
 class SegmentFile:
@@ -123,6 +112,7 @@ class Driver:
         self._scheduler = Scheduler(config, _now_us())
         self._on_front = on_front
         self._sources: dict[SourceId, Source] = {}
+        self._failures: dict[SourceId, FailureRow] = {}
         self._open: dict[int, _Open] = {}
         self._source_of: dict[int, SourceId] = {}
         self._assemblies: dict[int, _Assembly] = {}
@@ -170,6 +160,7 @@ class Driver:
     ) -> None:
         """A source can be asked from now on. Sources of one `host` share its connections."""
         self._sources[source_id] = source
+        self._failures[source_id] = FailureRow()
         self._feed(m.SourceAdded(source_id=source_id, kind=kind, holdings=holdings, slots=slots, host=host))
 
     def change_holdings(self, source_id: SourceId, holdings: Runs) -> None:
@@ -242,6 +233,7 @@ class Driver:
             return
         position = min(position_byte, request.end_byte)
         if position > opened.position_byte:
+            self._failures[opened.source_id].delivered()
             self._credit(request.request_id, opened.position_byte, position, buffer)
             opened.position_byte = position
             self._feed(m.BytesReceived(request_id=request.request_id, received_bytes=position - request.start_byte))
@@ -261,12 +253,13 @@ class Driver:
 
     def on_failed(self, request: OpenRange, error: SourceError) -> None:
         """See `RangeSink`."""
-        if self._open.pop(request.request_id, None) is not None:
+        opened = self._open.pop(request.request_id, None)
+        if opened is not None:
             self._feed(
                 m.RequestFailed(
                     request_id=request.request_id,
                     reason=error.code,
-                    permanent=error.code in _PERMANENT_CODES,
+                    permanent=self._failures[opened.source_id].failed(error.code),
                     retry_after_us=error.retry_after_us,
                 )
             )

@@ -12,17 +12,14 @@ Rules:
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import socket
-import time
 from urllib.parse import urljoin
 
 from distribute_io.errors import SourceError
 from distribute_io.transport.dial import HttpAddress, HttpPolicy, converted, dial, parse_address
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_RETRY_AFTER_S_MAX = 24 * 3600
 
 
 class HttpClient:
@@ -117,19 +114,6 @@ class HttpClient:
             connection.putheader(name, value)
         connection.endheaders()
         return connection.getresponse()
-
-
-def retry_after_us(headers: http.client.HTTPMessage) -> int | None:
-    """The `Retry-After` header (RFC 9110 section 10.2.3) in microseconds from now, at most a day; None without it."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        seconds = float(text[:9])
-    else:
-        moment = email.utils.parsedate_tz(text)
-        if moment is None:
-            return None
-        seconds = email.utils.mktime_tz(moment) - time.time()
-    return int(min(max(seconds, 0.0), _RETRY_AFTER_S_MAX) * 1_000_000)
 
 
 def get_bounded(url: str, policy: HttpPolicy, *, limit_bytes: int, headers: dict[str, str] | None = None) -> Fetched:

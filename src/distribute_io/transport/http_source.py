@@ -3,35 +3,23 @@
 What this module decides: whether an answer to a range request really is that range of that file. What it never
 decides: what to ask for, or whom to ask next.
 
-Every way in which mirrors are known to misbehave has its own code (spec/errors.md, family `source`):
-
-| answer | code |
-| --- | --- |
-| 206 with the range asked and the file's size | the body |
-| 200 with the file's size, when the whole file was asked | the body |
-| 200 otherwise | `mirror_ignores_range` |
-| 206 with another range, or of several parts, or compressed | `mirror_wrong_range` |
-| 206 or 200 with another total size, 416 | `mirror_file_changed` |
-| 429, 503 | `mirror_busy`, with `Retry-After` |
-| 401, 403, 404, 410, 5xx, anything else | `mirror_status` |
-| fewer bytes than announced | `mirror_truncated` |
+Every way in which mirrors are known to misbehave has its own code: spec/mirror-answers.md, decided in
+`core/mirror_answer.py`.
 """
 
 from __future__ import annotations
 
 import http.client
-import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from distribute_io.errors import SourceError
+from distribute_io.core.mirror_answer import AnswerHead, AskedRange, judge_answer, last_modified_s
+from distribute_io.errors import CODES, SourceError
 from distribute_io.transport.dial import HttpPolicy, converted, parse_address
-from distribute_io.transport.http_request import HttpClient, retry_after_us
-
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,16})-(\d{1,16})/(\d{1,16}|\*)", re.ASCII)
-_BUSY = frozenset({429, 503})
+from distribute_io.transport.http_request import HttpClient
 
 SHORT_READ_BYTES: Final = 32_768
 """Up to here a read returns what has come; beyond, it blocks until all is there (http.client's `readinto` does)."""
@@ -50,6 +38,8 @@ class HttpSource:
         self._name = parse_address(url).host_header
         # Where the last redirect led: asking the redirector again for each range would cost a trip each time.
         self._final_url = url
+        self.last_modified_s: int | None = None
+        """When the mirror's file was last changed, by its latest answer; None when it does not say."""
 
     @property
     def name(self) -> str:
@@ -108,45 +98,15 @@ class HttpSource:
         self._client.close()
 
     def _check(self, response: http.client.HTTPResponse, start: int, end: int) -> None:
-        status, headers = response.status, response.headers
-        if status in _BUSY:
+        head = AnswerHead(response.status, response.headers.get)
+        self.last_modified_s = last_modified_s(head)
+        fault = judge_answer(head, AskedRange(start, end, self._size_bytes), hidden=False, now_s=int(time.time()))
+        if fault is not None:
+            meaning = CODES["source"][fault.code].rstrip(".")
             raise SourceError(
-                "mirror_busy",
-                f"{self._name} asks to be left alone (status {status})",
-                retry_after_us=retry_after_us(headers),
-            )
-        if status == 416:
-            raise SourceError("mirror_file_changed", f"{self._name} says that its file is shorter")
-        if status not in (200, 206):
-            raise SourceError("mirror_status", f"{self._name} answered with status {status}")
-        if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-            raise SourceError("mirror_wrong_range", f"{self._name} sends the file compressed, which was not asked for")
-        if status == 200:
-            self._check_whole(response, start, end)
-        else:
-            self._check_part(headers, start, end)
-
-    def _check_whole(self, response: http.client.HTTPResponse, start: int, end: int) -> None:
-        if response.length is not None and response.length != self._size_bytes:
-            raise SourceError(
-                "mirror_file_changed", f"{self._name} has {response.length} bytes, not {self._size_bytes}"
-            )
-        if (start, end) != (0, self._size_bytes):
-            raise SourceError("mirror_ignores_range", f"{self._name} sends the whole file where a range was asked")
-
-    def _check_part(self, headers: http.client.HTTPMessage, start: int, end: int) -> None:
-        found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-        if found is None:
-            raise SourceError("mirror_wrong_range", f"{self._name} does not say which range it sends")
-        first, last, total = found.groups()
-        if total != "*" and int(total) != self._size_bytes:
-            raise SourceError("mirror_file_changed", f"{self._name} has {total} bytes, not {self._size_bytes}")
-        if (int(first), int(last) + 1) != (start, end):
-            raise SourceError("mirror_wrong_range", f"{self._name} sent bytes {first}-{last} for {start}-{end - 1}")
-        length = headers.get("Content-Length")
-        if length is not None and length.strip() != str(end - start):
-            raise SourceError(
-                "mirror_wrong_range", f"{self._name} announced {length} bytes for a range of {end - start}"
+                fault.code,
+                f"{self._name}: {meaning} (status {response.status})",
+                retry_after_us=fault.retry_after_us,
             )
 
 

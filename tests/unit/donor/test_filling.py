@@ -163,4 +163,4 @@ def test_no_mirror_that_works_is_named(world: World, tmp_path: Path) -> None:
     world.data = world.data[:100]  # the mirrors hold a file of another size
     with pytest.raises(SourceError) as caught:
         fill(world, tmp_path / "store")
-    assert caught.value.code in ("mirror_file_changed", "mirror_status")
+    assert caught.value.code in ("mirror_file_changed", "mirror_missing")
