@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmdb_writer import MMDBWriter  # type: ignore[import-untyped]  # it has no types
-from netaddr import IPSet
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet  # type: ignore[import-untyped]  # it has no types
 
 from distribute_io.coordinator.continents import continent_of
 from distribute_io.coordinator.regions import NetworkTable, Regions, load_regions
