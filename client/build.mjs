@@ -48,14 +48,11 @@ const STAGES = [
 ];
 
 /**
- * What a first download costs: these parts together, after gzip and without the hasher's WebAssembly. The loader is
- * another bar: it is on other people's pages for every visitor, also those who download nothing.
+ * What a first download costs: these parts together, after gzip. The loader is another bar: it is on other people's pages
+ * for every visitor, also those who download nothing.
  */
 const DOWNLOAD_PARTS = ["download.js", WORKER];
 const DOWNLOAD_GZIPPED_MAX = 52_000;
-
-/** The hasher's WebAssembly in a bundle: base64, in one string. */
-const WASM = /(["'`])[A-Za-z0-9+/]{4000,}={0,2}\1/g;
 
 /** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
 const PAGES = [["donate.html", "src/pages/donate.html"]];
@@ -64,9 +61,8 @@ const integrity = {};
 let hash = "";
 /** Texts of the workers by name. */
 const workers = {};
-/** Bytes after gzip by part; of the download's parts also without the hasher's WebAssembly. */
+/** Bytes after gzip by part. */
 const sizes = {};
-const withoutWasm = {};
 
 /** Bundles one entry and returns its bytes; esbuild's own messages go to stderr. */
 async function bundle(name, entry) {
@@ -106,11 +102,11 @@ function gzippedBytes(bytes) {
 }
 
 /** @throws Error when a part, or what a first download needs, has grown above its limit; else prints the figures. */
-function weigh(sizes, withoutWasm) {
-  const download = DOWNLOAD_PARTS.reduce((sum, name) => sum + withoutWasm[name], 0);
+function weigh(sizes) {
+  const download = DOWNLOAD_PARTS.reduce((sum, name) => sum + sizes[name], 0);
   const parts = Object.entries(sizes).map(([name, bytes]) => `${name} ${bytes}`);
   console.error(`client build, bytes after gzip: ${parts.join(", ")}`);
-  console.error(`a download without the hasher's wasm: ${download} of ${DOWNLOAD_GZIPPED_MAX}`);
+  console.error(`a download: ${download} of ${DOWNLOAD_GZIPPED_MAX}`);
   for (const [name, , most] of STAGES.flat())
     if (sizes[name] > most) throw new Error(`${name} has ${sizes[name]} bytes after gzip, its limit is ${most}`);
   if (download > DOWNLOAD_GZIPPED_MAX)
@@ -134,14 +130,13 @@ try {
     const built = await Promise.all(stage.map(async ([name, entry]) => [name, await bundle(name, entry)]));
     for (const [name, bytes] of built) {
       sizes[name] = gzippedBytes(bytes);
-      if (DOWNLOAD_PARTS.includes(name)) withoutWasm[name] = gzippedBytes(bytes.toString().replace(WASM, "$1$1"));
       if (name === LOADER) hash = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
       if (name === WORKER || name === DONOR_WORKER) workers[name] = Buffer.from(bytes).toString();
       integrity[name] = `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
       await writeFile(join(staging, name), bytes);
     }
   }
-  weigh(sizes, withoutWasm);
+  weigh(sizes);
   for (const [name, source] of PAGES) await writeFile(join(staging, name), await fill(source));
   await writeFile(join(staging, "build.json"), `${JSON.stringify({ hash, integrity }, null, 2)}\n`);
   // Swapped in whole, so that a running server or a second build never sees half of it.

@@ -53,7 +53,7 @@ export interface JournalEntry {
   readonly front: HashedFront | undefined;
 }
 
-/** More than the state of any hasher we use (hash-wasm's SHA-256: 116 bytes). */
+/** More than the state of any hasher we use (SHA-256: 108 bytes). */
 export const STATE_BYTES_MAX = 256;
 
 const HEAD = 0x64696a01; // "dij", version 1

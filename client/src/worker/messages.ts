@@ -102,7 +102,6 @@ export type FromHasher =
   | { readonly type: "updated"; readonly buffer: ArrayBuffer }
   /** False: this state is of no use here (another version wrote it), and the file's beginning is expected. */
   | { readonly type: "loaded"; readonly usable: boolean }
-  /** Null: this hasher's state cannot be saved. */
-  | { readonly type: "saved"; readonly state: Uint8Array<ArrayBuffer> | null }
+  | { readonly type: "saved"; readonly state: Uint8Array<ArrayBuffer> }
   /** Lower-case hexadecimal. */
   | { readonly type: "digest"; readonly sha256: string };
