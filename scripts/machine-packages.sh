@@ -18,6 +18,7 @@ need firefox-esr firefox-esr firefox
 need nginx-light nginx
 need aria2 aria2c
 need openssl openssl
+need systemd systemd-analyze
 [ -n "$missing" ] || exit 0
 
 if command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
