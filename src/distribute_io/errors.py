@@ -144,6 +144,8 @@ CODES: Final[dict[str, dict[str, str]]] = {
         "mirror_redirects": "The mirror redirects too often, or to where we do not go.",
         "mirror_no_cors": "The mirror sends no CORS header, so pages cannot use it.",
         "mirror_local_network": "The browser does not let this page reach the local network.",
+        "mirror_tls": "The mirror's TLS certificate is not valid.",
+        "mirror_too_slow": "The mirror sends less than is worth asking it for.",
         "stalled": "No byte came for too long.",
         "slow": "Other sources are many times as fast.",
         "peer_unreachable": "No connection to the peer came about.",

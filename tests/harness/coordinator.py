@@ -46,6 +46,8 @@ class Coordinator:
     port: int
     stun_port: int
     folder: Path | None
+    watch_every_s: int | None = None
+    """Longest time between two checks of a mirror; None: no checks, all mirrors are listed."""
     process: Process = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +65,13 @@ class Coordinator:
             command.append(self.folder)
         command += ["--port", str(self.port), "--data-dir", self.data_dir, "--stun-port", str(self.stun_port)]
         command += ["--cause", CAUSE]
-        self.process = self.stage.start("coordinator", dio(*command))
+        env = {}
+        if self.watch_every_s is None:
+            # What downloaders do with bad mirrors can only be seen while they are told of them.
+            command.append("--no-watch-mirrors")
+        else:
+            env = {"DIO_SERVE_MIRROR_CHECK_S": str(self.watch_every_s), "DIO_SERVE_MIRROR_RETRY_S": "1"}
+        self.process = self.stage.start("coordinator", dio(*command), env=env)
         self.process.wait_until(lambda: is_answering(f"{self.url}/readyz"), "the coordinator", timeout_s=30)
 
     def get(self, path: str) -> Any:  # Any: JSON of any shape
@@ -94,9 +102,14 @@ class Coordinator:
         return f"<script {words} async></script>"
 
 
-def start_coordinator(stage: Stage, *, folder: Path | None = None) -> Coordinator:
-    """A new coordinator with an empty catalogue; `folder` is what its embedded mirror publishes."""
-    return Coordinator(stage, stage.folder / "coordinator", free_port(), free_udp_port_pair(), folder)
+def start_coordinator(stage: Stage, *, folder: Path | None = None, watch_every_s: int | None = None) -> Coordinator:
+    """A new coordinator with an empty catalogue.
+
+    Args:
+        folder: what its embedded mirror publishes.
+        watch_every_s: longest time between two checks of a mirror; without it all mirrors are listed unseen.
+    """
+    return Coordinator(stage, stage.folder / "coordinator", free_port(), free_udp_port_pair(), folder, watch_every_s)
 
 
 @dataclass(frozen=True)

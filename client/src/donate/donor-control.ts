@@ -10,7 +10,9 @@
 
 import type { WorkerFactory } from "../download/worker-code.ts";
 import { browserWindow, RtcHost } from "../transport/rtc-host.ts";
+import { decodeBody } from "../wire/decode.ts";
 import { DistributeError, StoreError, UsageError } from "../wire/errors.ts";
+import { CAUSE_LIST_FIELDS } from "../wire/messages.ts";
 import type { DonorSettings, DonorStatus, FromDonor, ToDonor } from "./messages.ts";
 
 export type DonorState =
@@ -33,8 +35,21 @@ type Told = { readonly type: "status"; readonly status: DonorStatus } | { readon
 
 const LOCK = "distribute-io-donor";
 
-/** The session of a coordinator by its address. */
-export function sessionUrlOf(coordinatorUrl: string): string {
+/** A coordinator that does not answer within this is asked for its session where one usually is. */
+const ASK_TIMEOUT_MS = 5_000;
+
+/**
+ * Where a coordinator's session is, as it tells itself: it may be another port or host.
+ *
+ * A coordinator that does not answer now has one at the usual address, as far as is known: the donor goes on trying there.
+ */
+export async function sessionUrlOf(coordinatorUrl: string): Promise<string> {
+  try {
+    const response = await fetch(`${coordinatorUrl}/api/v1/causes`, { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
+    if (response.ok) return decodeBody(CAUSE_LIST_FIELDS, await response.json()).session_url;
+  } catch {
+    // Not there, or not to be understood: see above.
+  }
   const url = new URL(`${coordinatorUrl}/api/v1/ws`);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
@@ -81,7 +96,8 @@ export class DonorControl {
     }
     this.#release = release;
     try {
-      const worker = await this.#place.workers.start();
+      const { coordinatorUrl } = this.#place;
+      const [worker, sessionUrl] = await Promise.all([this.#place.workers.start(), sessionUrlOf(coordinatorUrl)]);
       if (own !== this.#startNumber) {
         worker.terminate();
         return;
@@ -95,8 +111,7 @@ export class DonorControl {
       };
       const { port1, port2 } = new MessageChannel();
       this.#host = new RtcHost(port1, browserWindow());
-      const { coordinatorUrl } = this.#place;
-      const start = { coordinatorUrl, sessionUrl: sessionUrlOf(coordinatorUrl), settings };
+      const start = { coordinatorUrl, sessionUrl, settings };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
     } catch (error) {
       if (own === this.#startNumber) this.#fail(asError(error));

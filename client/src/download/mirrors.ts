@@ -24,9 +24,11 @@ export interface Surroundings {
  */
 export function judgeMirrors(mirrors: readonly Complete<Mirror>[], where: Surroundings): readonly MirrorJob[] {
   const byUrl = new Map<string, MirrorJob>();
-  for (const { url } of [...mirrors].sort((left, right) => left.priority - right.priority)) {
+  for (const { url, pages } of [...mirrors].sort((left, right) => left.priority - right.priority)) {
     if (byUrl.size >= MIRRORS_MAX) break;
-    if (isAddress(url) && !byUrl.has(url)) byUrl.set(url, { url, problem: problemOf(new URL(url), where) });
+    if (!isAddress(url) || byUrl.has(url)) continue;
+    // Told by the coordinator: a page itself cannot tell a mirror without CORS from one that is down.
+    byUrl.set(url, { url, problem: problemOf(new URL(url), where) ?? (pages ? null : "mirror_no_cors") });
   }
   return [...byUrl.values()];
 }

@@ -31,7 +31,7 @@ export const PEER_HELLO_TIMEOUT_MS = 10_000;
 export const ERROR_CODES = {
   usage: ["bad_argument", "bad_config", "not_supported", "file_exists", "key_exists", "key_unreadable", "file_not_found", "not_a_file", "port_in_use", "insecure_context", "unsupported_browser", "part_unavailable", "cancelled", "no_sources", "dependency_missing"],
   protocol: ["message_malformed", "message_too_large", "message_unknown", "message_unexpected", "protocol_version", "flood", "hello_timeout", "idle_timeout", "slow_reader", "frame_malformed", "frame_too_large", "frame_unknown", "frame_unexpected", "grant_exceeded", "unrequested_data", "request_limit", "ticket_unknown", "ticket_expired", "ticket_used", "ticket_stolen", "match_unknown", "receipt_invalid"],
-  source: ["mirror_unreachable", "mirror_status", "mirror_missing", "mirror_forbidden", "mirror_busy", "mirror_ignores_range", "mirror_wrong_range", "mirror_truncated", "mirror_file_changed", "mirror_private_address", "mirror_insecure", "mirror_redirects", "mirror_no_cors", "mirror_local_network", "stalled", "slow", "peer_unreachable", "peer_closed", "peer_refused", "not_held", "over_budget", "busy", "no_channel"],
+  source: ["mirror_unreachable", "mirror_status", "mirror_missing", "mirror_forbidden", "mirror_busy", "mirror_ignores_range", "mirror_wrong_range", "mirror_truncated", "mirror_file_changed", "mirror_private_address", "mirror_insecure", "mirror_redirects", "mirror_no_cors", "mirror_local_network", "mirror_tls", "mirror_too_slow", "stalled", "slow", "peer_unreachable", "peer_closed", "peer_refused", "not_held", "over_budget", "busy", "no_channel"],
   integrity: ["untrusted_manifest", "bad_signature", "segment_mismatch", "file_mismatch", "segment_list_mismatch", "manifest_expired", "manifest_not_yet_valid", "manifest_rollback", "file_id_mismatch", "all_sources_lie"],
   manifest: ["manifest_too_large", "manifest_malformed", "manifest_unknown_format", "manifest_bad_name", "manifest_bad_size", "manifest_bad_segment_size", "manifest_bad_digest", "manifest_bad_mirror", "manifest_bad_cause", "manifest_bad_time", "file_changed"],
   refused: ["unknown_file", "unknown_route", "unknown_cause", "unknown_link", "link_changed", "bad_request", "bad_range", "body_too_large", "method_not_allowed", "token_missing", "token_invalid", "token_scope", "name_taken", "link_taken", "link_unproven", "version_not_newer", "taken_down", "rate_limited", "full", "shutting_down", "internal", "coordinator_unreachable", "coordinator_malformed"],
@@ -291,6 +291,23 @@ export interface Mirror {
   readonly url: string;
   readonly priority?: number;
   readonly location?: string | null;
+  readonly pages?: boolean;
+}
+
+/**
+ * What the coordinator's own checks of a mirror found; `mirrors` of an entry has the `listed` ones.
+ *
+ * `state` is `well`, `limited` (programs can use it, pages cannot), `failing` (`reason` says why), `changed` (other
+ * bytes are there) or `unchecked`. Times are RFC 3339 in UTC; `rate_bytes_per_s` is of the newest check that passed.
+ */
+export interface MirrorStatus {
+  readonly url: string;
+  readonly state: "changed" | "failing" | "limited" | "unchecked" | "well";
+  readonly listed: boolean;
+  readonly reason?: string | null;
+  readonly since?: string | null;
+  readonly checked_at?: string | null;
+  readonly rate_bytes_per_s?: number | null;
 }
 
 /**
@@ -307,6 +324,7 @@ export interface FileEntry {
   readonly mirrors: readonly Mirror[];
   readonly segments_url: string;
   readonly session_url: string;
+  readonly mirror_states?: readonly MirrorStatus[];
 }
 
 /** One row of the catalogue. */
@@ -338,9 +356,10 @@ export interface Cause {
   readonly need: number;
 }
 
-/** What `GET /api/v1/causes` answers. */
+/** What `GET /api/v1/causes` answers. `session_url` is where donors open their session. */
 export interface CauseList {
   readonly causes: readonly Cause[];
+  readonly session_url: string;
 }
 
 /**
@@ -606,6 +625,17 @@ export const MIRROR_FIELDS: Struct<Mirror> = {
   url: { shape: { is: "string", max: 2048 } },
   priority: { shape: { is: "integer", min: 1, max: 999999 }, default: 100 },
   location: { shape: { is: "string", pattern: "^[a-z]{2}(?!\\n)$" }, nullable: true, default: null },
+  pages: { shape: { is: "boolean" }, default: true },
+};
+
+export const MIRROR_STATUS_FIELDS: Struct<MirrorStatus> = {
+  url: { shape: { is: "string", max: 2048 } },
+  state: { shape: { is: "literal", values: ["changed", "failing", "limited", "unchecked", "well"] } },
+  listed: { shape: { is: "boolean" } },
+  reason: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" }, nullable: true, default: null },
+  since: { shape: { is: "string" }, nullable: true, default: null },
+  checked_at: { shape: { is: "string" }, nullable: true, default: null },
+  rate_bytes_per_s: { shape: { is: "integer", min: 0, max: 9007199254740991 }, nullable: true, default: null },
 };
 
 export const FILE_ENTRY_FIELDS: Struct<FileEntry> = {
@@ -617,6 +647,7 @@ export const FILE_ENTRY_FIELDS: Struct<FileEntry> = {
   mirrors: { shape: { is: "array", of: { is: "struct", fields: MIRROR_FIELDS } } },
   segments_url: { shape: { is: "string" } },
   session_url: { shape: { is: "string" } },
+  mirror_states: { shape: { is: "array", of: { is: "struct", fields: MIRROR_STATUS_FIELDS } }, default: [] },
 };
 
 export const FILE_SUMMARY_FIELDS: Struct<FileSummary> = {
@@ -647,6 +678,7 @@ export const CAUSE_FIELDS: Struct<Cause> = {
 
 export const CAUSE_LIST_FIELDS: Struct<CauseList> = {
   causes: { shape: { is: "array", of: { is: "struct", fields: CAUSE_FIELDS } } },
+  session_url: { shape: { is: "string" } },
 };
 
 export const MANIFEST_DOCUMENT_FIELDS: Struct<ManifestDocument> = {

@@ -6,7 +6,7 @@ const HTTPS = { pageUrl: "https://project.example/", coordinatorUrl: "https://di
 const INTRANET = { pageUrl: "http://localhost:1/", coordinatorUrl: "http://127.0.0.1:8080" };
 
 function mirror(url: string, priority = 100) {
-  return { url, priority, location: null };
+  return { url, priority, location: null, pages: true };
 }
 
 test("mirrors are asked in the order of their priority, each address once", () => {
@@ -49,4 +49,9 @@ for (const [url, where, problem] of PROBLEMS) {
 test("a coordinator cannot make a page keep a table without end", () => {
   const many = Array.from({ length: 500 }, (_, index) => mirror(`https://m${index}.example/f`));
   assert.equal(judgeMirrors(many, HTTPS).length, 64);
+});
+
+test("a mirror that the coordinator found closed to pages is named and not asked", () => {
+  const judged = judgeMirrors([{ ...mirror("https://m.example/a"), pages: false }], HTTPS);
+  assert.deepEqual(judged, [{ url: "https://m.example/a", problem: "mirror_no_cors" }]);
 });

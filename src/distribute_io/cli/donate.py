@@ -11,7 +11,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ from distribute_io.donor.agent import DonorAgent, DonorConfig
 from distribute_io.donor.daily_budget import DailyBudget
 from distribute_io.donor.filling import Filler
 from distribute_io.donor.store import SegmentStore
-from distribute_io.errors import UsageError
+from distribute_io.errors import RefusedError, UsageError
 from distribute_io.transport.coordinator_api import CoordinatorApi
 from distribute_io.transport.dial import HttpPolicy, is_private_server
 from distribute_io.transport.webrtc_reactor import ReactorEngine
@@ -71,6 +71,9 @@ def donate(
             store.erase_all()
             typer.echo(f"{folder}: erased")
             return
+        policy = HttpPolicy(allow_private=is_private_server(urlsplit(url).hostname or ""))
+        api = CoordinatorApi(url, policy)
+        session_url = _ask_coordinator(api, cause or [])
         tell = _tell_json if as_json else _tell_words(Console(log_path=False, soft_wrap=True))
         tell(
             e.Started(
@@ -81,25 +84,24 @@ def donate(
             )
         )
         config = DonorConfig(
-            session_url=_session_url(url),
+            session_url=session_url,
             agent=f"dio/{__version__}",
             causes=tuple(cause or ()),
             storage_bytes=storage_bytes,
             up_bytes_per_s=up_bytes_per_s,
             takers_max=takers,
         )
-        policy = HttpPolicy(allow_private=is_private_server(urlsplit(url).hostname or ""))
-        asyncio.run(_donate(config, url, folder, store, policy, daily_bytes, tell))
+        filler = Filler(api, store, policy=policy)
+        asyncio.run(_donate(config, folder, store, filler, daily_bytes, tell))
     finally:
         store.close()
 
 
 async def _donate(
     config: DonorConfig,
-    url: str,
     folder: Path,
     store: SegmentStore,
-    policy: HttpPolicy,
+    filler: Filler,
     daily_bytes: int | None,
     tell: Callable[[e.DonorEvent], None],
 ) -> None:
@@ -108,7 +110,7 @@ async def _donate(
         config,
         store=store,
         budget=DailyBudget(folder / "today.json", limit_bytes=daily_bytes, now_s=time.time()),
-        filler=Filler(CoordinatorApi(url, policy), store, policy=policy),
+        filler=filler,
         engine=ReactorEngine(),
         rng=random.Random(),
         tell=tell,
@@ -137,8 +139,24 @@ def _coordinator_url(text: str) -> str:
     return f"{split.scheme}://{split.netloc}"
 
 
-def _session_url(url: str) -> str:
-    return url.replace("http", "ws", 1) + "/api/v1/ws"
+def _ask_coordinator(api: CoordinatorApi, wanted: Sequence[str]) -> str:
+    """Where the session is, which the coordinator tells. Warns of causes that are not there.
+
+    A donor that is started before its coordinator goes on trying at the usual address.
+    """
+    try:
+        told = api.causes()
+    except RefusedError as error:
+        typer.echo(f"dio: {error.message} [{error.code}]; trying again and again", err=True)
+        return api.base_url.replace("http", "ws", 1) + "/api/v1/ws"
+    there = [cause.cause for cause in told.causes]
+    for name in wanted:
+        if name not in there:
+            known = ", ".join(there) or "none"
+            typer.echo(
+                f"dio: warning: the coordinator has no cause {name!r}; it has: {known} [unknown_cause]", err=True
+            )
+    return told.session_url
 
 
 def _default_folder(url: str) -> Path:

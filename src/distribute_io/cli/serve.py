@@ -61,6 +61,14 @@ def serve(
         bool | None,
         typer.Option("--allow-private-mirrors", help="Accept mirrors on private addresses (tests, intranets)."),
     ] = None,
+    watch_mirrors: Annotated[
+        bool | None,
+        typer.Option(
+            "--watch-mirrors/--no-watch-mirrors",
+            help="Check mirrors now and then, and leave out those that fail.",
+            show_default="--watch-mirrors",
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file (TOML).")] = None,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print all settings, commented, and exit.")
@@ -86,6 +94,7 @@ def serve(
         "tls_cert": _text(tls_cert),
         "tls_key": _text(tls_key),
         "allow_private_mirrors": allow_private_mirrors,
+        "watch_mirrors": watch_mirrors,
     }
     loaded = load(flags=flags, environment=os.environ, file=config)
     if print_config:

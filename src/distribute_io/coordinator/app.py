@@ -33,6 +33,8 @@ from distribute_io.coordinator.config import DEFAULT_CAUSE, CoordinatorConfig
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.coordinator.middleware import add_headers, limited, preflight
+from distribute_io.coordinator.mirror_checker import MirrorChecker
+from distribute_io.coordinator.mirror_watch import MirrorWatch
 from distribute_io.coordinator.pages import Pages
 from distribute_io.coordinator.prober import HttpProber
 from distribute_io.coordinator.problems import problems
@@ -42,6 +44,7 @@ from distribute_io.coordinator.routes_publish import PublishApi
 from distribute_io.coordinator.routes_session import SessionRoute
 from distribute_io.coordinator.session_side import SessionSide, build_sessions, monotonic_us
 from distribute_io.coordinator.stats import Statistics
+from distribute_io.core.mirror_health import Rhythm
 from distribute_io.errors import StoreError, UsageError
 from distribute_io.ids import CauseId, PublicKeyText
 from distribute_io.manifest.keys import SigningKey, load_signing_key, write_new_key
@@ -135,12 +138,15 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         sessions = build_sessions(config, catalogue=catalogue, books=books, public=public)
         changes = Changes(catalogue, sessions.shapes, sessions.sessions, library)
         await changes.begin()
-        app = web_part.application(sessions, changes, Statistics(catalogue, sessions.state, books, monotonic_us))
+        statistics = Statistics(catalogue, sessions.state, books, session_url=public.session_url, clock_us=monotonic_us)
+        app = web_part.application(sessions, changes, statistics)
         await stack.enter_async_context(_site(app, listener, config))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(books.run(), name="books")
             tasks.create_task(sessions.sessions.run(), name="sessions")
             tasks.create_task(changes.run(), name="changes")
+            if config.watch_mirrors:
+                tasks.create_task(web_part.watch.run(), name="mirror-watch")
             if library is not None:
                 tasks.create_task(library.run(changes.look), name="library")
             started(
@@ -172,9 +178,23 @@ class _Web:
         self._config = config
         self._catalogue = catalogue
         self._library = library
-        self._listing = Listing(catalogue, library, public)
+        self._listing = Listing(catalogue, library, public, watched=config.watch_mirrors)
         self._parts = parts
-        self._prober = HttpProber(allow_private=config.allow_private_mirrors or public.is_private)
+        allow_private = config.allow_private_mirrors or public.is_private
+        self._prober = HttpProber(allow_private=allow_private)
+        checker = MirrorChecker(
+            catalogue,
+            allow_private=allow_private,
+            pages_are_https=public.url.startswith("https:"),
+            rng=random.SystemRandom(),
+        )
+        self.watch = MirrorWatch(
+            catalogue,
+            checker.check,
+            rhythm=Rhythm(check_us=config.mirror_check_s * 1_000_000, retry_us=config.mirror_retry_s * 1_000_000),
+            rng=random.SystemRandom(),
+            clock_us=lambda: time.time_ns() // 1_000,
+        )
         self.pages = Pages(
             catalogue=catalogue,
             listing=self._listing,
@@ -195,7 +215,13 @@ class _Web:
             catalogue=self._catalogue, listing=self._listing, library=self._library, statistics=statistics
         )
         claims = Claims(self._catalogue, self._prober, random.SystemRandom())
-        publishing = PublishApi(catalogue=self._catalogue, claims=claims, listing=self._listing, announce=changes.look)
+        publishing = PublishApi(
+            catalogue=self._catalogue,
+            claims=claims,
+            listing=self._listing,
+            announce=changes.look,
+            settle=self.watch.settle,
+        )
         app = web.Application(middlewares=[preflight, problems, limited(ceiling, callers, monotonic_us)])
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(session_route.close_all)

@@ -98,6 +98,29 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         bool,
         Meta(description="Accept mirrors on private, loopback and link-local addresses (tests, intranets)."),
     ] = False
+    watch_mirrors: Annotated[
+        bool,
+        Meta(
+            description="Check mirrors before they are listed and then on and off, and leave out those that fail. "
+            "Without it all are listed unseen: for a coordinator that may open no connections."
+        ),
+    ] = True
+    mirror_check_s: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="Longest time between two checks of one mirror; each costs it one segment, at most 4 MiB.",
+        ),
+    ] = 900
+    mirror_retry_s: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="From a check that failed to the next; doubled each time up to mirror_check_s.",
+        ),
+    ] = 15
     rescan_s: Annotated[
         int,
         Meta(

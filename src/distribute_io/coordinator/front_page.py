@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 from shlex import quote
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from distribute_io.coordinator.mirror_words import in_words
 from distribute_io.stores.catalogue import CauseRecord
 from distribute_io.units import format_size
+from distribute_io.wire.http import MirrorStatus
 
 
 class FrontFile(Struct, frozen=True):
@@ -25,6 +28,8 @@ class FrontFile(Struct, frozen=True):
     cause: str
     signed_by: str = ""
     """The first key that signed it; empty while it is being hashed."""
+    mirrors: tuple[MirrorStatus, ...] = ()
+    """Those that the publisher named, with what the coordinator's checks found."""
 
 
 class FrontPage(Struct, frozen=True, kw_only=True):
@@ -169,17 +174,26 @@ def _file(file: FrontFile) -> Iterator[str]:
         yield f'<a class="{kind}" href="{escape(file.href)}">{inside}</a>'
     else:
         yield f'<p class="row">{inside}</p>'
+        if file.file_id:
+            yield '<p class="note">No place where it lies answers with this file at present.</p>'
     if file.file_id:
         yield "<details><summary>Checksum</summary><dl>"
         yield f"<dt>SHA-256</dt><dd><code>{file.file_id}</code></dd>"
         if file.signed_by:
             yield f"<dt>Signed by</dt><dd><code>{escape(file.signed_by)}</code></dd>"
+        if file.mirrors:
+            lines = "<br>".join(f"{escape(_host(m.url))}: {escape(in_words(m))}" for m in file.mirrors)
+            yield f"<dt>Mirrors</dt><dd>{lines}</dd>"
         yield (
             f'<dt>For other programs</dt><dd><a href="/api/v1/files/{file.file_id}.meta4">Metalink</a>, '
             "which aria2 checks piece by piece</dd>"
         )
         yield "</dl></details>"
     yield "</li>"
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def _tag(page: FrontPage) -> Iterator[str]:

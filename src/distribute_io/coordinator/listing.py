@@ -5,33 +5,50 @@ Rules:
 1. Only what is signed comes from the manifests; mirrors and addresses are hints and may change at any time.
 2. The embedded mirror is one more mirror: told first, with the content's id in its address, so that a changed file
    answers 404 there instead of other bytes.
-3. A link resolves to a file when it is a known mirror address, or an address of the embedded mirror.
+3. A link resolves to a file when it is a known mirror address, or an address of the embedded mirror: also when the
+   mirror does not do well, as the link is the publisher's and the other mirrors are there.
+4. Mirrors that do not do well are left out (`core/mirror_health.py`), and their states say why.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+from msgspec import Struct
 
 from distribute_io.coordinator import links
 from distribute_io.coordinator.addresses import PublicAddress
 from distribute_io.coordinator.library import Library
+from distribute_io.core.mirror_health import listed, serves_pages
 from distribute_io.errors import RefusedError
 from distribute_io.ids import FileId
 from distribute_io.manifest.names import url_path
-from distribute_io.stores.catalogue import Catalogue, ManifestRecord
-from distribute_io.wire.http import Envelope, FileEntry, FileSummary, Mirror
+from distribute_io.manifest.timestamps import format_timestamp
+from distribute_io.stores.catalogue import Catalogue, ManifestRecord, MirrorRecord
+from distribute_io.wire.http import Envelope, FileEntry, FileSummary, Mirror, MirrorStatus
 
 _EMBEDDED_PRIORITY: Final = 50
 """Before mirrors without a priority of their own (100): it is known to be right, and it is here."""
 
 
+class ToldMirrors(Struct, frozen=True):
+    """A file's mirrors, as they are told."""
+
+    mirrors: tuple[Mirror, ...]
+    """The embedded mirror if it has the file, and those that the publisher named and that do well."""
+    states: tuple[MirrorStatus, ...]
+    """Of all that the publisher named."""
+
+
 class Listing:
     """Reads the catalogue and the folder; changes nothing."""
 
-    def __init__(self, catalogue: Catalogue, library: Library | None, public: PublicAddress) -> None:
+    def __init__(self, catalogue: Catalogue, library: Library | None, public: PublicAddress, *, watched: bool) -> None:
+        """Keep the parts; `watched` says whether mirrors are checked: else all are listed."""
+        self._watched = watched
         self._catalogue = catalogue
         self._library = library
         self._public = public
@@ -64,26 +81,41 @@ class Listing:
         found = await self.manifests(file_id, keys)
         found = tuple(sorted(found, key=lambda record: record.name != name))  # stable: else oldest first
         first = found[0]
+        told = await self.told(file_id)
         return FileEntry(
             file_id=file_id,
             name=first.name,
             size_bytes=first.size_bytes,
             cause=first.cause,
             manifests=[msgspec.json.decode(record.envelope, type=Envelope) for record in found],
-            mirrors=await self.mirrors(file_id),
+            mirrors=list(told.mirrors),
             # Another signer's list could differ, as nobody checks a manifest's digest of the whole: name the list.
             segments_url=f"{self._public.url}/api/v1/files/{file_id}.segments?sha256={first.segments_sha256}",
             session_url=self._public.session_url,
+            mirror_states=list(told.states),
         )
 
-    async def mirrors(self, file_id: FileId) -> list[Mirror]:
-        """The embedded mirror if it has the file, and the mirrors that the publisher named."""
+    async def told(self, file_id: FileId) -> ToldMirrors:
+        """What downloaders are told of a file's mirrors."""
+        return self.told_of(file_id, await self._catalogue.mirrors(file_id))
+
+    def told_of(self, file_id: FileId, known: Sequence[MirrorRecord]) -> ToldMirrors:
+        """The same, of mirrors that were read already."""
         own = [
             Mirror(url=self.embedded_url(name, file_id), priority=_EMBEDDED_PRIORITY)
             for name in (self._library.names_of(file_id)[:1] if self._library is not None else ())
         ]
-        known = await self._catalogue.mirrors(file_id)
-        return own + [Mirror(url=m.url, priority=m.priority, location=m.location) for m in known]
+        if self._watched:
+            are_listed = listed([mirror.health for mirror in known], has_own=bool(own))
+        else:
+            are_listed = (True,) * len(known)
+        chosen = [
+            Mirror(mirror.url, mirror.priority, mirror.location, pages=serves_pages(mirror.health))
+            for mirror, is_listed in zip(known, are_listed, strict=True)
+            if is_listed
+        ]
+        states = [_status(mirror, is_listed) for mirror, is_listed in zip(known, are_listed, strict=True)]
+        return ToldMirrors(tuple(own + chosen), tuple(states))
 
     def embedded_url(self, name: str, file_id: FileId) -> str:
         """The address of a file of the folder, for programs: with the content's id."""
@@ -130,6 +162,23 @@ class Listing:
         if asked and asked[0] != shelved.file_id:
             return None, None
         return shelved.file_id, name
+
+
+def _status(mirror: MirrorRecord, is_listed: bool) -> MirrorStatus:
+    health = mirror.health
+    return MirrorStatus(
+        url=mirror.url,
+        state=health.state,
+        listed=is_listed,
+        reason=health.reason or None,
+        since=_time(health.since_us),
+        checked_at=_time(health.checked_at_us),
+        rate_bytes_per_s=health.rate_bytes_per_s or None,
+    )
+
+
+def _time(at_us: int) -> str | None:
+    return format_timestamp(at_us // 1_000_000) if at_us else None
 
 
 def summary(record: ManifestRecord) -> FileSummary:

@@ -18,7 +18,7 @@ from distribute_io.coordinator.front_page import ICON, FrontFile, FrontPage, ren
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.errors import RefusedError
-from distribute_io.ids import FileId, PublicKeyText
+from distribute_io.ids import PublicKeyText
 from distribute_io.manifest.limits import PINS_MAX
 from distribute_io.manifest.names import url_path
 from distribute_io.stores.catalogue import Catalogue
@@ -125,13 +125,15 @@ class Pages:
     async def _files(self) -> tuple[FrontFile, ...]:
         """What can be downloaded: files of the catalogue, and those of the folder that have no manifest yet."""
         shown: dict[tuple[str, str], FrontFile] = {}
-        for record in await self._catalogue.files(limit=FILES_SHOWN_MAX):
+        records = await self._catalogue.files(limit=FILES_SHOWN_MAX)
+        known = await self._catalogue.mirrors_of([record.file_id for record in records])
+        for record in records:
+            told = self._listing.told_of(record.file_id, known.get(record.file_id, ()))
             shelved = self._library.get(record.name) if self._library is not None else None
             if shelved is not None and shelved.payload_sha256 == record.payload_sha256:
                 href = f"/files/{url_path(record.name)}"
             else:
-                mirrors = await self._listing.mirrors(FileId(record.file_id))
-                href = mirrors[0].url if mirrors else ""
+                href = told.mirrors[0].url if told.mirrors else ""
             shown[(record.name, record.payload_sha256)] = FrontFile(
                 name=record.name,
                 href=href,
@@ -139,6 +141,7 @@ class Pages:
                 size_bytes=record.size_bytes,
                 cause=record.cause,
                 signed_by=record.signed_by[0],
+                mirrors=told.states,
             )
         for shelved in (self._library.waiting() if self._library is not None else ())[:FILES_SHOWN_MAX]:
             name = shelved.found.name

@@ -106,7 +106,7 @@ class CatalogueApi:
             segment_size_bytes=record.segment_size_bytes,
             segments=segments,
             published_at_s=parse_timestamp(record.published_at),
-            mirrors=await self._listing.mirrors(file_id),
+            mirrors=(await self._listing.told(file_id)).mirrors,
         )
         return web.Response(
             body=body,

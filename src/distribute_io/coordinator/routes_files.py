@@ -100,7 +100,7 @@ class EmbeddedMirror:
     async def _links(self, file_id: FileId) -> list[str]:
         meta = self._listing.metalink_url(file_id)
         links = [f'<{meta}>; rel=describedby; type="application/metalink4+xml"']
-        for mirror in (await self._listing.mirrors(file_id))[:_LINKS_MAX]:
+        for mirror in (await self._listing.told(file_id)).mirrors[:_LINKS_MAX]:
             place = f"; geo={mirror.location}" if mirror.location else ""
             links.append(f"<{mirror.url}>; rel=duplicate; pri={mirror.priority}{place}")
         return links

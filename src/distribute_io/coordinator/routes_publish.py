@@ -28,10 +28,22 @@ class PublishApi:
     """`POST` and `DELETE` under `/api/v1/files`."""
 
     def __init__(
-        self, *, catalogue: Catalogue, claims: Claims, listing: Listing, announce: Callable[[], Awaitable[None]]
+        self,
+        *,
+        catalogue: Catalogue,
+        claims: Claims,
+        listing: Listing,
+        announce: Callable[[], Awaitable[None]],
+        settle: Callable[[FileId], Awaitable[None]],
     ) -> None:
-        """Keep the parts; `announce` is awaited after each change, before it is answered."""
+        """Keep the parts.
+
+        Args:
+            announce: awaited after each change, before it is answered.
+            settle: awaited after a publication: its mirrors have been looked at, or take too long.
+        """
         self._announce = announce
+        self._settle = settle
         self._catalogue = catalogue
         self._claims = claims
         self._listing = listing
@@ -58,10 +70,11 @@ class PublishApi:
         require_cause(token, manifest.cause)
         record = manifest_record(verified, document.envelope)
         mirrors, may_replace = await self._claims.judge(record, segments, document.mirrors, token)
-        is_new = await self._catalogue.put_manifest(record, segments, actor=token.token_id, at_s=now_s)
-        if mirrors:
-            await self._catalogue.put_mirrors(mirrors, replace=may_replace, actor=token.token_id, at_s=now_s)
+        is_new = await self._catalogue.put_manifest(
+            record, segments, actor=token.token_id, at_s=now_s, mirrors=mirrors, replace=may_replace
+        )
         await self._announce()
+        await self._settle(record.file_id)
         entry = await self._listing.entry(record.file_id, name=record.name)
         response = json_response(entry, status=201 if is_new else 200)
         response.headers["Location"] = f"/api/v1/files/{record.file_id}"

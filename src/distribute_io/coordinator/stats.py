@@ -102,8 +102,12 @@ def need(totals: Totals, *, donors: int) -> float:
 class Statistics:
     """Reads books, state and catalogue; changes nothing."""
 
-    def __init__(self, catalogue: Catalogue, state: State, books: Books, clock_us: Callable[[], int]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, state: State, books: Books, *, session_url: str, clock_us: Callable[[], int]
+    ) -> None:
         """Keep the parts; `clock_us` is monotonic, in microseconds."""
+        self._session_url = session_url
+        self._causes: tuple[int, CauseList] | None = None
         self._catalogue = catalogue
         self._state = state
         self._books = books
@@ -154,13 +158,20 @@ class Statistics:
         )
 
     async def causes(self) -> CauseList:
-        """Every cause, with how much it needs help."""
+        """Every cause, with how much it needs help; as old as the report may be, for the same reason."""
+        now_us = self._clock_us()
+        if self._causes is None or now_us - self._causes[0] > FRESH_US:
+            self._causes = (now_us, await self._count_causes())
+        return self._causes[1]
+
+    async def _count_causes(self) -> CauseList:
         census = await self._state.census()
         by_cause: dict[CauseId, Totals] = defaultdict(lambda: NOTHING)
         for (cause, _file_id), totals in self._books.sums().items():
             by_cause[cause] = added(by_cause[cause], totals)
         sizes = await self._catalogue.sizes()
         return CauseList(
+            session_url=self._session_url,
             causes=[
                 Cause(
                     cause=known.cause,
@@ -173,7 +184,7 @@ class Statistics:
                     need=need(by_cause[known.cause], donors=_donors(census, known.cause)),
                 )
                 for known in await self._catalogue.causes()
-            ]
+            ],
         )
 
 

@@ -6,7 +6,8 @@ Rules that every back end keeps (`tests/stores/catalogue_suite.py` checks them):
 2. Manifests are keyed by the digest of their payload; a `file_id` names content and may have several of them.
 3. A name belongs to the first key in its cause. A newer version by that key replaces the older manifest of the name;
    the same or a lower version with another payload is refused.
-4. A URL belongs to one file. Claiming it for another is refused unless `replace` says that the claimant may.
+4. A URL belongs to one file. Claiming it for another is refused unless `replace` says that the claimant may. What is
+   known of its health is void then, as other bytes are expected there.
 5. What was withdrawn stays withdrawn: no manifest of it is accepted until `restore` is asked for.
 6. Tokens are kept as SHA-256 of their text, never the text.
 7. No row holds the address of a visitor.
@@ -17,11 +18,12 @@ failed. No exception of a database library leaves an implementation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from distribute_io.core.mirror_health import UNCHECKED, Health
 from distribute_io.ids import CauseId, FileId, PublicKeyText
 
 PAGE_FILES_MAX: Final = 1_000
@@ -66,6 +68,8 @@ class MirrorRecord(Struct, frozen=True):
     priority: int = 100
     location: str | None = None
     """ISO 3166-1 alpha-2 country code in lower case."""
+    health: Health = UNCHECKED
+    """What the coordinator's own looks at it found."""
 
 
 class CauseRecord(Struct, frozen=True):
@@ -158,20 +162,31 @@ class Catalogue(Protocol):
 
     # --- files ---
 
-    async def put_manifest(self, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int) -> bool:
-        """Add a manifest and its segment list (rules 2, 3, 5).
+    async def put_manifest(
+        self,
+        record: ManifestRecord,
+        segments: bytes,
+        *,
+        actor: str,
+        at_s: int,
+        mirrors: Sequence[MirrorRecord] = (),
+        replace: bool = False,
+    ) -> bool:
+        """Add a manifest, its segment list and mirrors of the file (rules 2 to 5).
 
         Args:
             record: the manifest; the caller has verified it.
             segments: the segment list, 32 bytes a segment; the caller has checked its digest.
             actor: who did it, for the audit.
             at_s: now, seconds since 1970.
+            mirrors: as for `put_mirrors`; when one is refused, the manifest is not added either.
+            replace: as for `put_mirrors`.
 
         Returns:
             True when it is new, False when the very same manifest was there already.
 
         Raises:
-            RefusedError: `name_taken`, `version_not_newer`, `taken_down` or `unknown_cause`.
+            RefusedError: `name_taken`, `version_not_newer`, `taken_down` or `unknown_cause`; as `put_mirrors`.
         """
 
     async def manifests(self, file_id: FileId) -> tuple[ManifestRecord, ...]:
@@ -211,7 +226,8 @@ class Catalogue(Protocol):
     # --- links ---
 
     async def put_mirrors(self, mirrors: Sequence[MirrorRecord], *, replace: bool, actor: str, at_s: int) -> None:
-        """Add or change mirrors, all or none (rule 4).
+        """Add or change mirrors, all or none (rule 4). Their `health` is not taken over; what does not do well, or is
+        new, becomes due for a check at once.
 
         Raises:
             RefusedError: `link_taken`; `unknown_file`; `full` above MIRRORS_PER_FILE_MAX.
@@ -222,6 +238,25 @@ class Catalogue(Protocol):
 
     async def mirrors(self, file_id: FileId) -> tuple[MirrorRecord, ...]:
         """A file's mirrors by priority, then URL."""
+
+    async def mirrors_of(self, file_ids: Sequence[FileId]) -> dict[FileId, tuple[MirrorRecord, ...]]:
+        """The mirrors of several files (at most PAGE_FILES_MAX), each as `mirrors`; files without any are left out."""
+
+    async def due_mirrors(
+        self, now_us: int, *, busy: Collection[str], resting: Collection[str], limit: int
+    ) -> tuple[MirrorRecord, ...]:
+        """Mirrors whose next check is due, longest due first.
+
+        Args:
+            busy: hosts (`host:port`) to leave out.
+            resting: hosts to leave out unless the mirror is due at once (`next_check_us` 0).
+        """
+
+    async def hurry_check(self, mirror: MirrorRecord, at_us: int) -> None:
+        """Bring the mirror's next check forward to `at_us`, unless it is due before."""
+
+    async def put_health(self, mirror: MirrorRecord) -> bool:
+        """Keep `mirror.health`. False when the file has no such mirror any more."""
 
     async def file_of_link(self, url: str) -> FileId | None:
         """The file that a normalised link points to."""

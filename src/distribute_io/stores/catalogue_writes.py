@@ -6,9 +6,12 @@ The rules that it keeps are those of `catalogue.py`; the numbers in comments are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
+from msgspec import structs
 
+from distribute_io.core.mirror_health import UNCHECKED
 from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId
 from distribute_io.stores import sql_schema as schema
@@ -168,11 +171,16 @@ def put_mirrors(
         if owner is not None and owner != mirror.file_id and not replace:
             raise RefusedError("link_taken", f"The link {mirror.url} belongs to another file.")  # rule 4
         values = {"file_id": mirror.file_id, "priority": mirror.priority, "location": mirror.location}
-        if owner is not None:
-            connection.execute(sa.update(table).where(where).values(**values))
-        else:
-            connection.execute(sa.insert(table).values(url=mirror.url, **values))
+        if owner is None:
+            host = urlsplit(mirror.url).netloc
+            connection.execute(sa.insert(table).values(url=mirror.url, host=host, **values))
             _note(connection, actor, "mirror_add", mirror.file_id, at_s)
+        elif owner != mirror.file_id:
+            connection.execute(sa.update(table).where(where).values(**values, **structs.asdict(UNCHECKED)))
+        else:
+            connection.execute(sa.update(table).where(where).values(**values))
+            # Whoever says again that the mirror is there has mended it, perhaps: look at once.
+            connection.execute(sa.update(table).where(where, table.c.state != "well").values(next_check_us=0))
     for file_id in {mirror.file_id for mirror in mirrors}:
         held = connection.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.file_id == file_id)) or 0
         if held > MIRRORS_PER_FILE_MAX:
@@ -188,6 +196,20 @@ def remove_mirror(connection: sa.Connection, file_id: FileId, url: str, *, actor
     connection.execute(sa.delete(table).where(where))
     _note(connection, actor, "mirror_remove", file_id, at_s)
     return True
+
+
+def hurry_check(connection: sa.Connection, mirror: MirrorRecord, at_us: int) -> None:
+    """See `Catalogue.hurry_check`."""
+    table = schema.mirror
+    where = (table.c.url == mirror.url) & (table.c.file_id == mirror.file_id) & (table.c.next_check_us > at_us)
+    connection.execute(sa.update(table).where(where).values(next_check_us=at_us))
+
+
+def put_health(connection: sa.Connection, mirror: MirrorRecord) -> bool:
+    """See `Catalogue.put_health`."""
+    table = schema.mirror
+    where = (table.c.url == mirror.url) & (table.c.file_id == mirror.file_id)
+    return connection.execute(sa.update(table).where(where).values(**structs.asdict(mirror.health))).rowcount > 0
 
 
 # --- causes ---

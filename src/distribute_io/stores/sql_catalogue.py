@@ -7,7 +7,7 @@ SQLite in WAL is the embedded default. Reads run in a small pool of threads, wri
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -117,10 +117,22 @@ class SqlCatalogue:
 
     # --- files ---
 
-    async def put_manifest(self, record: ManifestRecord, segments: bytes, *, actor: str, at_s: int) -> bool:
-        return await self._writer.run(
-            lambda connection: writes.put_manifest(connection, record, segments, actor=actor, at_s=at_s)
-        )
+    async def put_manifest(
+        self,
+        record: ManifestRecord,
+        segments: bytes,
+        *,
+        actor: str,
+        at_s: int,
+        mirrors: Sequence[MirrorRecord] = (),
+        replace: bool = False,
+    ) -> bool:
+        def write(connection: sa.Connection) -> bool:
+            is_new = writes.put_manifest(connection, record, segments, actor=actor, at_s=at_s)
+            writes.put_mirrors(connection, mirrors, replace=replace, actor=actor, at_s=at_s)
+            return is_new
+
+        return await self._writer.run(write)
 
     async def manifests(self, file_id: FileId) -> tuple[ManifestRecord, ...]:
         table = schema.manifest
@@ -189,6 +201,33 @@ class SqlCatalogue:
         table = schema.mirror
         query = sa.select(table).where(table.c.file_id == file_id).order_by(table.c.priority, table.c.url)
         return tuple(rows.mirror(row) for row in await self._rows(query))
+
+    async def mirrors_of(self, file_ids: Sequence[FileId]) -> dict[FileId, tuple[MirrorRecord, ...]]:
+        table = schema.mirror
+        query = sa.select(table).where(table.c.file_id.in_(list(file_ids))).order_by(table.c.priority, table.c.url)
+        found: dict[FileId, tuple[MirrorRecord, ...]] = {}
+        for record in map(rows.mirror, await self._rows(query)):
+            found[record.file_id] = (*found.get(record.file_id, ()), record)
+        return found
+
+    async def due_mirrors(
+        self, now_us: int, *, busy: Collection[str], resting: Collection[str], limit: int
+    ) -> tuple[MirrorRecord, ...]:
+        table = schema.mirror
+        can_begin = table.c.host.not_in(list(resting)) | (table.c.next_check_us == 0)
+        query = (
+            sa.select(table)
+            .where(table.c.next_check_us <= now_us, table.c.host.not_in(list(busy)), can_begin)
+            .order_by(table.c.next_check_us, table.c.url)
+            .limit(limit)
+        )
+        return tuple(rows.mirror(row) for row in await self._rows(query))
+
+    async def hurry_check(self, mirror: MirrorRecord, at_us: int) -> None:
+        await self._writer.run(lambda connection: writes.hurry_check(connection, mirror, at_us))
+
+    async def put_health(self, mirror: MirrorRecord) -> bool:
+        return await self._writer.run(lambda connection: writes.put_health(connection, mirror))
 
     async def file_of_link(self, url: str) -> FileId | None:
         table = schema.mirror

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from distribute_io.core.mirror_health import Health
 from distribute_io.ids import CauseId, FileId, PublicKeyText
 from distribute_io.stores.catalogue import (
     AuditRecord,
@@ -39,7 +40,19 @@ def manifest(row: Row) -> ManifestRecord:
 
 def mirror(row: Row) -> MirrorRecord:
     """A row of `mirror`."""
-    return MirrorRecord(file_id=FileId(row.file_id), url=row.url, priority=row.priority, location=row.location)
+    health = Health(
+        state=row.state,
+        reason=row.reason,
+        checked_at_us=row.checked_at_us,
+        since_us=row.since_us,
+        next_check_us=row.next_check_us,
+        passes=row.passes,
+        failures=row.failures,
+        rate_bytes_per_s=row.rate_bytes_per_s,
+    )
+    return MirrorRecord(
+        file_id=FileId(row.file_id), url=row.url, priority=row.priority, location=row.location, health=health
+    )
 
 
 def cause(row: Row) -> CauseRecord:

@@ -69,6 +69,16 @@ mirror = Table(
     Column("file_id", Text, nullable=False, index=True),
     Column("priority", Integer, nullable=False),
     Column("location", Text),
+    # What the coordinator's own checks found (core/mirror_health.py). The host is the URL's: checks are polite to it.
+    Column("host", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False, server_default="unchecked"),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("checked_at_us", BigInteger, nullable=False, server_default="0"),
+    Column("since_us", BigInteger, nullable=False, server_default="0"),
+    Column("next_check_us", BigInteger, nullable=False, server_default="0", index=True),
+    Column("passes", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("rate_bytes_per_s", BigInteger, nullable=False, server_default="0"),
 )
 
 withdrawn = Table(

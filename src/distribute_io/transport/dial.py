@@ -113,7 +113,7 @@ def dial(address: HttpAddress, policy: HttpPolicy) -> Dialled:
     """Connect to `address`, through the environment's proxy where there is one. Blocks.
 
     Raises:
-        SourceError: `mirror_private_address`, `mirror_unreachable` or `stalled`.
+        SourceError: `mirror_private_address`, `mirror_unreachable`, `mirror_tls` or `stalled`.
     """
     with converted(address.host_header):
         proxy = _proxy_for(address)
@@ -135,6 +135,9 @@ def converted(server: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise SourceError("stalled", f"{server} sent nothing for too long") from error
+    except ssl.SSLCertVerificationError as error:
+        why = error.verify_message.rstrip(".") or "no reason"
+        raise SourceError("mirror_tls", f"{server}: its TLS certificate is not valid ({why})") from error
     except ssl.SSLError as error:
         raise SourceError("mirror_unreachable", f"{server}: TLS failed ({error.reason or 'no reason'})") from error
     except http.client.IncompleteRead as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from distribute_io.wire.session import CauseName, Count, Hex256
+from distribute_io.wire.session import CauseName, Count, ErrorCode, Hex256
 
 
 class EnvelopeSignature(Struct, frozen=True):
@@ -30,6 +30,8 @@ class Mirror(Struct, frozen=True, omit_defaults=True):
     url: Annotated[str, Meta(max_length=2048)]
     priority: Annotated[int, Meta(ge=1, le=999_999)] = 100
     location: Annotated[str, Meta(pattern=r"^[a-z]{2}(?!\n)$")] | None = None
+    pages: bool = True
+    """False where the coordinator found that pages cannot read from it (no CORS). Not for manifest documents."""
 
 
 class ManifestDocument(Struct, frozen=True, omit_defaults=True):
@@ -46,6 +48,22 @@ class ManifestDocument(Struct, frozen=True, omit_defaults=True):
     release_at: str | None = None
 
 
+class MirrorStatus(Struct, frozen=True, omit_defaults=True):
+    """What the coordinator's own checks of a mirror found; `mirrors` of an entry has the `listed` ones.
+
+    `state` is `well`, `limited` (programs can use it, pages cannot), `failing` (`reason` says why), `changed` (other
+    bytes are there) or `unchecked`. Times are RFC 3339 in UTC; `rate_bytes_per_s` is of the newest check that passed.
+    """
+
+    url: Annotated[str, Meta(max_length=2048)]
+    state: Literal["unchecked", "well", "limited", "failing", "changed"]
+    listed: bool
+    reason: ErrorCode | None = None
+    since: str | None = None
+    checked_at: str | None = None
+    rate_bytes_per_s: Count | None = None
+
+
 class FileEntry(Struct, frozen=True):
     """What `GET /api/v1/files/ID` and `GET /api/v1/resolve` answer: all that a download needs.
 
@@ -60,6 +78,8 @@ class FileEntry(Struct, frozen=True):
     mirrors: list[Mirror]
     segments_url: str
     session_url: str
+    mirror_states: list[MirrorStatus] = []
+    """Of every mirror that the publisher named, the ones left out of `mirrors` too."""
 
 
 class FileSummary(Struct, frozen=True):
@@ -97,9 +117,10 @@ class Cause(Struct, frozen=True):
 
 
 class CauseList(Struct, frozen=True):
-    """What `GET /api/v1/causes` answers."""
+    """What `GET /api/v1/causes` answers. `session_url` is where donors open their session."""
 
     causes: list[Cause]
+    session_url: str
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):

@@ -85,6 +85,7 @@ async def coordinator(root: Path, **settings: Any) -> AsyncIterator[Served]:
             "stun_port": 0,
             "settle_ms": 0,
             "allow_private_mirrors": True,
+            "watch_mirrors": False,
             **settings,
         }
     )
