@@ -139,6 +139,15 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             "being written.",
         ),
     ] = 2_000
+    manifest_life_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3_650,
+            description="Days after which a manifest of the folder expires; it is signed again at half of that, so "
+            "that nobody can pass off an old version for longer. 0: never.",
+        ),
+    ] = 0
     hash_files: Annotated[
         int,
         Meta(

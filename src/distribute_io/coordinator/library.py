@@ -8,6 +8,7 @@ Rules:
    manifest with a larger version.
 3. Nothing is read again that was not changed, also after a restart.
 4. A file that was taken down stays down, although it still lies in the folder.
+5. A manifest that expires is signed again when half of its life is over, so that it never does while we run.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ _TRY_AGAIN: Final = frozenset({"file_changed", "file_not_found", "cancelled", "c
 
 _WATCH_AGAIN_S: Final = 1.0
 
+_RENEW_S: Final = 3_600.0
+"""How often we look whether a manifest has to be signed again; of a shorter life an eighth."""
+
 _NAME_NOT_TOLD: Final = "Unable to decode path"
 """What `watchfiles` says, and then stops, when the name of a changed file is not UTF-8."""
 
@@ -75,19 +79,28 @@ class Library:
         rescan_s: float,
         settle_ms: int,
         hash_files: int,
+        life_s: int | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """Keep the parts; nothing is read yet.
 
         Args:
+            life_s: how long a manifest is good for, in seconds; None for ever.
             clock_ns: nanoseconds since 1970, comparable with the times of files.
         """
         self._folder = folder
         self._data_dir = data_dir
         self._catalogue = catalogue
         self._publisher = Publisher(
-            folder=folder, cause=cause, key=key, catalogue=catalogue, hash_files=hash_files, clock_ns=clock_ns
+            folder=folder,
+            cause=cause,
+            key=key,
+            catalogue=catalogue,
+            hash_files=hash_files,
+            life_s=life_s,
+            clock_ns=clock_ns,
         )
+        self._renew_s = _RENEW_S if life_s is None else min(_RENEW_S, life_s / 8)
         self._rescan_s = rescan_s
         self._settle_ns = settle_ms * 1_000_000
         self._hash_files = hash_files
@@ -118,6 +131,7 @@ class Library:
             rescan_s=config.rescan_s,
             settle_ms=config.settle_ms,
             hash_files=config.hash_files,
+            life_s=config.manifest_life_days * 86_400 or None,
         )
 
     # --- what others ask ---
@@ -178,6 +192,7 @@ class Library:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch(), name="library-watch")
                 tasks.create_task(self._follow(), name="library-follow")
+                tasks.create_task(self._renew(), name="library-renew")
                 for _ in range(self._hash_files):
                     tasks.create_task(self._hash(), name="library-hash")
         finally:
@@ -295,6 +310,30 @@ class Library:
             return True
         self._shelf.put(Shelved(found))
         return False
+
+    async def _renew(self) -> None:
+        """Signs again what is due, for ever (rule 5)."""
+        while True:
+            for path in list(self._known):
+                before = self._known.get(path)
+                if before is None or path in self._in_hand:
+                    continue
+                try:
+                    record = await self._publisher.renew(before)
+                except DistributeError as error:
+                    log.error("A manifest could not be signed again: %s", error.message)
+                    continue
+                if record is not None and self._known.get(path) == before:
+                    await self._put_renewed(record)
+            await asyncio.sleep(self._renew_s)
+
+    async def _put_renewed(self, record: LibraryRecord) -> None:
+        self._published.add(record.payload_sha256)
+        self._known[record.path] = record
+        shelved = self._shelf.get(shown(record.path))
+        if shelved is not None and shelved.file_id == record.file_id:
+            self._shelf.put(Shelved(shelved.found, record.file_id, record.payload_sha256))
+        await self._announce()
 
     async def _hash(self) -> None:
         """Hashes what waits, for ever; there are as many of these as files may be hashed at once."""

@@ -10,15 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from distribute_io.coordinator.library_scan import FileStat, Found, stat_of
 from distribute_io.errors import ManifestError
 from distribute_io.ids import CauseId
-from distribute_io.manifest.build import new_manifest, sign_manifest
+from distribute_io.manifest.build import is_renewal_due, new_manifest, renewed, sign_manifest
 from distribute_io.manifest.document import verify_envelope
+from distribute_io.manifest.dsse import open_envelope
 from distribute_io.manifest.hashing import FileDigests, hash_file
 from distribute_io.manifest.keys import SigningKey
+from distribute_io.manifest.model import Manifest
+from distribute_io.manifest.payload import parse_payload
 from distribute_io.stores.catalogue import PAGE_FILES_MAX, Catalogue, LibraryRecord, ManifestRecord
 from distribute_io.stores.records import manifest_record
+from distribute_io.wire.http import Envelope
 
 ACTOR: Final = "library"
 
@@ -34,18 +40,21 @@ class Publisher:
         key: SigningKey,
         catalogue: Catalogue,
         hash_files: int,
+        life_s: int | None,
         clock_ns: Callable[[], int],
     ) -> None:
         """Keep the parts.
 
         Args:
             hash_files: files that may be hashed at once.
+            life_s: how long a manifest is good for, in seconds; None for ever.
             clock_ns: gives nanoseconds since 1970.
         """
         self._folder = folder
         self._cause = cause
         self._key = key
         self._catalogue = catalogue
+        self._life_s = life_s
         self._clock_ns = clock_ns
         self._stopping = threading.Event()
         # Threads of their own: hashing for hours in asyncio's few would keep the mirror from opening files.
@@ -93,6 +102,29 @@ class Publisher:
         await self._catalogue.put_library(record)
         return record
 
+    async def renew(self, record: LibraryRecord) -> LibraryRecord | None:
+        """Sign a file's manifest again if its life is half over; None if it is not.
+
+        Raises:
+            RefusedError: what the catalogue does not take.
+            StoreError: the catalogue failed.
+        """
+        before = await self._catalogue.manifest(record.payload_sha256)
+        if before is None or not self._fits(before):
+            return None
+        payload, _signers = open_envelope(msgspec.json.decode(before.envelope, type=Envelope), [self._key.public_key])
+        manifest = parse_payload(payload)
+        now_s = self._now_s()
+        if not is_renewal_due(manifest, life_s=self._life_s, now_s=now_s):
+            return None
+        segments = await self._catalogue.segment_list(before.segments_sha256)
+        if segments is None:
+            return None
+        payload_sha256 = await self._put(renewed(manifest, life_s=self._life_s, now_s=now_s), segments)
+        again = msgspec.structs.replace(record, payload_sha256=payload_sha256)
+        await self._catalogue.put_library(again)
+        return again
+
     async def remove(self, record: LibraryRecord) -> None:
         """The file is gone: forget its manifest and row."""
         await self._catalogue.drop_manifest(record.payload_sha256, actor=ACTOR, at_s=self._now_s())
@@ -132,12 +164,17 @@ class Publisher:
             digests=digests,
             cause=self._cause,
             published_at_s=now_s,
+            expires_at_s=None if self._life_s is None else now_s + self._life_s,
             previous_version=await self._catalogue.newest_version(self._cause, found.name) or None,
         )
+        return await self._put(manifest, digests.segments)
+
+    async def _put(self, manifest: Manifest, segments: bytes) -> str:
+        now_s = self._now_s()
         envelope = sign_manifest(manifest, [self._key])
         verified = verify_envelope(envelope, pins=[self._key.public_key], now_s=now_s)
         record = manifest_record(verified, envelope)
-        await self._catalogue.put_manifest(record, digests.segments, actor=ACTOR, at_s=now_s)
+        await self._catalogue.put_manifest(record, segments, actor=ACTOR, at_s=now_s)
         return record.payload_sha256
 
     def _fits(self, manifest: ManifestRecord) -> bool:

@@ -5,7 +5,8 @@ Rules (spec/manifest.md sections 4 and 7):
 - What we would refuse to read is never signed.
 - `version` is the time of publication in seconds, or one more than the previous version where that is higher: it grows
   without anybody keeping a counter, also when a file is published twice in one second or by a clock that went back.
-- A manifest that expires is signed again at half of its life, with the same length of life from then on.
+- A manifest that expires is signed again at half of its life; one whose expiry is not wanted any more, or not yet
+  there, at once.
 """
 
 from __future__ import annotations
@@ -126,18 +127,18 @@ def encode_document(
     return msgspec.json.encode(document) + b"\n"
 
 
-def renewal_due_at_s(manifest: Manifest) -> int | None:
-    """When a manifest is to be signed again: at half of its life. None if it never expires."""
-    if manifest.expires_at_s is None:
-        return None
-    return (manifest.published_at_s + manifest.expires_at_s) // 2
+def is_renewal_due(manifest: Manifest, *, life_s: int | None, now_s: int) -> bool:
+    """Whether a manifest is to be signed again; `life_s` is how long one shall be good for, None for ever."""
+    if manifest.expires_at_s is None or life_s is None:
+        return (manifest.expires_at_s is None) != (life_s is None)
+    return now_s >= (manifest.published_at_s + manifest.expires_at_s) // 2
 
 
-def renewed(manifest: Manifest, now_s: int) -> Manifest:
-    """The same manifest, published now: a higher version, and as long a life again. To be signed by `sign_manifest`."""
+def renewed(manifest: Manifest, *, life_s: int | None, now_s: int) -> Manifest:
+    """The same manifest, published now: a higher version, and a life that begins now. To be signed again."""
     return msgspec.structs.replace(
         manifest,
         version=next_version(now_s, manifest.version),
         published_at_s=now_s,
-        expires_at_s=None if manifest.expires_at_s is None else now_s + manifest.expires_at_s - manifest.published_at_s,
+        expires_at_s=None if life_s is None else now_s + life_s,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import json
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -58,7 +60,14 @@ class Scene:
     async def names(self) -> dict[str, ManifestRecord]:
         return {record.name: record for record in await self.catalogue.files(limit=1_000)}
 
-    def run(self, play: Callable[[], Awaitable[None]], *, key: SigningKey = KEY, rescan_s: float = 0.2) -> None:
+    def run(
+        self,
+        play: Callable[[], Awaitable[None]],
+        *,
+        key: SigningKey = KEY,
+        rescan_s: float = 0.2,
+        life_s: int | None = None,
+    ) -> None:
         async def announced() -> None:
             """Nobody needs to know."""
 
@@ -74,6 +83,7 @@ class Scene:
                 rescan_s=rescan_s,
                 settle_ms=50,
                 hash_files=2,
+                life_s=life_s,
             )
             following = asyncio.create_task(self.library.run(announced))
             try:
@@ -335,3 +345,39 @@ def test_an_unplugged_folder_keeps_what_was_known(tmp_path: Path) -> None:
         assert scene.library.names_of(kept) == ("a.txt",)
 
     scene.run(play)
+
+
+def test_manifests_that_expire_are_signed_again_at_half_of_their_life_and_for_ever_when_asked(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.write("a.txt", "one")
+    payloads: list[str] = []
+
+    async def lives_short() -> None:
+        await scene.settled()
+        payloads.append((await scene.names())["a.txt"].payload_sha256)
+
+        async def is_renewed() -> bool:
+            return (await scene.names())["a.txt"].payload_sha256 != payloads[-1]
+
+        await scene.until(is_renewed)
+
+        async def is_on_the_shelf() -> bool:
+            shelved = scene.library.get("a.txt")
+            return shelved is not None and shelved.payload_sha256 == (await scene.names())["a.txt"].payload_sha256
+
+        await scene.until(is_on_the_shelf)
+        payloads.append((await scene.names())["a.txt"].payload_sha256)
+
+    async def lives_for_ever() -> None:
+        await scene.settled()
+
+        async def is_for_ever() -> bool:
+            envelope = (await scene.names())["a.txt"].envelope
+            return b"expires_at" not in base64.b64decode(json.loads(envelope)["payload"])
+
+        await scene.until(is_for_ever)
+        record = (await scene.names())["a.txt"]
+        assert record.payload_sha256 not in payloads
+
+    scene.run(lives_short, life_s=4)
+    scene.run(lives_for_ever)

@@ -12,9 +12,9 @@ from distribute_io.ids import FileId
 from distribute_io.manifest.build import (
     encode_document,
     guess_media_type,
+    is_renewal_due,
     new_manifest,
     next_version,
-    renewal_due_at_s,
     renewed,
     sign_manifest,
 )
@@ -132,16 +132,19 @@ def test_versions_grow(now_s: int, previous: int | None) -> None:
 
 def test_a_manifest_is_renewed_at_half_of_its_life() -> None:
     first = manifest(expires_at_s=NOW_S + 1000)
-    assert renewal_due_at_s(first) == NOW_S + 500
-    second = renewed(first, NOW_S + 700)
+    assert not is_renewal_due(first, life_s=1000, now_s=NOW_S + 499)
+    assert is_renewal_due(first, life_s=1000, now_s=NOW_S + 500)
+    second = renewed(first, life_s=1000, now_s=NOW_S + 700)
     assert (second.published_at_s, second.expires_at_s) == (NOW_S + 700, NOW_S + 1700)
     assert second.version > first.version
     assert (second.sha256, second.name) == (first.sha256, first.name)
 
 
-def test_a_manifest_that_never_expires_needs_no_renewal() -> None:
-    assert renewal_due_at_s(manifest()) is None
-    assert renewed(manifest(), NOW_S + 1).expires_at_s is None
+def test_when_another_life_is_wanted_a_manifest_is_renewed_at_once() -> None:
+    assert not is_renewal_due(manifest(), life_s=None, now_s=NOW_S + 10**9)
+    assert is_renewal_due(manifest(), life_s=1000, now_s=NOW_S)
+    assert is_renewal_due(manifest(expires_at_s=NOW_S + 1000), life_s=None, now_s=NOW_S)
+    assert renewed(manifest(expires_at_s=NOW_S + 9), life_s=None, now_s=NOW_S + 1).expires_at_s is None
 
 
 def test_a_document_needs_segments_and_sound_addresses() -> None:
