@@ -81,6 +81,8 @@ export class PeerTaker {
   #openedUs = 0;
   #lastRequestId = 0;
   #holdings: (readonly [number, number])[] = [];
+  /** Whether the donor has said before what it holds. */
+  #heldBefore = false;
 
   #grantedBytes = 0;
   #receivedBytes = 0;
@@ -227,7 +229,7 @@ export class PeerTaker {
     }
     switch (frame.kind) {
       case "holdings":
-        return this.#hold(frame);
+        return this.#hold(frame, nowUs);
       case "data":
         return this.#take(frame, nowUs);
       case "refuse": {
@@ -253,7 +255,9 @@ export class PeerTaker {
     return [{ type: "greeted" }, ...this.#grant(nowUs)];
   }
 
-  #hold(frame: HoldingsFrame): TakerAction[] {
+  #hold(frame: HoldingsFrame, nowUs: number): TakerAction[] {
+    if (!this.#heldBefore) this.#window.measured(nowUs - this.#openedUs); // the donor says it in answer to our hello
+    this.#heldBefore = true;
     this.#holdings.push(...frame.runs);
     if (this.#holdings.length > HOLDING_RUNS_MAX) return this.#end(4, "frame_unexpected");
     if (frame.more) return [];
@@ -299,6 +303,7 @@ export class PeerTaker {
   #afterRequest(nowUs: number): TakerAction[] {
     if (this.#open.size > 0) return [];
     this.#awaitedSinceUs = undefined;
+    this.#probe = undefined;
     this.#window.pause();
     return this.#receipt(nowUs);
   }

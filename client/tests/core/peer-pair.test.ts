@@ -122,15 +122,17 @@ for (const [name, line] of Object.entries({
   });
 }
 
-test("the window stays small on a short line and grows on a long fat one", () => {
+test("the window stays small on a short line until it is warm, and grows at once on a long fat one", () => {
   const [short, long] = [new Pair({ delayUs: 500, perFrameUs: 1_500 }), new Pair({ delayUs: 50_000, perFrameUs: 300 })];
   for (const pair of [short, long]) {
-    for (let round = 0; round < 4; round += 1) pair.request(0, SEGMENT_BYTES);
+    pair.request(0, SEGMENT_BYTES);
     pair.run();
-    assert.deepEqual(pair.completed, [1, 2, 3, 4]);
   }
   assert.equal(short.taker.windowBytes, 65_536);
-  assert.ok(long.taker.windowBytes > 1_000_000, `${long.taker.windowBytes}`);
+  assert.ok(long.taker.windowBytes > 500_000, `${long.taker.windowBytes}`);
+  for (let round = 0; round < 4; round += 1) short.request(0, SEGMENT_BYTES);
+  short.run();
+  assert.ok(short.taker.windowBytes > 500_000, `${short.taker.windowBytes}`);
 });
 
 test("many requests of odd lengths all end, however the grants fall", () => {

@@ -154,6 +154,7 @@ class PeerTaker:
         self._opened_us = 0
         self._last_request_id = 0
         self._holdings: list[tuple[int, int]] = []
+        self._held_before = False  # whether the donor has said before what it holds
         self._granted_bytes = 0
         self._received_bytes = 0
         self._processed_bytes = 0
@@ -289,7 +290,7 @@ class PeerTaker:
             case DataFrame():
                 return self._take(frame, now_us)
             case HoldingsFrame():
-                return self._hold(frame)
+                return self._hold(frame, now_us)
             case RefuseFrame(request_id, code):
                 if self._open.pop(request_id, None) is None:
                     return []
@@ -309,7 +310,10 @@ class PeerTaker:
         self._state = _State.OPEN
         return [Greeted(), *self._grant(now_us)]
 
-    def _hold(self, frame: HoldingsFrame) -> list[TakerAction]:
+    def _hold(self, frame: HoldingsFrame, now_us: int) -> list[TakerAction]:
+        if not self._held_before:
+            self._window.measured(now_us - self._opened_us)  # the donor says it in answer to our hello
+        self._held_before = True
         self._holdings += frame.runs
         if len(self._holdings) > _HOLDING_RUNS_MAX:
             return self._end(_BYE_PROTOCOL, "frame_unexpected")
@@ -363,6 +367,7 @@ class PeerTaker:
         if self._open:
             return []
         self._awaited_since_us = None
+        self._probe = None
         self._window.pause()
         return self._receipt(now_us)
 

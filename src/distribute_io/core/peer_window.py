@@ -5,9 +5,13 @@ Decides the size only; `peer_taker` turns it into grants. `client/src/core/windo
 1. It starts at 64 KiB. More overruns the UDP buffer of a fresh association and halves the rate.
 2. A *round* is a window's worth of processed bytes without a pause of the requests. After each the window doubles, up
    to 2 x rate x round trip, and at most 4 MiB. The rate is that of the round.
-3. The round trip is the smallest time seen between a grant and a byte that needed it, or between a request on a quiet
-   line and its first byte. Both include the donor's own delay, so the smallest is the best.
-4. A stall (2 s without a byte of what was asked) halves it, not below 64 KiB.
+3. After 1 MiB without a stall the line is *warm*: the association's slow start is over, and the round trip counts as at
+   least 50 ms. On a short line it is that of the two ends' threads, which the least time seen is far below: with 64 KiB
+   they wait for each other, and each packet costs more (bench/results/peers_one_donor.json).
+4. The round trip is the smallest time seen between our hello and the donor's holdings, which answer it, between a grant
+   and a byte that needed it, or between a request on a quiet line and its first byte. All include more than the line
+   (proofs, what is queued, the donor's disk), so the smallest is the best.
+5. A stall (2 s without a byte of what was asked) halves it, not below 64 KiB.
 
 Integer microseconds and bytes throughout; products stay below 2^53 by the two clamps.
 """
@@ -18,6 +22,8 @@ from typing import Final
 
 from distribute_io.wire.limits import WINDOW_BYTES_MAX, WINDOW_BYTES_START
 
+_ROUND_TRIP_US_WARM: Final = 50_000
+_WARM_AFTER_BYTES: Final = 1_048_576
 _RATE_BYTES_PER_S_MAX: Final = 2**29
 _ROUND_TRIP_US_MIN: Final = 1_000
 _ROUND_TRIP_US_MAX: Final = 2_000_000
@@ -29,9 +35,10 @@ class Window:
 
     def __init__(self) -> None:
         self._bytes = WINDOW_BYTES_START
-        self._round_trip_us = _ROUND_TRIP_US_MAX
+        self._round_trip_us = 0  # not measured yet, so the line is taken for a short one
         self._round_bytes = 0
         self._round_start_us: int | None = None
+        self._clean_bytes = 0  # processed since the beginning or the last stall
 
     @property
     def bytes(self) -> int:
@@ -50,10 +57,12 @@ class Window:
 
     def measured(self, round_trip_us: int) -> None:
         """A round trip took at most this long."""
-        self._round_trip_us = min(self._round_trip_us, max(_ROUND_TRIP_US_MIN, round_trip_us))
+        clamped = min(_ROUND_TRIP_US_MAX, max(_ROUND_TRIP_US_MIN, round_trip_us))
+        self._round_trip_us = clamped if self._round_trip_us == 0 else min(self._round_trip_us, clamped)
 
     def processed(self, size_bytes: int, now_us: int) -> None:
         """So many bytes of payload were processed."""
+        self._clean_bytes += size_bytes
         if self._round_start_us is None:
             return
         self._round_bytes += size_bytes
@@ -61,7 +70,9 @@ class Window:
             return
         elapsed_us = max(1, now_us - self._round_start_us)
         rate_bytes_per_s = min(_RATE_BYTES_PER_S_MAX, self._round_bytes * _US_PER_S // elapsed_us)
-        useful = 2 * rate_bytes_per_s * self._round_trip_us // _US_PER_S
+        warm = self._clean_bytes >= _WARM_AFTER_BYTES
+        round_trip_us = max(_ROUND_TRIP_US_WARM, self._round_trip_us) if warm else self._round_trip_us
+        useful = 2 * rate_bytes_per_s * round_trip_us // _US_PER_S
         self._bytes = max(self._bytes, min(2 * self._bytes, useful, WINDOW_BYTES_MAX))
         self._round_bytes = 0
         self._round_start_us = now_us
@@ -69,5 +80,6 @@ class Window:
     def stalled(self, now_us: int) -> None:
         """Nothing came for too long."""
         self._bytes = max(WINDOW_BYTES_START, self._bytes // 2)
+        self._clean_bytes = 0
         self._round_bytes = 0
         self._round_start_us = now_us

@@ -1,0 +1,74 @@
+/**
+ * Bare data channels, as plain as they can be: main thread, ordered, messages of 64 KiB, high and low water of 1 MiB and
+ * 256 KiB. The taker counts bytes and throws them away. What a data channel of this machine can give, and no more is asked.
+ */
+const MESSAGE_BYTES = 65_536;
+const HIGH_BYTES = 1_048_576;
+const LOW_BYTES = 262_144;
+
+const gathered = (connection) =>
+  new Promise((resolve) => {
+    const look = () => {
+      if (connection.iceGatheringState === "complete") resolve(connection.localDescription.sdp);
+    };
+    connection.onicegatheringstatechange = look;
+    look();
+  });
+
+const open = () => {
+  const connection = new RTCPeerConnection();
+  const channel = connection.createDataChannel("bare", { negotiated: true, id: 1 });
+  channel.binaryType = "arraybuffer";
+  return { connection, channel };
+};
+
+let answering;
+window.answer = async (offer, totalBytes) => {
+  answering?.connection.close();
+  answering = open();
+  const { connection, channel } = answering;
+  const message = new Uint8Array(MESSAGE_BYTES);
+  let sent = 0;
+  const pump = () => {
+    while (channel.readyState === "open" && sent < totalBytes && channel.bufferedAmount < HIGH_BYTES) {
+      channel.send(message);
+      sent += MESSAGE_BYTES;
+    }
+  };
+  channel.bufferedAmountLowThreshold = LOW_BYTES;
+  channel.onbufferedamountlow = pump;
+  channel.onopen = pump;
+  await connection.setRemoteDescription({ type: "offer", sdp: offer });
+  await connection.setLocalDescription();
+  return gathered(connection);
+};
+
+const taking = [];
+let receivedBytes = 0;
+let startedMs;
+let wantedBytes = 0;
+let finish;
+window.finished = new Promise((resolve) => {
+  finish = resolve;
+});
+/** Offers for so many connections; `finished` is the milliseconds from the first open channel to the last byte wanted. */
+window.offer = async (count, totalBytes) => {
+  wantedBytes = totalBytes;
+  for (let made = 0; made < count; made += 1) {
+    const taker = open();
+    taking.push(taker);
+    taker.channel.onopen = () => {
+      startedMs ??= performance.now();
+    };
+    taker.channel.onmessage = ({ data }) => {
+      receivedBytes += data.byteLength;
+      if (receivedBytes < wantedBytes) return;
+      finish(performance.now() - startedMs);
+      for (const { connection } of taking) connection.close();
+    };
+    await taker.connection.setLocalDescription();
+  }
+  return Promise.all(taking.map(({ connection }) => gathered(connection)));
+};
+window.accept = (answers) =>
+  Promise.all(answers.map((sdp, index) => taking[index].connection.setRemoteDescription({ type: "answer", sdp })));

@@ -1,0 +1,263 @@
+"""What the benchmarks of browser peers share: one file that only donors have, donors, and the others' programs.
+
+Every browser is a stock Chromium of its own, started alike for all contenders. Donors are the client's own donor code
+with a store that was filled beforehand; several of them share a page where a benchmark wants many. Ours is always
+measured in a publisher's page, from the click, with `resolve`, manifest, digests and storing; the others from their
+first call.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Playwright
+
+from tests.harness.chromium import Chromium, run_chromium
+from tests.harness.coordinator import Coordinator, Publisher, Release, make_publisher, make_release, start_coordinator
+from tests.harness.downloads import Visitor
+from tests.harness.mirrors import Mirror
+from tests.harness.processes import Stage, free_port, wait_for
+from tests.harness.site import Site, start_site
+
+MIB = 2**20
+UNLIMITED_BYTES_PER_S = 10**9
+"""An upload limit that no data channel reaches."""
+
+_ROOT = Path(__file__).parents[1]
+_PAGES = Path(__file__).parent / "peer_pages"
+_WEBTORRENT = _ROOT / ".make" / "webtorrent"
+_NPM_PACKAGES = ("webtorrent@3.0.21", "bittorrent-tracker@11.2.3")
+_END = """new Promise((resolve) => {
+  for (const type of ["verified", "error", "fallback"]) {
+    document.addEventListener(`distribute:${type}`, () => resolve(true));
+  }
+})"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One download in a page: seconds since the click."""
+
+    first_byte_s: float
+    first_segment_s: float
+    stored_s: float
+    donors: int
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class PeerScene:
+    """A coordinator, a file that no mirror has unless one is named, and a site with all pages."""
+
+    stage: Stage
+    playwright: Playwright
+    coordinator: Coordinator
+    publisher: Publisher
+    site: Site
+    release: Release
+    segment_bytes: int
+    profiles: Iterator[Path]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the file."""
+        return len(self.release.content)
+
+    @property
+    def segments(self) -> int:
+        """Of the file."""
+        return -(-self.size_bytes // self.segment_bytes)
+
+    @property
+    def file_url(self) -> str:
+        """Where bench pages read the file to fill their stores; no mirror."""
+        return f"{self.site.url}/file.bin"
+
+    def browser(self) -> contextlib.AbstractContextManager[Chromium]:
+        """A new Chromium with an empty profile."""
+        return run_chromium(self.playwright, next(self.profiles))
+
+    def start_donors(
+        self, browser: Chromium, donors: Sequence[Sequence[int]], *, up_bytes_per_s: int = UNLIMITED_BYTES_PER_S
+    ) -> None:
+        """Run donors in one page of this browser, each with these segments; returns when they are in session."""
+        page = browser.new_page()
+        page.goto(f"{self.site.url}/donors.html")
+        start = {
+            "donors": [list(segments) for segments in donors],
+            "fileUrl": self.file_url,
+            "fileId": self.release.sha256,
+            "segmentSizeBytes": self.segment_bytes,
+            "coordinatorUrl": self.coordinator.url,
+            "sessionUrl": self.coordinator.url.replace("http", "ws", 1) + "/api/v1/ws",
+            "upBytesPerS": up_bytes_per_s,
+        }
+        page.evaluate(f"startDonors({json.dumps(start)})")
+
+    def wait_for_donors(self, count: int) -> None:
+        """Wait until the coordinator knows so many that hold something."""
+        wait_for(lambda: self.coordinator.stats()["donors"] >= count, f"{count} donors", timeout_s=30)
+
+    def take(self, mirror: Mirror | None = None) -> Taken:
+        """A visitor with a new browser clicks and waits until all is stored."""
+        with self.browser() as browser:
+            visitor = Visitor(browser.new_page(), self._page(mirror))
+            page = browser.context.pages[-1]
+            page.wait_for_load_state("networkidle")
+            cpu_before_s = cpu_seconds(browser)
+            clicked_ms: float = page.evaluate("performance.now()")
+            page.click("#file")
+            page.evaluate(_END)  # one wait in the page: asking again and again would cost it time
+            verified = visitor.wait_for_event("verified", "error", "fallback")
+            if verified["type"] != "verified":
+                raise RuntimeError(f"{verified['type']}: {verified['detail']['code']}\n{self.stage.report()}")
+            cpu_s = cpu_seconds(browser) - cpu_before_s
+            events = visitor.events("start", "progress", "verified")
+        sources = [source for source in verified["detail"]["sources"] if source["bytes"] > 0]
+
+        def since_click(condition: Callable[[dict[str, Any]], bool]) -> float:  # Any: JSON of the page
+            at: float = next(event["at"] for event in events if condition(event))
+            return (at - clicked_ms) / 1_000
+
+        return Taken(
+            first_byte_s=since_click(lambda event: any(s["rateBytesPerS"] > 0 for s in event["detail"]["sources"])),
+            first_segment_s=since_click(lambda event: event["detail"]["receivedBytes"] > 0),
+            stored_s=since_click(lambda event: event["detail"]["receivedBytes"] == self.size_bytes),
+            donors=sum(source["kind"] == "peer" for source in sources),
+            cpu_s=cpu_s,
+        )
+
+    def _page(self, mirror: Mirror | None) -> str:
+        tag = self.coordinator.script_tag({"data-select": "a.download", "data-key": self.publisher.public_key})
+        href = mirror.link("file.bin") if mirror is not None else "http://127.0.0.1:9/file.bin"
+        url = self.site.write_page("page.html", links={"file": href}, script=tag)
+        path = self.site.folder / "page.html"
+        # With no mirror there is no address to resolve: the link names the file.
+        path.write_text(path.read_text().replace('id="file"', f'id="file" data-distribute="{self.release.sha256}"'))
+        return url
+
+    def bare(self, taker: Chromium, donors: Sequence[Chromium]) -> float:
+        """Seconds that bare data channels, one from each donor's browser, take for the file's size."""
+        for browser in (taker, *donors):
+            browser.new_page().goto(f"{self.site.url}/bare.html")
+        taker_page, *donor_pages = (browser.context.pages[-1] for browser in (taker, *donors))
+        offers = taker_page.evaluate(f"offer({len(donors)}, {self.size_bytes})")
+        answers = [
+            page.evaluate("([sdp, bytes]) => answer(sdp, bytes)", [offer, self.size_bytes])
+            for page, offer in zip(donor_pages, offers, strict=True)
+        ]
+        taker_page.evaluate("(answers) => accept(answers).then(() => true)", answers)
+        milliseconds: float = taker_page.evaluate("finished")
+        for page in (taker_page, *donor_pages):
+            page.close()
+        return milliseconds / 1_000
+
+
+@contextlib.contextmanager
+def peer_scene(
+    folder: Path, playwright: Playwright, *, mib: int, mirrors: Callable[[Stage, Path], Sequence[Mirror]] | None = None
+) -> Iterator[PeerScene]:
+    """Start it all. `mirrors` starts mirrors of the site's folder, in which the file lies."""
+    with Stage(folder) as stage:
+        site_folder = stage.folder / "site"
+        release = make_release(site_folder, "file.bin", mib * MIB)
+        node = shutil.which("node", path=f"{_ROOT / '.venv' / 'bin'}:{os.environ['PATH']}") or "node"
+        subprocess.run([node, _PAGES / "build.mjs", site_folder], check=True)
+        coordinator = start_coordinator(stage)
+        running = mirrors(stage, site_folder) if mirrors is not None else []
+        publisher = make_publisher(coordinator, running)
+        publisher.publish([release], running)
+        entry = coordinator.get(f"/api/v1/files/{release.sha256}")
+        payload = json.loads(base64.b64decode(entry["manifests"][0]["payload"]))
+        yield PeerScene(
+            stage=stage,
+            playwright=playwright,
+            coordinator=coordinator,
+            publisher=publisher,
+            site=start_site(stage, site_folder),
+            release=release,
+            segment_bytes=payload["segment_size_bytes"],
+            profiles=(stage.folder / f"profile-{number}" for number in range(10_000)),
+        )
+
+
+@dataclass(frozen=True)
+class WebTorrent:
+    """WebTorrent's browser bundle with its defaults, and a tracker on this machine."""
+
+    scene: PeerScene
+    tracker_url: str
+
+    def seed(self, browser: Chromium, *, up_bytes_per_s: int | None = None) -> str:
+        """Seed the file from a page of this browser; returns the torrent."""
+        browser.new_page().goto(f"{self.scene.site.url}/torrent.html")
+        page = browser.context.pages[-1]
+        page.wait_for_function("window.seed !== undefined")
+        torrent: str = page.evaluate(
+            "([url, tracker, up]) => seed(url, tracker, up)", [self.scene.file_url, self.tracker_url, up_bytes_per_s]
+        )
+        return torrent
+
+    def download(self, torrent: str, *, web_seeds: Sequence[str] = ()) -> dict[str, float]:
+        """Download it in a new browser: milliseconds to the first verified piece and to the last."""
+        with self.scene.browser() as browser:
+            browser.new_page().goto(f"{self.scene.site.url}/torrent.html")
+            page = browser.context.pages[-1]
+            page.wait_for_function("window.seed !== undefined")
+            times: dict[str, float] = page.evaluate(
+                "([torrent, seeds]) => download(torrent, seeds)", [torrent, list(web_seeds)]
+            )
+            return times
+
+
+def start_webtorrent(scene: PeerScene) -> WebTorrent:
+    """Install it if need be, put its bundle on the site and start a tracker."""
+    environment = {**os.environ, "PATH": f"{_ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"}
+    if not (_WEBTORRENT / "node_modules").is_dir():
+        _WEBTORRENT.mkdir(parents=True, exist_ok=True)
+        flags = ["--no-save", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(["npm", "install", "--prefix", _WEBTORRENT, *flags, *_NPM_PACKAGES], check=True, env=environment)
+    modules = _WEBTORRENT / "node_modules"
+    shutil.copy(modules / "webtorrent" / "dist" / "webtorrent.min.js", scene.site.folder)
+    port = free_port()
+    shutil.copy(_PAGES / "tracker.mjs", _WEBTORRENT)  # modules are looked up from where a script lies
+    tracker = scene.stage.start("tracker", ["node", _WEBTORRENT / "tracker.mjs", str(port)], env=environment)
+    tracker.wait_until(lambda: _answers(port), "the tracker")
+    return WebTorrent(scene, f"ws://127.0.0.1:{port}")
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def cpu_seconds(browser: Chromium) -> float:
+    """User and system time of all processes of a browser so far."""
+    parents: dict[int, int] = {}
+    used: dict[int, int] = {}
+    root = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # a process that ended while we looked
+            words = (folder / "stat").read_text().rpartition(")")[2].split()
+            pid = int(folder.name)
+            parents[pid], used[pid] = int(words[1]), int(words[11]) + int(words[12])
+            command = (folder / "cmdline").read_text(errors="replace").replace("\0", " ").split(" ")
+            if f"--user-data-dir={browser.profile}" in command and not any(w.startswith("--type=") for w in command):
+                root = pid
+
+    def is_below(pid: int) -> bool:
+        while pid not in (root, 0):
+            pid = parents.get(pid, 0)
+        return pid == root
+
+    return sum(ticks for pid, ticks in used.items() if is_below(pid)) / os.sysconf("SC_CLK_TCK")
