@@ -117,9 +117,10 @@ class FirefoxPage:
 
     def downloads(self) -> list[Downloaded]:
         # Firefox first makes an empty file of the final name and fills one that ends in .part beside it.
-        files = sorted(self._downloads.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        files = list(self._downloads.iterdir())
         if any(path.suffix == ".part" for path in files):
             return []
+        files.sort(key=lambda path: path.stat().st_mtime_ns)
         return [Downloaded(path.name, path) for path in files if path.stat().st_size > 0]
 
     def screenshot(self, path: Path) -> None:

@@ -38,10 +38,16 @@ class Mirror:
 
 
 def start_mirror(
-    stage: Stage, folder: Path, *, rate: str | None = None, misbehave: Sequence[str] = (), name: str = "mirror"
+    stage: Stage,
+    folder: Path,
+    *,
+    rate: str | None = None,
+    misbehave: Sequence[str] = (),
+    name: str = "mirror",
+    port: int = 0,
 ) -> Mirror:
-    """Serve `folder` from a process of its own on a free port."""
-    options: list[str | Path] = ["--dir", folder]
+    """Serve `folder` from a process of its own, on a free port or this one."""
+    options: list[str | Path] = ["--dir", folder, "--port", str(port)]
     if rate is not None:
         options += ["--rate", rate]
     for fault in misbehave:

@@ -15,7 +15,7 @@ import type { FromWorker, Progress, SentRuns } from "../worker/messages.ts";
 import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
 import { storedBlob } from "./handover.ts";
-import { judgeMirrors } from "./mirrors.ts";
+import { withLink } from "./mirrors.ts";
 import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
 import { siteVersions } from "./versions.ts";
 import { tell, type WorkerFactory } from "./worker-code.ts";
@@ -94,7 +94,8 @@ export class FileDownload {
         segmentSizeBytes: file.layout.segmentSizeBytes,
         segmentsSha256: file.segmentsSha256,
         segmentList,
-        mirrors: judgeMirrors(entry.mirrors, { pageUrl: location.href, coordinatorUrl }),
+        ...withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl }),
+        publishedAtS: file.publishedAtS,
         sessionUrl: entry.session_url,
       };
       tell(worker, { type: "download", job, hasher: toHasher.port2 }, [toHasher.port2]);

@@ -5,6 +5,7 @@ import { isPrivateHost } from "../core/private-address.ts";
 import type { Complete } from "../wire/decode.ts";
 import type { ErrorCode, Mirror } from "../wire/messages.ts";
 import type { MirrorJob } from "../worker/messages.ts";
+import type { Target } from "./coordinator.ts";
 
 /** Mirrors that one download may know of; each costs a row in the scheduler's table. */
 const MIRRORS_MAX = 64;
@@ -31,6 +32,32 @@ export function judgeMirrors(mirrors: readonly Complete<Mirror>[], where: Surrou
     byUrl.set(url, { url, problem: problemOf(new URL(url), where) ?? (pages ? null : "mirror_no_cors") });
   }
   return [...byUrl.values()];
+}
+
+/**
+ * Judges mirrors, and the link that was asked for among them.
+ *
+ * The link is asked also where the coordinator does not list it, or lists it as closed to pages: what it delivers says whether it still leads to the file
+ * that the coordinator knows it by (spec/mirror-answers.md, M6).
+ */
+export function withLink(
+  mirrors: readonly Complete<Mirror>[],
+  target: Target,
+  where: Surroundings,
+): { readonly mirrors: readonly MirrorJob[]; readonly link: string | null } {
+  if (!("href" in target)) return { mirrors: judgeMirrors(mirrors, where), link: null };
+  const href = withoutFragment(target.href);
+  const listed = mirrors.find(({ url }) => isAddress(url) && withoutFragment(url) === href);
+  const link = listed?.url ?? href;
+  const asked = { url: link, priority: listed?.priority ?? 0, location: null, pages: true };
+  const judged = judgeMirrors([...mirrors.filter((mirror) => mirror !== listed), asked], where);
+  return { mirrors: judged, link: judged.some(({ url }) => url === link) ? link : null };
+}
+
+function withoutFragment(address: string): string {
+  const url = new URL(address);
+  url.hash = "";
+  return url.href;
 }
 
 function isAddress(url: string): boolean {

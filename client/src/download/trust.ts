@@ -27,6 +27,8 @@ export interface TrustedFile {
   readonly layout: SegmentLayout;
   /** SHA-256 of the segment list, hexadecimal. */
   readonly segmentsSha256: string;
+  /** When it was signed, in seconds since 1970. */
+  readonly publishedAtS: number;
   /** The pinned key that signed it; null when no key is pinned. */
   readonly signedBy: string | null;
 }
@@ -66,6 +68,7 @@ export async function trustedFile(
     sizeBytes: manifest.sizeBytes,
     layout: new SegmentLayout(manifest.sizeBytes, manifest.segmentSizeBytes),
     segmentsSha256: manifest.segmentsSha256,
+    publishedAtS: manifest.publishedAtS,
     signedBy: signer,
   };
 }

@@ -28,6 +28,8 @@ export interface EngineListener {
   segmentStored(index: number): void;
   /** A source sent wrong bytes and is not asked again. */
   banned(sourceId: string): void;
+  /** A source cannot deliver this file and is not asked again; `reason` is a code. */
+  excluded(sourceId: string, reason: string): void;
   complete(): void;
   /** No source can deliver the rest. */
   failed(code: FailCode): void;
@@ -102,7 +104,7 @@ export class DownloadEngine {
   }
 
   /** A source is gone for good; what it had open is over. */
-  removeSource(sourceId: string): void {
+  removeSource(sourceId: string, reason: ErrorCode): void {
     const source = this.#sources.get(sourceId);
     if (source === undefined) return;
     this.#sources.delete(sourceId);
@@ -110,7 +112,7 @@ export class DownloadEngine {
       if (request.sourceId === sourceId) this.#end(requestId);
     }
     source.close();
-    this.#tell({ type: "SourceRemoved", sourceId });
+    this.#tell({ type: "SourceRemoved", sourceId, reason });
   }
 
   /** Lets the scheduler look at the clock: for a download of nothing, which is complete at once. */
@@ -176,10 +178,14 @@ export class DownloadEngine {
         this.#partsToKeep = action.parts;
         return;
       case "BanSource":
-        this.#drop(action.sourceId, true);
+        this.#drop(action.sourceId, (sourceId) => {
+          this.#listener.banned(sourceId);
+        });
         return;
       case "ExcludeSource":
-        this.#drop(action.sourceId, false);
+        this.#drop(action.sourceId, (sourceId) => {
+          this.#listener.excluded(sourceId, action.reason);
+        });
         return;
       case "ProbateSource":
         return; // shown by the source table
@@ -238,10 +244,10 @@ export class DownloadEngine {
   }
 
   /** Lets a source go that the scheduler is done with. Whoever told it on must hear of it before it is closed. */
-  #drop(sourceId: string, banned: boolean): void {
+  #drop(sourceId: string, tell: (sourceId: string) => void): void {
     const source = this.#sources.get(sourceId);
     this.#sources.delete(sourceId);
-    if (banned) this.#listener.banned(sourceId);
+    tell(sourceId);
     source?.close();
   }
 }

@@ -9,6 +9,7 @@
  * One that was cancelled, whose bytes are wrong or whose store fails, is forgotten.
  */
 
+import { isReplaced } from "../core/mirror-answer.ts";
 import { RateMeter } from "../core/rate-meter.ts";
 import type { FailCode, SegmentRange } from "../core/scheduler/messages.ts";
 import { Scheduler } from "../core/scheduler/scheduler.ts";
@@ -26,6 +27,7 @@ import {
   isDistributeError,
   type DistributeError,
   IntegrityError,
+  RefusedError,
   SourceError,
   StoreError,
   UsageError,
@@ -77,6 +79,8 @@ export class DownloadRun {
   readonly #senders: SegmentSenders;
   readonly #peers: PeerSession | undefined;
   readonly #stopProgress: () => void;
+  /** The link itself, where it is among the mirrors. */
+  #link: MirrorSource | undefined;
   #storedBytes: number;
   /** Donors that came, ever: "mirrors only" and back again does not number anew. */
   #donors = 0;
@@ -146,7 +150,12 @@ export class DownloadRun {
           this.#peers?.progressed();
         },
         banned: (sourceId) => {
-          this.#peers?.lied(sourceId);
+          const replaced = isReplaced(this.#link?.lastModifiedS ?? null, job.publishedAtS);
+          if (sourceId === job.link && replaced) this.#linkChanged();
+          else this.#peers?.lied(sourceId);
+        },
+        excluded: (sourceId, reason) => {
+          if (sourceId === job.link && reason === "mirror_file_changed") this.#linkChanged();
         },
         complete: () => void this.#complete(),
         failed: (code) => {
@@ -176,8 +185,8 @@ export class DownloadRun {
           holdingsChanged: (sourceId, holdings) => {
             this.#engine.setHoldings(sourceId, holdings);
           },
-          sourceRemoved: (sourceId) => {
-            this.#engine.removeSource(sourceId);
+          sourceRemoved: (sourceId, code) => {
+            this.#engine.removeSource(sourceId, code);
           },
         },
       );
@@ -191,6 +200,7 @@ export class DownloadRun {
     for (const mirror of job.mirrors) {
       if (mirror.problem !== null) continue;
       const source = new MirrorSource(mirror.url, job.sizeBytes, trouble);
+      if (mirror.url === job.link) this.#link = source;
       this.#addSource(mirror.url, "mirror", source, null, new URL(mirror.url).origin);
     }
     this.#engine.start();
@@ -273,6 +283,11 @@ export class DownloadRun {
       await this.#store.discard();
       this.#report(asStoreError(cause));
     }
+  }
+
+  /** The link leads to another file by now: nobody is to blame, and whoever clicked wants that one (M6). */
+  #linkChanged(): void {
+    this.#fail(new RefusedError("link_changed", "The link leads to another file than the coordinator knows it by."));
   }
 
   #fail(error: DistributeError): void {

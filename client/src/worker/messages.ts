@@ -24,6 +24,10 @@ export interface DownloadJob {
   /** The segment list, whose digest was checked: 32 bytes for each segment. */
   readonly segmentList: Uint8Array<ArrayBuffer>;
   readonly mirrors: readonly MirrorJob[];
+  /** Which of the mirrors is the link itself; null when the file was asked for by its id, or the link is no mirror's. */
+  readonly link: string | null;
+  /** When the manifest was signed, in seconds since 1970. */
+  readonly publishedAtS: number;
   /** The coordinator's session; null when there is none. */
   readonly sessionUrl: string | null;
 }

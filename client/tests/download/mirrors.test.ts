@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judgeMirrors } from "../../src/download/mirrors.ts";
+import { judgeMirrors, withLink } from "../../src/download/mirrors.ts";
 
 const HTTPS = { pageUrl: "https://project.example/", coordinatorUrl: "https://dio.example" };
 const INTRANET = { pageUrl: "http://localhost:1/", coordinatorUrl: "http://127.0.0.1:8080" };
@@ -54,4 +54,40 @@ test("a coordinator cannot make a page keep a table without end", () => {
 test("a mirror that the coordinator found closed to pages is named and not asked", () => {
   const judged = judgeMirrors([{ ...mirror("https://m.example/a"), pages: false }], HTTPS);
   assert.deepEqual(judged, [{ url: "https://m.example/a", problem: "mirror_no_cors" }]);
+});
+
+test("the link is asked among the mirrors, by the address that the coordinator lists", () => {
+  const target = { href: "https://A.example/f#top" };
+  assert.deepEqual(withLink([mirror("https://b.example/f"), mirror("https://a.example/f")], target, HTTPS), {
+    mirrors: [
+      { url: "https://b.example/f", problem: null },
+      { url: "https://a.example/f", problem: null },
+    ],
+    link: "https://a.example/f",
+  });
+});
+
+test("a link that the coordinator does not list is asked all the same, unless pages must not", () => {
+  assert.deepEqual(withLink([mirror("https://b.example/f")], { href: "https://a.example/f" }, HTTPS), {
+    mirrors: [
+      { url: "https://a.example/f", problem: null },
+      { url: "https://b.example/f", problem: null },
+    ],
+    link: "https://a.example/f",
+  });
+  assert.deepEqual(withLink([], { href: "https://192.168.1.1/f" }, HTTPS).mirrors, [
+    { url: "https://192.168.1.1/f", problem: "mirror_private_address" },
+  ]);
+  assert.deepEqual(withLink([], { href: "ftp://a.example/f" }, HTTPS), { mirrors: [], link: null });
+});
+
+test("a coordinator cannot keep a page from asking the link by saying that it is closed to pages", () => {
+  const listed = [{ ...mirror("https://a.example/f"), pages: false }];
+  assert.deepEqual(withLink(listed, { href: "https://a.example/f" }, HTTPS).mirrors, [
+    { url: "https://a.example/f", problem: null },
+  ]);
+});
+
+test("who asks for a file by its id asks for no link", () => {
+  assert.equal(withLink([mirror("https://a.example/f")], { fileId: "00" }, HTTPS).link, null);
 });

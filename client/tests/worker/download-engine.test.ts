@@ -87,6 +87,7 @@ function set() {
       received: (sourceId, bytes, endByte) => told.push(`received ${sourceId} ${bytes} to ${endByte}`),
       segmentStored: (index) => told.push(`stored ${index}`),
       banned: (sourceId) => told.push(`banned ${sourceId}`),
+      excluded: (sourceId, reason) => told.push(`excluded ${sourceId} ${reason}`),
       complete: () => told.push("complete"),
       failed: (code) => told.push(`failed ${code}`),
       storeFailed: () => told.push("store failed"),
@@ -169,7 +170,7 @@ test("a banned source is named before it is closed, and is not removed once more
   engine.start();
   assert.deepEqual(told, ["banned m"]);
   assert.equal(source.calls.at(-1), "close");
-  engine.removeSource("m");
+  engine.removeSource("m", "peer_closed");
   assert.ok(!scheduler.types().includes("SourceRemoved"));
 });
 

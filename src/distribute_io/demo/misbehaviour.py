@@ -12,6 +12,8 @@ A mirror of the demo or of a test is told its faults as short texts, each `NAME`
 | `stall-after=BYTES` | sends that much of each answer, then nothing, and keeps the connection open |
 | `redirect=URL` | answers 302 to the same path under URL |
 | `busy=SECONDS` | answers 503 with `Retry-After: SECONDS` |
+| `forbid-after=BYTES` | when it has sent that much in total, breaks off and answers 403 from then on |
+| `errors=N` | answers its first N requests with 500 |
 | `no-cors` | leaves out every CORS header, so that pages cannot use it |
 
 The module only decides; `throttled_mirror` does.
@@ -42,6 +44,8 @@ class Misbehaviour:
     stall_after_bytes: int | None = None
     redirect_to: str | None = None
     busy_s: int | None = None
+    forbid_after_bytes: int | None = None
+    errors: int = 0
     no_cors: bool = False
 
     def delivered_bytes(self, length: int) -> int:
@@ -124,5 +128,7 @@ _PARSERS: Mapping[str, _Parser] = {
     "stall-after": _number("stall-after", lambda fault, n: replace(fault, stall_after_bytes=n)),
     "redirect": _redirect,
     "busy": _number("busy", lambda fault, n: replace(fault, busy_s=n)),
+    "forbid-after": _number("forbid-after", lambda fault, n: replace(fault, forbid_after_bytes=n)),
+    "errors": _number("errors", lambda fault, n: replace(fault, errors=n)),
     "no-cors": _switch("no-cors", lambda fault: replace(fault, no_cors=True)),
 }

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import email.utils
 import json
 import os
 import re
@@ -40,7 +41,7 @@ _EXPOSED = "Content-Range, Accept-Ranges, ETag, Link, Digest, Repr-Digest"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 # A piece is what one reservation of the bucket is for: about 1/50 s of the rate, so that slow mirrors flow evenly,
 # but never so small that the system calls dominate.
-_PIECE_BYTES_MIN, _PIECE_BYTES_MAX = 4 * 1024, 256 * 1024
+_PIECE_BYTES_MIN, _PIECE_BYTES_MAX = 256, 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ class ThrottledMirror:
         self._piece_bytes = _PIECE_BYTES_MAX
         self._set_rate(rate_bytes_per_s)
         self._bytes_sent = 0
+        self._bytes_under_fault = 0
         self._requests = 0
+        self._errors = 0
         self.dead = asyncio.Event()
 
     def application(self) -> web.Application:
@@ -107,6 +110,7 @@ class ThrottledMirror:
         wanted = await request.json()
         try:
             self._fault = parse_misbehaviour(wanted.get("misbehave", []))
+            self._bytes_under_fault = self._errors = 0
             if "rate" in wanted:
                 self._set_rate(None if wanted["rate"] is None else parse_rate(wanted["rate"]))
         except UsageError as error:
@@ -121,6 +125,11 @@ class ThrottledMirror:
             headers |= {"Access-Control-Expose-Headers": _EXPOSED, "Cross-Origin-Resource-Policy": "cross-origin"}
         if fault.busy_s is not None:
             return web.Response(status=503, headers=headers | {"Retry-After": str(fault.busy_s)})
+        if self._is_forbidden(fault):
+            return web.Response(status=403, headers=headers)
+        if self._errors < fault.errors:
+            self._errors += 1
+            return web.Response(status=500, headers=headers)
         if fault.redirect_to is not None:
             return web.Response(status=302, headers=headers | {"Location": fault.redirect_to + request.raw_path})
         path = (self._root / request.match_info["path"]).resolve()
@@ -129,6 +138,9 @@ class ThrottledMirror:
         with path.open("rb") as file:
             return await self._send(request, file, headers, fault)
 
+    def _is_forbidden(self, fault: Misbehaviour) -> bool:
+        return fault.forbid_after_bytes is not None and self._bytes_under_fault >= fault.forbid_after_bytes
+
     async def _send(
         self, request: web.Request, file: BinaryIO, headers: dict[str, str], fault: Misbehaviour
     ) -> web.StreamResponse:
@@ -136,6 +148,7 @@ class ThrottledMirror:
         size = status.st_size
         headers |= {
             "Content-Type": "application/octet-stream",
+            "Last-Modified": email.utils.formatdate(status.st_mtime, usegmt=True),
             "ETag": f'"{status.st_mtime_ns:x}-{size:x}"',
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(Path(request.path).name)}",
         }
@@ -169,6 +182,9 @@ class ThrottledMirror:
             await response.write(fault.tampered(position, piece))
             position += len(piece)
             self._bytes_sent += len(piece)
+            self._bytes_under_fault += len(piece)
+            if self._is_forbidden(fault):
+                break
             if fault.die_after_bytes is not None and self._bytes_sent >= fault.die_after_bytes:
                 self.dead.set()
                 break

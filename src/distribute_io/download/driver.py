@@ -30,7 +30,7 @@ from distribute_io.core.segment_parts import Piece, SegmentParts
 from distribute_io.download.file_digest import FileDigest
 from distribute_io.download.part_file import PartFile
 from distribute_io.download.ranges import OpenRange, Source
-from distribute_io.errors import IntegrityError, SourceError, StoreError
+from distribute_io.errors import DistributeError, IntegrityError, SourceError, StoreError
 from distribute_io.ids import SegmentDigest, SegmentIndex, SourceId
 from distribute_io.manifest.segments import SegmentList, VerifiedSegment, segment_range, verify_segment
 
@@ -105,12 +105,14 @@ class Driver:
         config: m.SchedulerConfig,
         held: Runs,
         on_front: Callable[[int], None],
+        on_dropped: Callable[[SourceId, str], None] = lambda _source_id, _code: None,
     ) -> None:
         self._file = file
         self._part = part
         self._loop = asyncio.get_running_loop()
         self._scheduler = Scheduler(config, _now_us())
         self._on_front = on_front
+        self._on_dropped = on_dropped
         self._sources: dict[SourceId, Source] = {}
         self._failures: dict[SourceId, FailureRow] = {}
         self._open: dict[int, _Open] = {}
@@ -143,10 +145,15 @@ class Driver:
         Raises:
             GaveUpError: the scheduler gave up.
             StoreError: our own disk failed.
+            DistributeError: what `fail` was told.
         """
         self._advance_front()
         self._rearm()
         await self._over
+
+    def fail(self, error: DistributeError) -> None:
+        """End the download: `run` raises this."""
+        self._end(error)
 
     def add_source(
         self,
@@ -168,8 +175,8 @@ class Driver:
         if source_id in self._sources:
             self._feed(m.HoldingsChanged(source_id=source_id, holdings=holdings))
 
-    def remove_source(self, source_id: SourceId) -> None:
-        """A peer is gone."""
+    def remove_source(self, source_id: SourceId, reason: str) -> None:
+        """A peer is gone; `reason` is a code of spec/errors.md."""
         source = self._sources.pop(source_id, None)
         if source is None:
             return
@@ -177,7 +184,7 @@ class Driver:
             if opened.source_id == source_id:
                 opened.request.cancelled.set()
                 del self._open[request_id]
-        self._feed(m.SourceRemoved(source_id=source_id))
+        self._feed(m.SourceRemoved(source_id=source_id, reason=reason))
 
     def source_table(self) -> Sequence[m.SourceStatus]:
         """Who is asked, and what came of it."""
@@ -400,8 +407,10 @@ class Driver:
                 if source_id in self._sources:
                     self._sources[source_id].accuse()
                 self._drop_source(source_id)
-            case m.ExcludeSource(source_id=source_id):
+                self._on_dropped(source_id, reason)
+            case m.ExcludeSource(source_id=source_id, reason=reason):
                 self._drop_source(source_id)
+                self._on_dropped(source_id, reason)
             case m.ProbateSource():
                 pass  # for the display only, which reads the source table
             case m.Complete():

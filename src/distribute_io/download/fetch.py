@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from distribute_io.core import runs as run_sets
+from distribute_io.core.mirror_answer import is_replaced
 from distribute_io.core.runs import Runs
 from distribute_io.core.scheduler import messages as m
 from distribute_io.download.driver import Driver, GaveUpError, SegmentFile
@@ -31,7 +32,7 @@ from distribute_io.download.mirror import MirrorParts, MirrorSource, SegmentWrit
 from distribute_io.download.part_file import PartFile
 from distribute_io.download.plan import DownloadPlan
 from distribute_io.download.rate_limit import RateLimit
-from distribute_io.errors import IntegrityError, SourceError, UsageError
+from distribute_io.errors import IntegrityError, RefusedError, SourceError, UsageError
 from distribute_io.ids import FileId, SegmentIndex, SourceId
 from distribute_io.manifest.segments import segment_range
 from distribute_io.transport.dial import HttpPolicy
@@ -115,6 +116,7 @@ async def fetch(plan: DownloadPlan, options: FetchOptions, *, peers: Peers | Non
 
     Raises:
         UsageError: `no_sources`, `file_exists`.
+        RefusedError: `link_changed`, the link that was typed leads to another file.
         SourceError: no source could deliver; the text names each source's reason.
         IntegrityError: `all_sources_lie` or `file_mismatch`.
         StoreError: our own disk failed.
@@ -143,6 +145,7 @@ class _Download:
         self._rejected = 0
         self._banned: list[str] = []
         self._figures: dict[str, SourceFigures] = {}
+        self._link: MirrorSource | None = None
 
     async def run(self, resumed: Runs) -> FetchResult:
         started = time.monotonic()
@@ -196,7 +199,14 @@ class _Download:
                 no_source_grace_us=_PEERS_GRACE_US if self._peers is not None else _MIRRORS_GRACE_US,
             )
             async with AsyncExitStack() as exits:
-                driver = Driver(file, self._part, config=config, held=held, on_front=digest.advance)
+                driver = Driver(
+                    file,
+                    self._part,
+                    config=config,
+                    held=held,
+                    on_front=digest.advance,
+                    on_dropped=lambda source_id, code: self._judge_link(driver, source_id, code),
+                )
                 exits.callback(driver.close)
                 try:
                     await self._fetch_all(driver, file, exits, resumed)
@@ -231,6 +241,8 @@ class _Download:
                 url=mirror.url, writer=file, sink=driver, post=driver.post, policy=policy, limit=self._options.limit
             )
             source = MirrorSource(parts, connections_max=CONNECTIONS_PER_MIRROR)
+            if mirror.url == self._plan.link:
+                self._link = source
             driver.add_source(
                 SourceId(mirror.url),
                 source,
@@ -238,6 +250,20 @@ class _Download:
                 holdings=None,
                 slots=CONNECTIONS_PER_MIRROR,
                 host="{0.scheme}://{0.netloc}".format(urlsplit(mirror.url)),
+            )
+
+    def _judge_link(self, driver: Driver, source_id: SourceId, code: str) -> None:
+        """A mirror was dropped. If it is the link that was typed, that may lead to another file by now (M6)."""
+        if self._link is None or source_id != self._plan.link:
+            return
+        replaced = is_replaced(self._link.last_modified_s, self._manifest.published_at_s)
+        if code == "mirror_file_changed" or (code == "segment_mismatch" and replaced):
+            driver.fail(
+                RefusedError(
+                    "link_changed",
+                    f"{self._plan.link} leads to another file than {self._plan.coordinator} knows it by, so this one "
+                    "cannot be verified; the coordinator's publisher can publish it anew",
+                )
             )
 
     async def _watch(self, driver: Driver, resumed: Runs) -> None:

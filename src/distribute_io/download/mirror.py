@@ -86,6 +86,12 @@ class MirrorSource:
         self._threads: list[_MirrorThread] = []
         self._unfinished = 0
 
+    @property
+    def last_modified_s(self) -> int | None:
+        """When its file was last changed, by its own word; None when it does not say, or has not answered yet."""
+        said = [thread.last_modified_s for thread in self._threads]
+        return max((moment for moment in said if moment is not None), default=None)
+
     def start(self, request: OpenRange) -> None:
         """Give the request to an idle connection, or to a new one."""
         self._unfinished += 1
@@ -142,6 +148,7 @@ class _MirrorThread(threading.Thread):
         self._free: SimpleQueue[bytearray | None] = SimpleQueue()
         self._buffers = 0
         self._chunk_bytes = _CHUNK_BYTES_START
+        self.last_modified_s: int | None = None
 
     def abort(self, request: OpenRange) -> None:
         with self._lock:
@@ -176,6 +183,7 @@ class _MirrorThread(threading.Thread):
 
     def _fetch(self, request: OpenRange) -> None:
         body = self._source.open_range(request.start_byte, request.end_byte)
+        self.last_modified_s = self._source.last_modified_s
         position = request.start_byte
         while position < request.end_byte and not request.cancelled.is_set():
             index = SegmentIndex(position // self._writer.segment_size_bytes)

@@ -276,7 +276,7 @@ class PeerPool:
             self._peers.pop(peer.match.match_id, None)
             self.report(peer, "failed" if state == "pending" else "closed", code)
         if state == "active" and self._driver is not None:
-            self._driver.remove_source(peer.source_id)
+            self._driver.remove_source(peer.source_id, code)
 
     def settle(self) -> None:
         """Bring the donors in line with the plan, and say what is wanted."""

@@ -48,6 +48,8 @@ class DownloadPlan(Struct, frozen=True, kw_only=True):
     coordinator: str | None
     """Whose word it is when no key is pinned, and who introduces donors; None when only a manifest file is known."""
     session_url: str | None
+    link: str | None = None
+    """The address that was typed, if it is a mirror's: it must lead to the file still (spec/mirror-answers.md, M6)."""
     allow_private: bool
     """Whether mirrors on private addresses may be asked: the user said so, or who named them is on one."""
 
@@ -107,11 +109,17 @@ def _of_link(link: str, options: PlanOptions, policy: HttpPolicy) -> DownloadPla
         check_file_id(verified.manifest, FileId(named[0]))
     size = segment_count(verified.manifest.size_bytes) * DIGEST_BYTES
     raw = api.segments(entry.segments_url, limit_bytes=size + 1)
+    named_mirrors = list(entry.mirrors)
+    # A coordinator's own address names the file that it has now; any other is asked whether it still leads there.
+    is_mirror = options.coordinator is not None and origin != api.base_url
+    if is_mirror and all(mirror.url != link for mirror in named_mirrors):
+        named_mirrors.insert(0, Mirror(link))
     return DownloadPlan(
         verified=verified,
         segment_list=_checked_list(raw, verified),
-        mirrors=_usable(entry.mirrors),
+        mirrors=_usable(named_mirrors),
         coordinator=api.base_url,
+        link=link if is_mirror else None,
         session_url=urljoin(api.base_url + "/", entry.session_url),
         allow_private=policy.allow_private or is_private_server(api.host),
     )

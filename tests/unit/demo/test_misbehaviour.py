@@ -22,6 +22,8 @@ _MIB = 1024 * 1024
         (["stall-after=7"], Misbehaviour(stall_after_bytes=7)),
         (["redirect=http://127.0.0.1:1/"], Misbehaviour(redirect_to="http://127.0.0.1:1")),
         (["busy=2"], Misbehaviour(busy_s=2)),
+        (["forbid-after=9"], Misbehaviour(forbid_after_bytes=9)),
+        (["errors=3"], Misbehaviour(errors=3)),
     ],
 )
 def test_texts_become_faults(texts: list[str], fault: Misbehaviour) -> None:

@@ -190,7 +190,7 @@ def test_source_that_is_gone_leaves_its_work_to_the_others(published: Published,
     async def body(bench: Bench) -> None:
         bench.add("goes", Scripted(bench, pause_s=0.005))
         bench.add("stays", Scripted(bench, pause_s=0.001))
-        asyncio.get_running_loop().call_later(0.01, bench.driver.remove_source, SourceId("goes"))
+        asyncio.get_running_loop().call_later(0.01, bench.driver.remove_source, SourceId("goes"), "peer_closed")
         await bench.run()
         assert bench.digest.result() == published.manifest.sha256
 
@@ -236,7 +236,9 @@ def test_whatever_the_sources_do_the_file_is_right(published: Published, tmp_pat
                 source.fail_at = rng.randrange(len(bench.data))
             if rng.random() < 0.3:
                 delay_s = rng.random() * 0.05
-                asyncio.get_running_loop().call_later(delay_s, bench.driver.remove_source, SourceId(f"odd {number}"))
+                asyncio.get_running_loop().call_later(
+                    delay_s, bench.driver.remove_source, SourceId(f"odd {number}"), "peer_closed"
+                )
         await bench.run()
         assert bench.digest.result() == published.manifest.sha256
         assert "honest" not in bench.driver.banned

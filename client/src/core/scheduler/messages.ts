@@ -73,6 +73,8 @@ export interface HoldingsChanged {
 export interface SourceRemoved {
   readonly type: "SourceRemoved";
   readonly sourceId: string;
+  /** A code of spec/errors.md: why. `peer_closed` by default. */
+  readonly reason?: string;
 }
 
 /** A request delivered more bytes, and the driver put those that it had not yet into their segments. */

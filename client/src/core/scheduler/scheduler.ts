@@ -25,6 +25,7 @@ import type {
   SchedulerConfig,
   SchedulerEvent,
   SourceAdded,
+  SourceRemoved,
   SourceStatus,
 } from "./messages.ts";
 import { Request } from "./requests.ts";
@@ -133,7 +134,7 @@ export class Scheduler implements DownloadScheduler {
         this.#sources.get(event.sourceId)?.hold(event.holdings);
         return true;
       case "SourceRemoved":
-        this.#takeRemoved(event.sourceId, nowUs);
+        this.#takeRemoved(event, nowUs);
         return true;
       case "Paused":
         this.#paused = true;
@@ -162,10 +163,10 @@ export class Scheduler implements DownloadScheduler {
     return host;
   }
 
-  #takeRemoved(sourceId: string, nowUs: number): void {
-    const source = this.#sources.get(sourceId);
+  #takeRemoved(event: SourceRemoved, nowUs: number): void {
+    const source = this.#sources.get(event.sourceId);
     if (source?.usable !== true) return;
-    source.leave("removed", "peer_closed");
+    source.leave("removed", event.reason ?? "peer_closed");
     for (const request of source.requests) this.#close(request, nowUs);
   }
 

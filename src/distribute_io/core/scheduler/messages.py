@@ -99,6 +99,8 @@ class SourceRemoved(_Event, frozen=True, kw_only=True, tag="SourceRemoved"):
     """A source is gone for good (its channel closed). Its open requests are over without further events."""
 
     source_id: SourceId
+    reason: str = "peer_closed"
+    """A code of spec/errors.md: why."""
 
 
 class BytesReceived(_Event, frozen=True, kw_only=True, tag="BytesReceived"):

@@ -116,7 +116,7 @@ class Scheduler:
                 if event.source_id in self._sources:
                     self._sources[event.source_id].hold(event.holdings)
             case m.SourceRemoved():
-                self._take_removed(event.source_id, now_us)
+                self._take_removed(event, now_us)
             case m.Paused():
                 self._paused = True
                 for request in list(self._ledger.requests.values()):
@@ -139,11 +139,11 @@ class Scheduler:
             source.hold(event.holdings)
             self._sources[event.source_id] = source
 
-    def _take_removed(self, source_id: SourceId, now_us: int) -> None:
-        source = self._sources.get(source_id)
+    def _take_removed(self, event: m.SourceRemoved, now_us: int) -> None:
+        source = self._sources.get(event.source_id)
         if source is None or not source.usable:
             return
-        source.leave("removed", "peer_closed")
+        source.leave("removed", event.reason)
         for request in list(source.requests):
             self._close(request, now_us)
 

@@ -1,0 +1,90 @@
+"""A link whose target was replaced is followed, and nobody is banned; a mirror that lies is not mistaken for one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+import pytest
+
+from tests.browser.conftest import BOTH, StartBrowser
+from tests.harness.browser import wait_for_download
+from tests.harness.coordinator import Release, make_publisher, make_release, run_dio, start_coordinator
+from tests.harness.downloads import Visitor
+from tests.harness.mirror_farm import MirrorKind, start_farm
+from tests.harness.processes import Stage
+from tests.harness.scene import MIB, Scene
+from tests.harness.site import start_site
+
+_SIZE_BYTES = 6 * MIB
+
+
+@pytest.fixture
+def scene(stage: Stage) -> Scene:
+    """Two mirrors with a folder each: the first one's is where the links lead."""
+    folders = [stage.folder / name for name in ("linked", "mirrored")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    mirrors = start_farm(stage, [MirrorKind(folder, "8MB/s") for folder in folders])
+    coordinator = start_coordinator(stage)
+    publisher = make_publisher(coordinator, mirrors)
+    return Scene(stage, coordinator, publisher, start_site(stage, stage.folder / "site"), tuple(mirrors), folders[0])
+
+
+def publish(scene: Scene, name: str) -> Release:
+    """On both mirrors, with the age of a file that was made a while before it was published."""
+    release = make_release(scene.served, name, _SIZE_BYTES)
+    os.utime(release.path, (time.time() - 60, time.time() - 60))
+    copy = scene.served.with_name("mirrored") / name
+    copy.write_bytes(release.content)
+    scene.publisher.publish([release], scene.mirrors)
+    return release
+
+
+def replace(release: Release, size_bytes: int) -> Release:
+    """Put another file behind the link, a while after the manifest was made."""
+    newer = make_release(release.path.parent, release.name, size_bytes, seed=2)
+    os.utime(newer.path, (time.time() + 60, time.time() + 60))
+    return newer
+
+
+def visit(scene: Scene, browser_name: str, any_browser: StartBrowser, release: Release) -> Visitor:
+    links = {"iso": scene.mirrors[0].link(release.name)}
+    visitor = scene.visit(any_browser(browser_name, release.name), links, attributes={"data-peers": "off"})
+    visitor.click("iso")
+    return visitor
+
+
+@BOTH
+@pytest.mark.parametrize("size_bytes", [_SIZE_BYTES, _SIZE_BYTES + 70_000], ids=["same size", "another size"])
+def test_a_link_that_leads_to_another_file_is_followed(
+    scene: Scene, any_browser: StartBrowser, browser_name: str, size_bytes: int
+) -> None:
+    newer = replace(publish(scene, "latest.iso"), size_bytes)
+    visitor = visit(scene, browser_name, any_browser, newer)
+    fallback = visitor.wait_for_event("fallback", "error", "verified", timeout_s=30)
+    assert (fallback["type"], fallback["detail"]["code"]) == ("fallback", "link_changed")
+    assert [row for row in fallback["detail"]["sources"] if row["state"] == "banned"] == []
+    saved = wait_for_download(visitor.page)
+    assert hashlib.sha256(saved.path.read_bytes()).hexdigest() == newer.sha256
+
+
+def test_a_link_that_lies_is_banned_and_the_published_file_delivered(scene: Scene, any_browser: StartBrowser) -> None:
+    release = publish(scene, "release.iso")
+    scene.mirrors[0].change(misbehave=["flip"], rate="8MB/s")
+    verified = visit(scene, "chromium", any_browser, release).expect_verified()
+    states = {row["id"]: row["state"] for row in verified["detail"]["sources"]}
+    assert states[scene.mirrors[0].link(release.name)] == "banned"
+
+
+def test_dio_get_names_a_link_that_leads_to_another_file(scene: Scene) -> None:
+    newer = replace(publish(scene, "latest.iso"), _SIZE_BYTES)
+    link, target = scene.mirrors[0].link(newer.name), scene.stage.folder / "got.iso"
+    options = ("--coordinator", scene.coordinator.url, "--mirrors-only", "-o", target)
+    done = run_dio("get", link, *options)
+    assert done.returncode == 1, done.stderr
+    assert "link_changed" in done.stderr
+    assert not target.exists()
+    # Whoever asks another mirror, whose link leads where it did, gets the file that was published.
+    assert run_dio("get", scene.mirrors[1].link(newer.name), *options).returncode == 0

@@ -1,0 +1,95 @@
+"""What is not a source's fault: the network is gone for 20 s, the coordinator is, the disk is full."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from tests.browser.conftest import BOTH, StartBrowser
+from tests.harness.browser import wait_for_download
+from tests.harness.coordinator import make_publisher, start_coordinator
+from tests.harness.downloads import Visitor, bytes_by_kind
+from tests.harness.mirrors import Mirror, start_mirror
+from tests.harness.processes import Stage, free_port, wait_for
+from tests.harness.scene import MIB, Scene
+from tests.harness.site import start_site
+
+_SIZE_BYTES = 8 * MIB
+_LOST_S = 20
+
+
+def received_bytes(visitor: Visitor) -> int:
+    """Verified so far."""
+    bytes_now: int = max((event["detail"]["receivedBytes"] for event in visitor.events("progress")), default=0)
+    return bytes_now
+
+
+def assert_right(visitor: Visitor, sha256: str) -> None:
+    """The saved file is the release."""
+    saved = wait_for_download(visitor.page)
+    assert hashlib.sha256(saved.path.read_bytes()).hexdigest() == sha256
+
+
+@pytest.fixture
+def scene(stage: Stage) -> Scene:
+    """One mirror on a port that it keeps."""
+    served = stage.folder / "served"
+    served.mkdir(parents=True)
+    mirror = start_mirror(stage, served, rate="1MB/s", port=free_port())
+    coordinator = start_coordinator(stage)
+    publisher = make_publisher(coordinator, [mirror])
+    return Scene(stage, coordinator, publisher, start_site(stage, stage.folder / "site"), (mirror,), served)
+
+
+@BOTH
+def test_a_network_that_is_gone_for_20_s_and_a_coordinator_that_never_comes_back(
+    scene: Scene, any_browser: StartBrowser, browser_name: str
+) -> None:
+    release = scene.publish("release-1.0.iso", _SIZE_BYTES)
+    (mirror,) = scene.mirrors
+    visitor = scene.visit(any_browser(browser_name, "visitor"), {"iso": mirror.link(release.name)})
+    visitor.click("iso")
+    wait_for(lambda: received_bytes(visitor) >= 2 * MIB, "the first two MiB")
+    scene.coordinator.process.kill()
+    lose(mirror)
+    before = received_bytes(visitor)
+    wait_for(lambda: seconds_since_last_byte(visitor) > _LOST_S, "20 s without a byte", timeout_s=_LOST_S + 20)
+    assert received_bytes(visitor) <= before + 2 * MIB, "the network is gone"
+    restore(scene, mirror)
+    verified = visitor.expect_verified(timeout_s=40)
+    assert_right(visitor, release.sha256)
+    assert sum(bytes_by_kind(verified)["mirror"].values()) == _SIZE_BYTES, "nothing was fetched twice that had come"
+
+
+def lose(mirror: Mirror) -> None:
+    """Break all connections, and refuse new ones: what a page sees of a lost network."""
+    mirror.process.kill()
+
+
+def restore(scene: Scene, mirror: Mirror) -> None:
+    """The same address answers again."""
+    start_mirror(scene.stage, scene.served, rate="4MB/s", port=int(mirror.url.rsplit(":", 1)[1]))
+
+
+def seconds_since_last_byte(visitor: Visitor) -> float:
+    """By the page's own clock, from its events."""
+    events = visitor.events("progress")
+    newest = events[-1]["at"]
+    since = next(
+        (event["at"] for event in events if event["detail"]["receivedBytes"] == received_bytes(visitor)), newest
+    )
+    seconds: float = (newest - since) / 1000
+    return seconds
+
+
+@BOTH
+def test_a_coordinator_that_is_gone_before_the_click_leaves_the_plain_link(
+    scene: Scene, any_browser: StartBrowser, browser_name: str
+) -> None:
+    release = scene.publish("release-1.0.iso", MIB)
+    visitor = scene.visit(any_browser(browser_name, "visitor"), {"iso": scene.mirrors[0].link(release.name)})
+    scene.coordinator.process.kill()
+    visitor.click("iso")
+    assert visitor.wait_for_event("fallback")["detail"]["code"] in ("part_unavailable", "coordinator_unreachable")
+    assert_right(visitor, release.sha256)
