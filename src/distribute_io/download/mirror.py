@@ -143,7 +143,7 @@ class _MirrorThread(threading.Thread):
         self._current: OpenRange | None = None
         self._closed = False
         self._lock = threading.Lock()
-        self._helper = ThreadPoolExecutor(1, thread_name_prefix="settle")
+        self._helper = ThreadPoolExecutor(2, thread_name_prefix="settle")
         # Buffers that came back; None for one that somebody else kept.
         self._free: SimpleQueue[bytearray | None] = SimpleQueue()
         self._buffers = 0

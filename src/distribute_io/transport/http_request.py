@@ -17,6 +17,7 @@ import socket
 from urllib.parse import urljoin
 
 from distribute_io.errors import SourceError
+from distribute_io.transport.answer_body import AnswerBody
 from distribute_io.transport.dial import HttpAddress, HttpPolicy, converted, dial, parse_address
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -59,6 +60,12 @@ class HttpClient:
         raise SourceError(
             "mirror_redirects", f"{address.host_header} redirects more than {self._policy.redirects_max} times"
         )
+
+    def body(self, response: http.client.HTTPResponse) -> AnswerBody:
+        """The body of the answer that `get` returned last."""
+        if self._sock is None:
+            raise RuntimeError("there is no answer to read")
+        return AnswerBody(response, self._sock, self._policy.idle_timeout_s)
 
     def abort(self) -> None:
         """End what is going on from another thread: a blocked read fails at once. The client is of no use after."""

@@ -14,15 +14,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from distribute_io.core.mirror_answer import AnswerHead, AskedRange, judge_answer, last_modified_s
 from distribute_io.errors import CODES, SourceError
+from distribute_io.transport.answer_body import AnswerBody
 from distribute_io.transport.dial import HttpPolicy, converted, parse_address
 from distribute_io.transport.http_request import HttpClient
-
-SHORT_READ_BYTES: Final = 32_768
-"""Up to here a read returns what has come; beyond, it blocks until all is there (http.client's `readinto` does)."""
 
 
 class HttpSource:
@@ -60,7 +57,7 @@ class HttpSource:
             self._final_url = self._url  # the place that a redirect named may be gone; the redirector knows another
             raise
         self._final_url = final_url
-        return RangeBody(self, response, end - start)
+        return RangeBody(self, self._client.body(response), end - start)
 
     def abort(self) -> None:
         """Give up at once, from any thread: a blocked call of this source fails with a `SourceError`."""
@@ -113,9 +110,9 @@ class HttpSource:
 class RangeBody:
     """The bytes of one answer, as they come."""
 
-    def __init__(self, source: HttpSource, response: http.client.HTTPResponse, length: int) -> None:
+    def __init__(self, source: HttpSource, body: AnswerBody, length: int) -> None:
         self._source = source
-        self._response = response
+        self._body = body
         self.remaining = length
         """Bytes of the range that were not read yet."""
 
@@ -130,12 +127,7 @@ class RangeBody:
         """
         try:
             with converted(self._source.name):
-                if len(view) <= SHORT_READ_BYTES:
-                    data = self._response.read1(len(view))
-                    count = len(data)
-                    view[:count] = data
-                else:
-                    count = self._response.readinto(view)
+                count = self._body.readinto(view)
             if count == 0:
                 raise SourceError("mirror_truncated", f"{self._source.name} ended its answer early")
         except SourceError:
@@ -143,14 +135,13 @@ class RangeBody:
             raise
         self.remaining -= count
         if self.remaining == 0:
-            # Reading the (empty) rest lets http.client notice the end and keep the connection for the next request.
             self._finish()
         return count
 
     def _finish(self) -> None:
         try:
             with converted(self._source.name):
-                if self._response.read(1):
+                if not self._body.finish():
                     self._source.drop()
         except SourceError:
             self._source.drop()  # every byte of the range is here: how the connection ended is of no interest

@@ -186,3 +186,24 @@ def test_private_address_is_refused_before_anything_is_sent(mirror: NewSource) -
     assert caught.value.code == "mirror_private_address"
     assert "--allow-private" in caught.value.message
     assert server.heads == []
+
+
+def test_server_that_closes_after_each_answer_is_dialled_again(mirror: NewSource) -> None:
+    closing = part(0, 10, Connection="close")
+    with raw_server(closing, close_after_answer=True) as server:
+        source = mirror(server.url)
+        assert [read(source, 0, 10), read(source, 0, 10)] == [FILE[:10], FILE[:10]]
+        assert server.connections == 2
+
+
+def test_long_view_is_filled_whole_however_the_bytes_come(mirror: NewSource) -> None:
+    size = 3_000_000
+    content = bytes(range(250)) * (size // 250)
+    answer = response("206 Partial Content", content, Content_Range=f"bytes 0-{size - 1}/{size}")
+    with raw_server(answer) as server:
+        body = mirror(server.url, size_bytes=size).open_range(0, size)
+        got = bytearray(size)
+        assert body.readinto(memoryview(got)[:2_000_000]) == 2_000_000
+        assert body.readinto(memoryview(got)[2_000_000:]) == 1_000_000
+        assert got == content
+        assert body.remaining == 0

@@ -126,12 +126,15 @@ export function requestSegments(outlook: Outlook, source: Source): number {
   for (const other of outlook.ready) total += other.rate.at(outlook.nowUs) ?? 0;
   const share = multiplyDivide(outlook.ledger.windowLeftBytes, rate, total);
   const horizon = multiplyDivide(rate, source.horizonUs(), MICROS_PER_S);
-  return Math.max(1, divide(Math.min(horizon, share), segmentSizeBytes));
+  return Math.max(1, divide(Math.min(horizon, share), lanes(source) * segmentSizeBytes));
+}
+
+function lanes(source: Source): number {
+  return Math.max(1, Math.min(source.slots, source.host.connectionsMax) - 1);
 }
 
 function freeLanes(outlook: Outlook, source: Source): number {
-  const busy = source.requests.filter((request) => !request.isEnding(outlook.nowUs)).length;
-  return Math.max(1, Math.min(source.slots, source.host.connectionsMax) - 1) - busy;
+  return lanes(source) - source.requests.filter((request) => !request.isEnding(outlook.nowUs)).length;
 }
 
 function chooseSolo(outlook: Outlook, source: Source): Pick | null {
@@ -175,11 +178,10 @@ function chooseRun(outlook: Outlook, source: Source): Pick | null {
       if (run === null) continue;
       const [runFirst, runEnd] = run;
       if (!ledger.hasRoom(runFirst)) return null;
-      let count = requestSegments(outlook, source);
-      if (isSoleAndAtWork(outlook, source)) {
-        count = Math.max(count, divideUp(runEnd - runFirst, freeLanes(outlook, source)));
-      }
-      count = Math.min(count, segmentsMax);
+      const wanted = isSoleAndAtWork(outlook, source)
+        ? soleSegments(outlook, source, runEnd - runFirst)
+        : requestSegments(outlook, source);
+      const count = Math.min(wanted, segmentsMax);
       return {
         kind: "start",
         start: ledger.startOf(runFirst),
@@ -193,6 +195,14 @@ function chooseRun(outlook: Outlook, source: Source): Pick | null {
 /** Does everything hang on this source, and has it shown that it delivers? Then it gets long requests (S7). */
 function isSoleAndAtWork(outlook: Outlook, source: Source): boolean {
   return outlook.isSole(source) && source.receivedBytes > 0 && source.finishedInARow + source.requests.length > 0;
+}
+
+/** How many segments of a run of `run` a request to such a source should have (S7). */
+function soleSegments(outlook: Outlook, source: Source, run: number): number {
+  const count = lanes(source);
+  if (count === 1) return run;
+  const { maxInFlightBytes, segmentSizeBytes } = outlook.settings;
+  return Math.min(divideUp(run, count), Math.max(1, divide(maxInFlightBytes, count * segmentSizeBytes)));
 }
 
 /** Where to look for work, and how many segments may be taken there. */

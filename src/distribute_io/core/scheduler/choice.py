@@ -147,12 +147,15 @@ def request_segments(outlook: Outlook, source: Source) -> int:
         return -(-config.first_request_bytes // size)
     total = sum(other.rate.at(outlook.now_us) or 0 for other in outlook.ready)
     share = outlook.ledger.window_left_bytes * rate // total
-    return max(1, min(rate * source.horizon_us() // MICROS_PER_S, share) // size)
+    return max(1, min(rate * source.horizon_us() // MICROS_PER_S, share) // (_lanes(source) * size))
+
+
+def _lanes(source: Source) -> int:
+    return max(1, min(source.slots, source.host.connections_max) - 1)
 
 
 def _free_lanes(outlook: Outlook, source: Source) -> int:
-    busy = sum(1 for request in source.requests if not request.is_ending(outlook.now_us))
-    return max(1, min(source.slots, source.host.connections_max) - 1) - busy
+    return _lanes(source) - sum(1 for request in source.requests if not request.is_ending(outlook.now_us))
 
 
 def _choose_solo(outlook: Outlook, source: Source) -> Pick | None:
@@ -194,9 +197,10 @@ def _choose_run(outlook: Outlook, source: Source) -> Pick | None:
                 continue
             if not ledger.has_room(run[0]):
                 return None
-            count = request_segments(outlook, source)
             if _is_sole_and_at_work(outlook, source):
-                count = max(count, -(-(run[1] - run[0]) // _free_lanes(outlook, source)))
+                count = _sole_segments(outlook, source, run[1] - run[0])
+            else:
+                count = request_segments(outlook, source)
             count = min(count, segments_max)
             return Fetch(ledger.start_of(run[0]), ledger.end_of(min(run[1], run[0] + count) - 1))
     return None
@@ -205,6 +209,15 @@ def _choose_run(outlook: Outlook, source: Source) -> Pick | None:
 def _is_sole_and_at_work(outlook: Outlook, source: Source) -> bool:
     """Does everything hang on this source, and has it shown that it delivers? Then it gets long requests (S7)."""
     return outlook.is_sole(source) and source.received_bytes > 0 and source.finished_in_a_row + len(source.requests) > 0
+
+
+def _sole_segments(outlook: Outlook, source: Source, run: int) -> int:
+    """How many segments of a run of `run` a request to such a source should have (S7)."""
+    lanes = _lanes(source)
+    if lanes == 1:
+        return run
+    config = outlook.config
+    return min(-(-run // lanes), max(1, config.max_in_flight_bytes // (lanes * config.segment_size_bytes)))
 
 
 def _pieces_for(outlook: Outlook, source: Source) -> Iterable[tuple[Piece, int]]:

@@ -90,10 +90,34 @@ def test_the_only_source_gets_the_whole_run_once_it_has_delivered() -> None:
     assert segments(choose_open_work(stage.outlook(), source)) == (1, 50)
 
 
-def test_several_lanes_share_the_run_of_the_only_source() -> None:
-    stage = Stage(50)
+def test_several_lanes_share_the_horizon_and_the_fair_share() -> None:
+    stage = Stage(400)
+    source, _ = stage.source(rate=8 * SEGMENT, slots=3), stage.source(rate=SEGMENT, slots=3)
+    assert request_segments(stage.outlook(), source) == 8
+    stage = Stage(10)
+    source, _ = stage.source(rate=80 * SEGMENT, slots=3), stage.source(rate=10 * SEGMENT, slots=3)
+    assert request_segments(stage.outlook(), source) == 4
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_several_lanes_share_the_run_of_the_only_source_busy_or_not(busy: bool) -> None:
+    stage = Stage(21)
     source = stage.source(rate=SEGMENT, slots=3)
-    assert segments(choose_open_work(stage.outlook(), source)) == (0, 25)
+    source.received_bytes = SEGMENT
+    source.finished_in_a_row = 1
+    if busy:
+        stage.request(source, 0, SEGMENT)
+    first, end = segments(choose_open_work(stage.outlook(), source))
+    assert end - first == (10 if busy else 11)
+
+
+def test_lanes_of_the_only_source_stay_together() -> None:
+    stage = Stage(5000)
+    source = stage.source(rate=800 * SEGMENT, slots=3)
+    source.received_bytes = SEGMENT
+    source.finished_in_a_row = 1
+    in_flight = stage.outlook().config.max_in_flight_bytes // SEGMENT
+    assert segments(choose_open_work(stage.outlook(), source)) == (0, in_flight // 2)
 
 
 # Which (rule S8)

@@ -144,6 +144,16 @@ _SCENARIOS: dict[str, _Scenario] = {
         "S6 S7",
         _simulated(_config(16), _mirror("a", 8)),
     ),
+    "one-mirror-two-lanes": _Scenario(
+        "The lanes of a sole mirror share what is left, and stay together: no request exceeds half of memory.",
+        "S6 S7",
+        _simulated(_config(48, max_in_flight_bytes=16 * MIB), _faulty("a", 8, slots=3)),
+    ),
+    "two-mirrors-of-two-lanes": _Scenario(
+        "Each lane gets its part of its source's fair share, so both lanes of both mirrors end together.",
+        "S6 S7 S10",
+        _simulated(_config(24), _faulty("a", 6, slots=3), _faulty("b", 2, slots=3)),
+    ),
     "four-mirrors": _Scenario(
         "Four mirrors of unequal rate end together: the far part of the slowest is stolen.",
         "S5 S6 S7 S10",
