@@ -74,7 +74,7 @@ class AnswerBody:
         """What `http.client` has read beyond the head; it waits for the first bytes if there are none yet."""
         ahead = len(self._response.peek())
         count = self._response.readinto(view[:ahead]) if ahead else 0
-        if count == ahead:
+        if count == ahead and self._response.length:  # at its end http.client has let the socket go
             self._is_direct = True
             self._block_in_kernel()
         return count
