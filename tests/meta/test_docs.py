@@ -9,9 +9,11 @@ from typing import get_args
 
 import pytest
 
-from distribute_io.cli import get
+from distribute_io.cli import doctor, get
+from distribute_io.cli.doctor_fixes import Fix
 from distribute_io.cli.main import COMMANDS
 from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.core.mirror_findings import Finding
 from distribute_io.donor import events
 from distribute_io.download.fetch import SourceFigures
 from distribute_io.errors import CODES
@@ -48,6 +50,14 @@ def test_every_field_that_get_prints_is_documented() -> None:
     (body,) = re.findall(r"\ndef report\(.*?return \{\n(.*?)\n    \}", inspect.getsource(get), re.DOTALL)
     fields = [*re.findall(r'"(\w+)":', body), *SourceFigures.__struct_fields__]
     assert len(fields) >= 16
+    assert [name for name in fields if f"`{name}`" not in page] == []
+
+
+def test_every_field_that_doctor_prints_is_documented() -> None:
+    page = words_in_code(REFERENCE / "json.md")
+    (body,) = re.findall(r"\ndef report\(.*?return \{\n(.*?)\n    \}", inspect.getsource(doctor), re.DOTALL)
+    fields = [*re.findall(r'"(\w+)":', body), *Finding.__struct_fields__, *Fix.__struct_fields__]
+    assert len(fields) >= 14
     assert [name for name in fields if f"`{name}`" not in page] == []
 
 

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "get": "Download files, verified, from mirrors and donors at once.",
     "donate": "Give storage and bandwidth to causes, without a browser.",
     "keygen": "Make a publisher's signing key.",
+    "doctor": "Is a mirror, or a coordinator, usable from a page? With the fix in words.",
     "verify": "Check a file against its manifest, offline.",
     "demo": "Everything on this machine: a coordinator, mirrors, donors and a download that shows its sources.",
 }
