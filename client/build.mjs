@@ -36,6 +36,7 @@ const STAGES = [
     ["download.js", "src/snippet/download-part.ts", 20_000],
     [WORKER, "src/worker/download-worker.ts", 40_000],
     [DONOR_WORKER, "src/donate/donor-worker.ts", 30_000],
+    ["dio-sw.js", "src/saving/save-service-worker.ts", 1_500],
     ["site.css", "src/pages/site.css", 3_000],
     ["donate.css", "src/pages/donate.css", 3_000],
   ],

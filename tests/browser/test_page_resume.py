@@ -106,7 +106,7 @@ def expect_resumed(published: Published, visitor: Visitor, durable: int) -> Even
     missing = _SIZE_BYTES - kept
     assert sum(bytes_by_kind(verified)["mirror"].values()) == missing
     assert published.sent_bytes() - sent_before <= missing + MIB  # a hedge at the end may double the last piece
-    assert visitor.page.evaluate(_FILES) == ["done"]
+    assert visitor.page.evaluate(_FILES) == ["about", "done"]
     return start
 
 
@@ -156,7 +156,7 @@ def unlocked(visitor: Visitor) -> bool:
 
 
 @BOTH
-def test_a_second_tab_is_told_that_the_file_is_on_its_way(
+def test_a_second_tab_follows_the_first_and_does_not_fetch_the_file_again(
     published: Published, any_browser: StartBrowser, browser_name: str
 ) -> None:
     browser = any_browser(browser_name, "visitor")
@@ -164,11 +164,34 @@ def test_a_second_tab_is_told_that_the_file_is_on_its_way(
     first.click("iso")
     wait_for(lambda: first.events("progress"), "progress")
     second = published.visit(browser)
+    sent_before = published.sent_bytes()
     second.click("iso")
-    second.expect_error("store_in_use")
-    assert second.page.downloads() == []
+    wait_for(lambda: second.events("progress"), "the first tab's progress")
     first.expect_verified()
     assert_saved(first, published.release)
+    verified = second.expect_verified()
+    assert verified["detail"]["sha256"] == published.release.sha256
+    assert published.sent_bytes() - sent_before <= _SIZE_BYTES + MIB
+    second.page.press_button("Save again")
+
+
+@BOTH
+def test_a_second_tab_goes_on_where_the_first_was_closed(
+    published: Published, any_browser: StartBrowser, browser_name: str
+) -> None:
+    browser = any_browser(browser_name, "visitor")
+    first = published.visit(browser)
+    first.click("iso")
+    durable = durable_bytes(wait_for_checkpoint(first))
+    second = published.visit(browser)
+    second.click("iso")
+    wait_for(lambda: second.events("progress"), "the first tab's progress")
+    first.page.close()
+    start = second.wait_for_event("start", "error", "fallback")
+    assert start["type"] == "start", start
+    assert start["detail"]["receivedBytes"] >= durable
+    second.expect_verified()
+    assert_saved(second, published.release)
 
 
 def test_a_paused_download_asks_for_nothing_and_goes_on(

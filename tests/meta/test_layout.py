@@ -22,6 +22,7 @@ CLIENT_LAYERS = (
     {"wire"},
     {"core"},
     {"transport", "storage", "worker"},
+    {"saving"},
     {"download", "donate"},
     {"snippet", "ui", "pages"},
     {"index.ts"},

@@ -26,7 +26,7 @@ export async function fetchIt(): Promise<string> {
   try {
     const result: DownloadResult = await download("https://mirror.example.net/app.iso", options);
     const sources: readonly { source: string; kind: "mirror" | "peer"; bytes: number }[] = result.bytesBySource;
-    return `${result.sha256} ${String(result.blob.size)} ${String(sources.length)}`;
+    return `${result.sha256} ${String(result.blob?.size)} ${String(sources.length)}`;
   } catch (error) {
     return error instanceof DistributeError ? error.code : "unknown";
   }

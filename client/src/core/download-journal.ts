@@ -20,8 +20,8 @@
  */
 
 import { fnv1a } from "./fnv.ts";
-import { equalBytes, fromHex } from "./hex.ts";
-import type { SegmentLayout } from "./segment-layout.ts";
+import { equalBytes, fromHex, toHex } from "./hex.ts";
+import { SegmentLayout } from "./segment-layout.ts";
 
 /** Where a segment stands. */
 export const Mark = {
@@ -113,6 +113,35 @@ export function latestEntry(file: JournaledFile, slots: readonly Uint8Array[]): 
     if (entry !== undefined && entry.counter > (latest?.counter ?? -1)) latest = entry;
   }
   return latest;
+}
+
+/**
+ * How many bytes a journal of an unknown file says are durable: for a list, not to be built on.
+ *
+ * @param content the journal file as it is.
+ */
+export function journalSummary(content: Uint8Array): number {
+  const slotBytes = content.byteLength / 2;
+  let latest: JournalEntry | undefined;
+  let storedBytes = 0;
+  for (const slot of [content.subarray(0, slotBytes), content.subarray(slotBytes)]) {
+    if (slot.byteLength < MARKS_AT) continue;
+    const view = new DataView(slot.buffer, slot.byteOffset);
+    try {
+      const layout = new SegmentLayout(Number(view.getBigUint64(76)), view.getUint32(84));
+      const file = { fileId: toHex(slot.subarray(12, 44)), segmentsSha256: toHex(slot.subarray(44, 76)), layout };
+      const entry = decodeEntry(file, slot);
+      if (entry === undefined || entry.counter <= (latest?.counter ?? -1)) continue;
+      latest = entry;
+      storedBytes = entry.marks.reduce(
+        (sum, mark, index) => sum + (mark === Mark.missing ? 0 : layout.lengthOf(index)),
+        0,
+      );
+    } catch {
+      // No size that a file can have.
+    }
+  }
+  return storedBytes;
 }
 
 function entryBytes(layout: SegmentLayout): number {

@@ -9,12 +9,15 @@
  */
 
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
-import { StoreError } from "../wire/errors.ts";
-import type { StoredFile } from "../storage/stored-file.ts";
-import type { FromWorker, Progress, SentRuns } from "../worker/messages.ts";
+import { waitForOther, Broadcast } from "../saving/other-tab.ts";
+import { finishedFile } from "../saving/kept-files.ts";
+import { Places, type PlaceOptions } from "../saving/places.ts";
+import { isDistributeError, StoreError } from "../wire/errors.ts";
+import type { Place, StoredFile } from "../storage/stored-file.ts";
+import type { DownloadJob, FromWorker, Progress, SentRuns } from "../worker/messages.ts";
 import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
-import { storedBlob } from "./handover.ts";
+import { baseName, storedBlob } from "./handover.ts";
 import { withLink } from "./mirrors.ts";
 import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
 import { siteVersions } from "./versions.ts";
@@ -29,22 +32,32 @@ export interface DownloadSettings {
   /** Pinned publisher keys; empty: what the coordinator says is compared with itself only. */
   readonly keys: readonly string[];
   readonly workers: WorkerFactory;
+  readonly place: PlaceOptions;
 }
 
 export interface DownloadObserver {
   /** The manifest is right. */
   found(file: TrustedFile): void;
-  /** Bytes are about to come; what an earlier run had stored is there already. */
+  /**
+   * Bytes are about to come; what an earlier run had stored is there already. Comes again when the first place had no
+   * room and another one takes the file.
+   */
   started(progress: Progress, sent: SentRuns): void;
   progressed(progress: Progress, sent: SentRuns): void;
+  /** Another tab has this file: so far it has come there, and what becomes of it is waited for. */
+  elsewhere(progress: Progress | undefined): void;
 }
 
 /** A download that ended well. */
 export interface FinishedDownload {
   readonly file: TrustedFile;
   readonly progress: Progress;
-  /** The whole file; lies in the browser's private storage where there is one. */
-  readonly blob: Blob;
+  /** The whole file; null when it has left already, to the place that was picked or the browser's downloads. */
+  readonly blob: Blob | null;
+  /** The file's name in the private file system, for what has to be kept; null when it is not there. */
+  readonly keptName: string | null;
+  /** Was it saved already: by its place, or by another tab? */
+  readonly saved: boolean;
 }
 
 export class FileDownload {
@@ -85,23 +98,18 @@ export class FileDownload {
       signal.throwIfAborted();
       this.#observer.found(file);
       this.#worker = worker;
-      const ended = this.#outcome(worker);
-      const toHasher = new MessageChannel();
-      tell(hashing, { type: "hash", port: toHasher.port1 }, [toHasher.port1]);
       const job = {
         fileId: file.fileId,
         sizeBytes: file.sizeBytes,
         segmentSizeBytes: file.layout.segmentSizeBytes,
         segmentsSha256: file.segmentsSha256,
         segmentList,
+        about: { name: file.name, href: "href" in target ? target.href : null },
         ...withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl }),
         publishedAtS: file.publishedAtS,
         sessionUrl: entry.session_url,
       };
-      tell(worker, { type: "download", job, hasher: toHasher.port2 }, [toHasher.port2]);
-      this.#connectPeers();
-      const { stored, progress } = await ended;
-      return { file, progress, blob: await blobOf(stored) };
+      return await this.#anywhere(file, job, { worker, hashing });
     } finally {
       this.#end([hasher, downloader]);
     }
@@ -136,6 +144,69 @@ export class FileDownload {
     this.#cancelled.abort(reason);
   }
 
+  /** Tries one place after another. */
+  async #anywhere(file: TrustedFile, job: Omit<DownloadJob, "place">, workers: Workers): Promise<FinishedDownload> {
+    const places = new Places(baseName(file.name), file.sizeBytes, this.#settings.place);
+    let failure = new StoreError("store_unreadable", "The browser gives this site no storage.");
+    let place = await places.next();
+    while (place !== undefined) {
+      const sinceMs = Date.now();
+      try {
+        const { stored, progress } = await this.#into(places, place, job, workers);
+        const blob = stored.kind === "delivered" ? null : await blobOf(stored);
+        const keptName = stored.kind === "opfs" ? (stored.path.at(-1) ?? null) : null;
+        return { file, progress, blob, keptName, saved: blob === null };
+      } catch (cause) {
+        if (!isDistributeError(cause) || !(cause instanceof StoreError)) throw cause;
+        if (cause.code === "save_interrupted") throw cause; // the visitor's own doing, or nothing to go on with
+        if (cause.code === "store_in_use") {
+          const other = await this.#waitForOther(file, sinceMs);
+          if (other !== undefined) return other;
+          place = await places.again(place);
+          continue;
+        }
+        failure = cause;
+        place = await places.next();
+      }
+    }
+    throw failure;
+  }
+
+  /** Runs the job in one place. */
+  async #into(places: Places, place: Place, job: Omit<DownloadJob, "place">, { worker, hashing }: Workers) {
+    this.#rtc?.close();
+    this.#rtc = undefined;
+    const { stream } = places;
+    const broadcast = new Broadcast(job.fileId);
+    const toHasher = new MessageChannel();
+    const ended = this.#outcome(worker, (message) => {
+      if (message.type === "progress") broadcast.progressed(message.progress);
+      else if (message.type === "stream_runs" && stream?.runs() === false) tell(worker, { type: "stream_gone" });
+    });
+    try {
+      tell(hashing, { type: "hash", port: toHasher.port1 }, [toHasher.port1]);
+      const ports = place.kind === "stream" ? [toHasher.port2, place.port] : [toHasher.port2];
+      tell(worker, { type: "download", job: { ...job, place }, hasher: toHasher.port2 }, ports);
+      this.#connectPeers();
+      return await ended;
+    } finally {
+      broadcast.close();
+      stream?.close();
+    }
+  }
+
+  /** @returns the file, when the other tab has finished it. */
+  async #waitForOther(file: TrustedFile, sinceMs: number): Promise<FinishedDownload | undefined> {
+    let progress: Progress = { receivedBytes: 0, keptBytes: 0, rateBytesPerS: 0, sources: [] };
+    this.#observer.elsewhere(undefined);
+    await waitForOther(file.fileId, this.#cancelled.signal, (now) => {
+      progress = now;
+      this.#observer.elsewhere(now);
+    });
+    const blob = await finishedFile(file.fileId, sinceMs);
+    return blob && { file, progress, blob, keptName: blob.name, saved: true };
+  }
+
   #connectPeers(): void {
     if (!this.#peersAllowed || this.#ended || this.#worker === undefined || this.#rtc !== undefined || !canConnect())
       return;
@@ -159,7 +230,7 @@ export class FileDownload {
     }, GOODBYE_MS);
   }
 
-  #outcome(worker: Worker): Promise<Extract<FromWorker, { type: "done" }>> {
+  #outcome(worker: Worker, heard: (message: FromWorker) => void): Promise<Extract<FromWorker, { type: "done" }>> {
     return new Promise((finish, fail) => {
       this.#cancelled.signal.addEventListener("abort", () => {
         fail(this.#cancelled.signal.reason as Error); // whatever the caller gave: it is what it gets back
@@ -169,6 +240,7 @@ export class FileDownload {
       };
       worker.onmessage = (event: MessageEvent<FromWorker>) => {
         const message = event.data;
+        heard(message);
         if (message.type === "opened") this.#observer.started(message.progress, message.sent);
         else if (message.type === "progress") this.#observer.progressed(message.progress, message.sent);
         else if (message.type === "done") finish(message);
@@ -178,7 +250,13 @@ export class FileDownload {
   }
 }
 
-async function blobOf(stored: StoredFile): Promise<Blob> {
+/** The two workers of a download. */
+interface Workers {
+  readonly worker: Worker;
+  readonly hashing: Worker;
+}
+
+async function blobOf(stored: Exclude<StoredFile, { kind: "delivered" }>): Promise<Blob> {
   try {
     return await storedBlob(stored);
   } catch (cause) {

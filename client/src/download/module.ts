@@ -24,8 +24,13 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal;
   /** Called at the start, with what an earlier visit had stored, and about four times a second from then on. */
   readonly onProgress?: (progress: DownloadProgress) => void;
-  /** `save`: the browser's download folder, too. A stream gets the verified file. Default: none. */
-  readonly sink?: "save" | WritableStream<Uint8Array>;
+  /**
+   * `save`: the browser's download folder, too. A stream gets the verified file. A file that the visitor picked gets each
+   * segment in its turn, and nothing is stored besides. Default: none.
+   */
+  readonly sink?: "save" | WritableStream<Uint8Array> | FileSystemFileHandle;
+  /** Our service worker on the page's own site, for files for which the browser has no other room. */
+  readonly serviceWorker?: string;
   /** A worker script on the page's own origin, for pages whose CSP forbids blob workers. */
   readonly worker?: string;
 }
@@ -43,8 +48,13 @@ export interface DownloadResult {
   readonly signedBy: string | null;
   /** As the publisher signed it; may have folders. */
   readonly name: string;
-  /** The whole verified file. Where the browser has a private file system it lies there, for a day, not in memory. */
-  readonly blob: Blob;
+  /**
+   * The whole verified file. Where the browser has a private file system it lies there, for a day, not in memory. Null
+   * when it went through a service worker to the download folder, and is nowhere else.
+   */
+  readonly blob: Blob | null;
+  /** The file that was given as `sink`; null when none was. */
+  readonly handle: FileSystemFileHandle | null;
   /** Verified bytes by source. */
   readonly bytesBySource: readonly {
     readonly source: string;
@@ -65,6 +75,7 @@ let bundled: WorkerFactory | undefined;
  */
 export async function download(hrefOrFileId: string, options: DownloadOptions): Promise<DownloadResult> {
   const { signal, sink } = options;
+  const handle = sink !== undefined && sink !== "save" && "createWritable" in sink ? sink : undefined;
   signal?.throwIfAborted();
   let file: Pick<DownloadProgress, "name" | "sizeBytes"> = { name: "", sizeBytes: 0 };
   const running = new FileDownload(
@@ -72,11 +83,13 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
       coordinatorUrl: new URL(options.coordinator, location.href).href.replace(/\/+$/, ""),
       keys: typeof options.key === "string" ? options.key.split(/\s+/) : (options.key ?? []),
       workers: workersOf(options),
+      place: { handle, serviceWorkerUrl: options.serviceWorker ?? null },
     },
     {
       found: ({ name, sizeBytes }) => {
         file = { name, sizeBytes };
       },
+      elsewhere: (progress) => progress && options.onProgress?.({ ...file, ...progress }),
       started: (progress) => options.onProgress?.({ ...file, ...progress }),
       progressed: (progress) => options.onProgress?.({ ...file, ...progress }),
     },
@@ -88,9 +101,12 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
   signal?.addEventListener("abort", abort, { once: true });
   try {
     const finished = await running.run(targetOf(hrefOrFileId));
-    if (sink === "save") saveBlob(finished.blob, baseName(finished.file.name));
-    else if (sink !== undefined) await finished.blob.stream().pipeTo(sink, signal === undefined ? {} : { signal });
-    return resultOf(finished);
+    const blob = finished.blob ?? (await handle?.getFile()) ?? null;
+    if (blob !== null && sink === "save") saveBlob(blob, baseName(finished.file.name));
+    else if (blob !== null && sink instanceof WritableStream) {
+      await blob.stream().pipeTo(sink, signal === undefined ? {} : { signal });
+    }
+    return { ...resultOf(finished), blob, handle: handle ?? null };
   } finally {
     signal?.removeEventListener("abort", abort);
   }
@@ -107,12 +123,11 @@ function targetOf(hrefOrFileId: string): Target {
     : { href: new URL(hrefOrFileId, location.href).href };
 }
 
-function resultOf({ file, progress, blob }: FinishedDownload): DownloadResult {
+function resultOf({ file, progress }: FinishedDownload): Omit<DownloadResult, "blob" | "handle"> {
   return {
     sha256: file.fileId,
     signedBy: file.signedBy,
     name: file.name,
-    blob,
     bytesBySource: progress.sources
       .filter((source) => source.bytes > 0)
       .map(({ id, kind, bytes }) => ({ source: id, kind, bytes })),

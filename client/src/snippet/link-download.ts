@@ -4,14 +4,15 @@
  *
  * The one decision that matters: when something is not *available*, the link is followed, so nobody is worse off than
  * without us. When bytes or signatures are *wrong*, nothing is followed: the link is offered, with what it means. Nor is it
- * when the file is on its way in another tab: a second copy of it, unchecked, is not what anybody asked for.
+ * when the visitor ended the download in the browser's own list.
  */
 
 import { asDistributeError } from "../download/errors.ts";
 import { FileDownload, type FinishedDownload } from "../download/file-download.ts";
-import { baseName, saveBlob } from "../download/handover.ts";
+import { baseName, canSaveNow, saveBlob } from "../download/handover.ts";
 import { choosePeers, peersAllowed } from "../download/preferences.ts";
 import type { Target } from "../download/coordinator.ts";
+import { holdFinished, removeFinished } from "../saving/kept-files.ts";
 import type { TrustedFile } from "../download/trust.ts";
 import type { WorkerFactory } from "../download/worker-code.ts";
 import type { Card } from "../ui/card.ts";
@@ -21,6 +22,9 @@ import type { Progress } from "../worker/messages.ts";
 import { followLink } from "./follow-link.ts";
 import { announce } from "./link-events.ts";
 import type { LinkOptions } from "./part.ts";
+
+/** The browser has copied a file by then, or has at least opened it for good. */
+const COPIED_MS = 15 * 60 * 1000;
 
 const NOTHING: Progress = { receivedBytes: 0, keptBytes: 0, rateBytesPerS: 0, sources: [] };
 
@@ -34,6 +38,10 @@ export class LinkDownload {
   #progress = NOTHING;
   #finished: FinishedDownload | undefined;
   #cancelled = false;
+  #started = false;
+  #isSaved = false;
+  /** Lets the finished file go, which is kept until the visitor has it. */
+  #release: (() => void) | undefined;
 
   constructor(link: HTMLAnchorElement, options: LinkOptions, workers: WorkerFactory, panel: Panel | undefined) {
     this.#link = link;
@@ -41,7 +49,12 @@ export class LinkDownload {
     this.#panel = panel;
     const peers = peersAllowed(options.peers);
     this.#download = new FileDownload(
-      { coordinatorUrl: options.coordinatorUrl, keys: options.keys, workers },
+      {
+        coordinatorUrl: options.coordinatorUrl,
+        keys: options.keys,
+        workers,
+        place: { serviceWorkerUrl: options.serviceWorkerUrl },
+      },
       {
         found: (file) => {
           this.#file = file;
@@ -50,7 +63,12 @@ export class LinkDownload {
         started: (progress) => {
           this.#progress = progress;
           this.#card?.progress(progress);
-          announce(this.#link, "start", { file: this.#file, progress });
+          if (!this.#started) announce(this.#link, "start", { file: this.#file, progress });
+          this.#started = true;
+        },
+        elsewhere: (progress) => {
+          this.#card?.elsewhere();
+          if (progress !== undefined) this.#progressed(progress);
         },
         progressed: (progress) => {
           this.#progressed(progress);
@@ -68,7 +86,9 @@ export class LinkDownload {
       resume: () => {
         this.#download.resume();
       },
-      dismiss: () => undefined,
+      dismiss: () => {
+        this.#dismiss();
+      },
       saveAgain: () => {
         this.#save();
       },
@@ -94,9 +114,13 @@ export class LinkDownload {
     this.#progressed(progress);
     this.#card?.verified(file.fileId, file.signedBy, new URL(this.#options.coordinatorUrl).host);
     announce(this.#link, "verified", { file, progress, sha256: file.fileId, signedBy: file.signedBy });
-    this.#save();
-    this.#card?.saved();
-    announce(this.#link, "saved", { file, progress });
+    if (this.#finished.saved) this.#saved();
+    else if (this.#panel === undefined || canSaveNow()) this.#save();
+    else {
+      const { keptName } = this.#finished;
+      if (keptName !== null) this.#release = holdFinished(keptName);
+      this.#card?.saveWaits();
+    }
   }
 
   /** Brings the download's card into view: its link was clicked again. */
@@ -111,8 +135,25 @@ export class LinkDownload {
     announce(this.#link, "progress", { file: this.#file, progress });
   }
 
+  /** Hands the file over; the first time, and again on demand. */
   #save(): void {
-    if (this.#finished !== undefined) saveBlob(this.#finished.blob, baseName(this.#finished.file.name));
+    const { blob, file } = this.#finished ?? {};
+    if (file !== undefined && blob instanceof Blob) saveBlob(blob, baseName(file.name));
+    if (!this.#isSaved) this.#saved();
+  }
+
+  #saved(): void {
+    this.#isSaved = true;
+    this.#release?.();
+    this.#card?.saved();
+    announce(this.#link, "saved", { file: this.#file, progress: this.#progress });
+  }
+
+  /** "Save again" is not wanted any more: what is stored can go, when the browser has surely copied it. */
+  #dismiss(): void {
+    const name = this.#finished?.keptName ?? null;
+    if (name === null || !this.#isSaved) return;
+    setTimeout(() => void removeFinished(name), COPIED_MS);
   }
 
   #end(error: DistributeError): void {
@@ -125,8 +166,8 @@ export class LinkDownload {
       announce(this.#link, "error", detail);
       return;
     }
-    if (code === "store_in_use") {
-      this.#card?.elsewhere();
+    if (code === "save_interrupted") {
+      this.#card?.cancelled();
       announce(this.#link, "error", detail);
       return;
     }

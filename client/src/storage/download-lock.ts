@@ -6,6 +6,7 @@
  */
 
 import { StoreError } from "../wire/errors.ts";
+import { downloadLock } from "./names.ts";
 
 /** A page that is reloaded, or a download that is cancelled, lets go within this time. */
 const WAIT_MS = 1_000;
@@ -21,7 +22,7 @@ export async function lockDownload(fileId: string, locks: LockManager, waitMs = 
   try {
     return await new Promise<() => void>((resolve, reject) => {
       locks
-        .request(`distribute-io:download:${fileId}`, { signal }, () => new Promise<void>((release) => resolve(release)))
+        .request(downloadLock(fileId), { signal }, () => new Promise<void>((release) => resolve(release)))
         .catch(reject);
     });
   } catch (cause) {

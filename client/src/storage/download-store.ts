@@ -15,6 +15,7 @@ import type { StoredFile } from "./stored-file.ts";
 export interface StoreTarget extends JournaledFile {
   /** The segment list, whose digest was checked: 32 bytes for each segment. */
   readonly segmentList: Uint8Array<ArrayBuffer>;
+  readonly about: AboutFile;
 }
 
 /** What an earlier run left. */
@@ -25,12 +26,25 @@ export interface Kept {
   readonly front: HashedFront | undefined;
 }
 
+/** What is written beside the data for those who come later, most of all for the list of unfinished downloads. */
+export interface AboutFile {
+  /** As the publisher signed it. */
+  readonly name: string;
+  /** The link that was clicked; null when the file was asked for by its id. */
+  readonly href: string | null;
+}
+
 /** A place for one file. Used by one download; every call after `finish`, `suspend` or `discard` is a bug. */
 export interface DownloadStore {
   /** What was there when the store was opened. */
   readonly kept: Kept;
-  /** Writes a segment to its place. @throws {@link StoreError} when it was not written in full. */
-  write(segment: VerifiedSegment): void;
+  /**
+   * Writes a segment to its place; from then on it can be read.
+   *
+   * @returns where writing takes time, what ends when the segment's memory may be used again.
+   * @throws {@link StoreError} when it was not written in full.
+   */
+  write(segment: VerifiedSegment): void | Promise<void>;
   /** Reads back `into.byteLength` bytes that were written before. @throws {@link StoreError} */
   read(startByte: number, into: Uint8Array<ArrayBuffer>): Promise<void>;
   /**

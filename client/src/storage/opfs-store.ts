@@ -12,19 +12,23 @@
 import { Mark, type HashedFront } from "../core/download-journal.ts";
 import type { Sha256, VerifiedSegment } from "../core/verified.ts";
 import { StoreError } from "../wire/errors.ts";
-import { inUse, lockDownload } from "./download-lock.ts";
+import { inUse } from "./download-lock.ts";
 import type { DownloadStore, Kept, StoreTarget } from "./download-store.ts";
 import { JournalFile } from "./journal-file.ts";
+import { DOWNLOADS_PATH, keptLock, Suffix } from "./names.ts";
 import { recheck } from "./recheck.ts";
 import type { StoredFile } from "./stored-file.ts";
-
-/** Folder of all downloads in the origin's private file system. */
-export const DOWNLOADS_PATH: readonly string[] = ["distribute-io", "downloads"];
 
 const HOUR_MS = 60 * 60 * 1000;
 
 /** A finished file is kept so long for "save again"; what is older is removed when the next download starts. */
 export const KEEP_MS = 24 * HOUR_MS;
+
+/**
+ * Where there is no room otherwise, a finished file is kept only so long: the browser has copied it by then. One that
+ * still waits for the visitor's word is held by a lock of its page (saving/kept-file.ts), and stays.
+ */
+export const KEEP_SHORT_MS = HOUR_MS / 4;
 
 /** An unfinished one is kept so long after its last byte: people come back to a large download in the same week. */
 export const KEEP_UNFINISHED_MS = 7 * 24 * HOUR_MS;
@@ -75,28 +79,55 @@ export class OpfsStore implements DownloadStore {
   /**
    * Opens the store of a file, with what an earlier run left of it.
    *
+   * @param unlock called when the store has ended, not when this fails.
    * @throws StoreError `store_in_use`, `quota_exceeded`.
    * @throws DOMException where the browser gives no storage.
    */
-  static async open(target: StoreTarget, sha256: Sha256, browser: StoreBrowser): Promise<OpfsStore> {
-    const unlock = await lockDownload(target.fileId, browser.locks);
+  static async open(
+    target: StoreTarget,
+    sha256: Sha256,
+    browser: StoreBrowser,
+    unlock: () => void,
+  ): Promise<OpfsStore> {
     const open: FileSystemSyncAccessHandle[] = [];
     let folder: FileSystemDirectoryHandle | undefined;
     try {
-      folder = await browser.storage.getDirectory();
-      for (const name of DOWNLOADS_PATH) folder = await folder.getDirectoryHandle(name, { create: true });
-      await removeOld(folder);
+      folder = await downloadsFolder(browser.storage);
+      await removeOld(folder, KEEP_MS, browser.locks);
       const data = await openFile(folder, dataName(target), open);
       const journal = new JournalFile((await openFile(folder, journalName(target), open)).handle, target);
-      const left = (await leftBefore(target, data, journal, sha256)) ?? makeRoom(target, data, journal);
+      let left = await leftBefore(target, data, journal, sha256);
+      try {
+        left ??= makeRoom(target, data, journal);
+      } catch {
+        await removeOld(folder, KEEP_SHORT_MS, browser.locks);
+        left = makeRoom(target, data, journal);
+      }
+      await writeAbout(folder, target);
       return new OpfsStore(target, folder, data, journal, left, unlock);
     } catch (cause) {
       for (const handle of open) handle.close();
       if (cause instanceof StoreError) await removeFiles(folder, target); // there was no room: nothing is kept
-      unlock();
       if (cause instanceof DOMException && cause.name === "NoModificationAllowedError") throw inUse(cause);
       throw cause;
     }
+  }
+
+  /** As {@link open}, but only what an earlier run left; undefined when that is nothing. Takes no room. */
+  static async reopen(target: StoreTarget, sha256: Sha256, browser: StoreBrowser): Promise<OpfsStore | undefined> {
+    const open: FileSystemSyncAccessHandle[] = [];
+    try {
+      const folder = await downloadsFolder(browser.storage);
+      await folder.getFileHandle(dataName(target));
+      const data = await openFile(folder, dataName(target), open);
+      const journal = new JournalFile((await openFile(folder, journalName(target), open)).handle, target);
+      const left = await leftBefore(target, data, journal, sha256);
+      if (left !== undefined) return new OpfsStore(target, folder, data, journal, left, () => undefined);
+    } catch {
+      // No storage, or nothing there: nothing was left.
+    }
+    for (const handle of open) handle.close();
+    return undefined;
   }
 
   write(segment: VerifiedSegment): void {
@@ -136,7 +167,7 @@ export class OpfsStore implements DownloadStore {
     const { entry, handle } = this.#data;
     handle.flush();
     this.#close();
-    await move(entry, `${this.#target.fileId}.${Date.now()}.done`);
+    await move(entry, `${this.#target.fileId}.${Date.now()}${Suffix.finished}`);
     await this.#folder.removeEntry(journalName(this.#target)).catch(() => undefined);
     this.#unlock();
     return { kind: "opfs", path: [...DOWNLOADS_PATH, entry.name] };
@@ -166,16 +197,40 @@ export class OpfsStore implements DownloadStore {
 }
 
 function dataName(target: StoreTarget): string {
-  return `${target.fileId}.part`;
+  return target.fileId + Suffix.data;
 }
 
 function journalName(target: StoreTarget): string {
-  return `${target.fileId}.journal`;
+  return target.fileId + Suffix.journal;
+}
+
+function aboutName(target: StoreTarget): string {
+  return target.fileId + Suffix.about;
+}
+
+/** The folder of all downloads, made when it is not there. */
+async function downloadsFolder(storage: StorageManager): Promise<FileSystemDirectoryHandle> {
+  let folder = await storage.getDirectory();
+  for (const name of DOWNLOADS_PATH) folder = await folder.getDirectoryHandle(name, { create: true });
+  return folder;
+}
+
+/** Leaves word of what this is; a list of files without names helps nobody, and nor does a download without this. */
+async function writeAbout(folder: FileSystemDirectoryHandle, target: StoreTarget): Promise<void> {
+  const open: FileSystemSyncAccessHandle[] = [];
+  try {
+    const { handle } = await openFile(folder, aboutName(target), open);
+    handle.truncate(0);
+    handle.write(new TextEncoder().encode(JSON.stringify(target.about)), { at: 0 });
+  } catch {
+    // No room for so little: the download will say so itself.
+  }
+  for (const handle of open) handle.close();
 }
 
 /** Removes journal and data, in this order: a journal must not outlive what it speaks of. */
 async function removeFiles(folder: FileSystemDirectoryHandle | undefined, target: StoreTarget): Promise<void> {
-  for (const name of [journalName(target), dataName(target)]) {
+  for (const name of [journalName(target), dataName(target), aboutName(target)]) {
     // The visitor may have removed it already.
     await folder?.removeEntry(name).catch(() => undefined);
   }
@@ -230,12 +285,13 @@ async function move(file: FileSystemFileHandle & { move?(name: string): Promise<
 }
 
 /** Removes finished and abandoned files of former days. What another tab has open refuses to go, and stays. */
-async function removeOld(folder: FileSystemDirectoryHandle): Promise<void> {
+async function removeOld(folder: FileSystemDirectoryHandle, keepDoneMs: number, locks: LockManager): Promise<void> {
+  const held = new Set((await locks.query()).held?.map((lock) => lock.name));
   for await (const [name, entry] of folder.entries()) {
-    if (entry.kind !== "file") continue;
+    if (entry.kind !== "file" || held.has(keptLock(name))) continue;
     try {
       const file = await entry.getFile();
-      const keepMs = name.endsWith(".done") ? KEEP_MS : KEEP_UNFINISHED_MS;
+      const keepMs = name.endsWith(Suffix.finished) ? keepDoneMs : KEEP_UNFINISHED_MS;
       if (Date.now() - file.lastModified > keepMs) await folder.removeEntry(name);
     } catch {
       // Open elsewhere, or gone meanwhile: nothing to do.

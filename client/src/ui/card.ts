@@ -140,6 +140,11 @@ export class Card {
     setText(this.#speed, "");
   }
 
+  /** The browser wants a click before it saves a second file. */
+  saveWaits(): void {
+    this.#buttons.replaceChildren(button(STRINGS.save, this.#actions.saveAgain, "primary"));
+  }
+
   saved(): void {
     this.#facts.prepend(element("p", { className: "small", text: STRINGS.saved }));
     this.#buttons.replaceChildren(

@@ -20,6 +20,7 @@ export const STRINGS = {
   cancel: "Cancel",
   pause: "Pause",
   resume: "Resume",
+  save: "Save",
   saveAgain: "Save again",
   dismiss: "Close",
   minimise: "Minimise",

@@ -24,7 +24,9 @@ import type { IntakeListener, SegmentIntake } from "./segment-intake.ts";
 export interface EngineListener {
   /** Bytes of a source came, right or wrong; they end at `endByte` of the file. */
   received(sourceId: string, bytes: number, endByte: number): void;
-  /** A segment is right and stored. */
+  /** A segment is right, and can be read back. */
+  segmentReadable(index: number): void;
+  /** It is stored, or has left: its memory is free. */
   segmentStored(index: number): void;
   /** A source sent wrong bytes and is not asked again. */
   banned(sourceId: string): void;
@@ -64,6 +66,9 @@ export class DownloadEngine {
       this.#tell({ type: "DeadlineReached" });
     });
     this.#intake = makeIntake({
+      segmentReadable: (index) => {
+        this.#listener.segmentReadable(index);
+      },
       segmentVerified: (index) => {
         this.#listener.segmentStored(index);
         this.#tell({ type: "SegmentVerified", segmentIndex: index });

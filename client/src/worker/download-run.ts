@@ -6,11 +6,13 @@
  * verified is what people compare with a published checksum, so it is computed and compared.
  *
  * A download that ends for want of sources, or by the end of its worker, is kept: the next run of the same file goes on.
- * One that was cancelled, whose bytes are wrong or whose store fails, is forgotten.
+ * So is one for which there is no more room. One that was cancelled, whose bytes are wrong or whose store fails, is
+ * forgotten.
  */
 
 import { isReplaced } from "../core/mirror-answer.ts";
 import { RateMeter } from "../core/rate-meter.ts";
+import { WINDOW_BYTES } from "../core/save-ladder.ts";
 import type { FailCode, SegmentRange } from "../core/scheduler/messages.ts";
 import { Scheduler } from "../core/scheduler/scheduler.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
@@ -35,6 +37,7 @@ import {
 import { Checkpoints } from "./checkpoints.ts";
 import { DownloadEngine } from "./download-engine.ts";
 import { FrontHasher } from "./front-hasher.ts";
+import type { ErrorCode } from "../wire/messages.ts";
 import type { DownloadJob, FromWorker, Progress, SourceProgress } from "./messages.ts";
 import { PeerSession, missingRuns } from "./peer-session.ts";
 import { SegmentIntake } from "./segment-intake.ts";
@@ -44,7 +47,12 @@ const PROGRESS_MS = 250;
 
 /** Bytes received and not yet stored, at most. Phones (4 GiB and less) get half: their tabs are killed early. */
 const MEMORY_BYTES = 32 * 1024 * 1024;
-const MEMORY_BYTES_SMALL = 16 * 1024 * 1024;
+
+/** A service worker with nothing to do is ended after 30 s, and in Firefox its download with it. */
+const STREAM_RUNS_MS = 10_000;
+
+/** What is stored is right, and another place may take the rest. */
+const ROOM_CODES: ReadonlySet<ErrorCode> = new Set(["quota_exceeded", "disk_full", "save_interrupted"]);
 
 export interface RunEnvironment {
   readonly clock: Clock;
@@ -79,6 +87,7 @@ export class DownloadRun {
   readonly #senders: SegmentSenders;
   readonly #peers: PeerSession | undefined;
   readonly #stopProgress: () => void;
+  readonly #stopStreamRuns: () => void;
   /** The link itself, where it is among the mirrors. */
   #link: MirrorSource | undefined;
   #storedBytes: number;
@@ -93,8 +102,9 @@ export class DownloadRun {
    */
   static async start(job: DownloadJob, hasher: MessagePort, environment: RunEnvironment): Promise<DownloadRun> {
     const layout = new SegmentLayout(job.sizeBytes, job.segmentSizeBytes);
-    const { fileId, segmentsSha256, segmentList } = job;
-    const store = await openStore({ fileId, segmentsSha256, layout, segmentList }, sha256, environment.browser);
+    const { fileId, segmentsSha256, segmentList, about } = job;
+    const target = { fileId, segmentsSha256, layout, segmentList, about };
+    const store = await openStore(target, sha256, environment.browser, job.place);
     const front = new FrontHasher(layout, store, hasher);
     await front.resume(store.kept);
     return new DownloadRun(job, layout, store, front, environment);
@@ -124,13 +134,15 @@ export class DownloadRun {
       },
     );
     this.#total = new RateMeter(environment.clock.nowUs());
-    const memoryBytes = environment.smallMemory ? MEMORY_BYTES_SMALL : MEMORY_BYTES;
+    const inOrder = job.place.kind !== "opfs";
+    const memoryBytes = (inOrder ? WINDOW_BYTES : MEMORY_BYTES) / (environment.smallMemory ? 2 : 1);
     this.#scheduler = new Scheduler(
       {
         sizeBytes: job.sizeBytes,
         segmentSizeBytes: job.segmentSizeBytes,
         missing: missingRuns(this.#stored),
         maxInFlightBytes: memoryBytes,
+        inOrder,
       },
       environment.clock.nowUs(),
     );
@@ -141,11 +153,13 @@ export class DownloadRun {
         received: (sourceId, bytes, endByte) => {
           this.#received(sourceId, bytes, endByte);
         },
+        segmentReadable: (index) => {
+          hasher.segmentReadable(index);
+        },
         segmentStored: (index) => {
           this.#storedBytes += layout.lengthOf(index);
           this.#stored[index] = true;
           this.#senders.stored(index);
-          hasher.segmentStored(index);
           this.#checkpoints.segmentStored(layout.lengthOf(index));
           this.#peers?.progressed();
         },
@@ -195,6 +209,9 @@ export class DownloadRun {
       this.#account();
       environment.report({ type: "progress", progress: this.#progress(), sent: this.#senders.takeNews() });
     });
+    this.#stopStreamRuns = every(environment.clock, STREAM_RUNS_MS * 1_000, () => {
+      if (job.place.kind === "stream") environment.report({ type: "stream_runs" });
+    });
     environment.report({ type: "opened", progress: this.#progress(), sent: this.#senders.takeNews() });
     const trouble = browserTrouble(environment.fetch);
     for (const mirror of job.mirrors) {
@@ -227,9 +244,16 @@ export class DownloadRun {
     if (!this.#over) this.#engine.resume();
   }
 
+  /** The service worker that streams is not there any more. */
+  streamGone(): void {
+    this.#fail(new StoreError("save_interrupted", "The browser ended the saving of this file."));
+  }
+
   /** Ends the download and forgets what was stored. */
   async cancel(): Promise<void> {
-    if (this.#stop()) await this.#store.discard();
+    if (!this.#stop()) return;
+    this.#stopStreamRuns();
+    await this.#store.discard();
   }
 
   /** A donor that comes again keeps its row. */
@@ -282,6 +306,8 @@ export class DownloadRun {
     } catch (cause) {
       await this.#store.discard();
       this.#report(asStoreError(cause));
+    } finally {
+      this.#stopStreamRuns();
     }
   }
 
@@ -292,9 +318,12 @@ export class DownloadRun {
 
   #fail(error: DistributeError): void {
     if (!this.#stop()) return;
-    const sourcesFailed = error.family === "usage" || error.family === "source";
-    void (sourcesFailed ? this.#store.suspend() : this.#store.discard());
-    this.#report(error);
+    const isKept = error.family === "usage" || error.family === "source" || ROOM_CODES.has(error.code);
+    this.#stopStreamRuns();
+    // Told when the store has let go: the page may try another place at once.
+    void (isKept ? this.#store.suspend() : this.#store.discard()).finally(() => {
+      this.#report(error);
+    });
   }
 
   #report(error: DistributeError): void {

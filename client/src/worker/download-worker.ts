@@ -63,6 +63,11 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
         running.resume();
       });
       return;
+    case "stream_gone":
+      void run?.then((running) => {
+        running.streamGone();
+      });
+      return;
     case "cancel":
       void run?.then((running) => running.cancel());
   }

@@ -76,7 +76,7 @@ export class FrontHasher {
   }
 
   /** A segment is in the store. */
-  segmentStored(index: number): void {
+  segmentReadable(index: number): void {
     this.#stored[index] = true;
     this.#feed();
   }

@@ -5,7 +5,8 @@
 
 import type { SourceState } from "../core/scheduler/messages.ts";
 import type { ErrorCode, ErrorFamily } from "../wire/messages.ts";
-import type { StoredFile } from "../storage/stored-file.ts";
+import type { AboutFile } from "../storage/download-store.ts";
+import type { Place, StoredFile } from "../storage/stored-file.ts";
 
 /** A mirror as the worker gets it, in the order in which they are to be asked. */
 export interface MirrorJob {
@@ -23,6 +24,9 @@ export interface DownloadJob {
   readonly segmentsSha256: string;
   /** The segment list, whose digest was checked: 32 bytes for each segment. */
   readonly segmentList: Uint8Array<ArrayBuffer>;
+  readonly about: AboutFile;
+  /** Where the bytes go. */
+  readonly place: Place;
   readonly mirrors: readonly MirrorJob[];
   /** Which of the mirrors is the link itself; null when the file was asked for by its id, or the link is no mirror's. */
   readonly link: string | null;
@@ -32,7 +36,7 @@ export interface DownloadJob {
   readonly sessionUrl: string | null;
 }
 
-/** To the worker. The first message says what the worker is. */
+/** To the worker. The first message says what the worker is; after `failed` there may be another `download`. */
 export type ToWorker =
   | { readonly type: "hash"; readonly port: MessagePort }
   | { readonly type: "download"; readonly job: DownloadJob; readonly hasher: MessagePort }
@@ -43,6 +47,8 @@ export type ToWorker =
   /** Ask nobody for anything until `resume`; what is stored is kept. */
   | { readonly type: "pause" }
   | { readonly type: "resume" }
+  /** The service worker that streams is not there any more. */
+  | { readonly type: "stream_gone" }
   /** End, and forget what was stored. */
   | { readonly type: "cancel" };
 
@@ -78,6 +84,8 @@ export type SentRuns = Int32Array<ArrayBuffer>;
 
 /** From the worker. `sent` says of each segment once who sent it; all messages of a download together say it of all. */
 export type FromWorker =
+  /** A service worker that streams must hear of it again now, lest it be ended. Timers of hidden pages are too slow. */
+  | { readonly type: "stream_runs" }
   /** The worker runs; comes before anything is asked of it. */
   | { readonly type: "ready" }
   /** The store is open, with so many verified bytes of an earlier run. Comes before any progress. */

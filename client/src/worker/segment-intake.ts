@@ -18,6 +18,8 @@ import type { DownloadStore } from "../storage/download-store.ts";
 import { BufferPool } from "./buffer-pool.ts";
 
 export interface IntakeListener {
+  /** The segment is right, and can be read back from the store; it may still occupy memory. */
+  segmentReadable(index: number): void;
   /** The segment is right and stored. */
   segmentVerified(index: number): void;
   /**
@@ -148,7 +150,9 @@ export class SegmentIntake {
       await Promise.all(kept.map((part) => part.digest)); // the buffer must stay as it is until then
       return;
     }
-    this.#store.write(segment);
+    const written = this.#store.write(segment);
+    this.#listener.segmentReadable(index);
+    if (written !== undefined) await written; // rejected when the store ends first
     this.#listener.segmentVerified(index);
     await this.#compareParts(assembly);
   }

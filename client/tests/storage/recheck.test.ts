@@ -6,7 +6,7 @@ import { FakeFile, sha256 } from "../worker/fakes.ts";
 
 const FILE = new FakeFile(450, 100);
 const { layout, segmentList, sha256: fileId } = FILE;
-const TARGET = { fileId, segmentsSha256: "00".repeat(32), layout, segmentList };
+const TARGET = { fileId, segmentsSha256: "00".repeat(32), layout, segmentList, about: { name: "a", href: null } };
 
 async function check(marks: number[], disk: Uint8Array): Promise<[boolean, number[]]> {
   const own = Uint8Array.from(marks);

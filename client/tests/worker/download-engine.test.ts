@@ -85,6 +85,7 @@ function set() {
     clock,
     {
       received: (sourceId, bytes, endByte) => told.push(`received ${sourceId} ${bytes} to ${endByte}`),
+      segmentReadable: () => undefined,
       segmentStored: (index) => told.push(`stored ${index}`),
       banned: (sourceId) => told.push(`banned ${sourceId}`),
       excluded: (sourceId, reason) => told.push(`excluded ${sourceId} ${reason}`),

@@ -19,7 +19,7 @@ async function hashInOrder(file: FakeFile, order: readonly number[]): Promise<st
       const segment = await verifySegment(index, bytes, expected, sha256);
       assert.ok(segment !== undefined);
       store.write(segment);
-      hasher.segmentStored(index);
+      hasher.segmentReadable(index);
     }
     return await digest;
   } finally {
@@ -52,7 +52,7 @@ test("a store that cannot be read back fails the digest", async () => {
   const store = new FakeStore(file.layout);
   store.failure = new Error("gone");
   const hasher = new FrontHasher(file.layout, store, port2);
-  hasher.segmentStored(0);
+  hasher.segmentReadable(0);
   await assert.rejects(hasher.digest(), /gone/);
   hasher.close();
   port1.close();
@@ -77,7 +77,7 @@ async function over(file: FakeFile): Promise<{ hasher: FrontHasher; store: FakeS
 /** The saved digest of a file's first three segments. */
 async function savedFront(file: FakeFile): Promise<HashedFront | undefined> {
   const { hasher, end } = await over(file);
-  for (const index of [0, 1, 2]) hasher.segmentStored(index);
+  for (const index of [0, 1, 2]) hasher.segmentReadable(index);
   await settled();
   const front = await hasher.save();
   end();
@@ -93,7 +93,7 @@ test("a later run goes on with the saved state, and reads nothing of the front",
   const { hasher, store, end } = await over(file);
   for (const index of [0, 1, 2]) store.written.set(index, new Uint8Array(1_000));
   await hasher.resume({ stored: STORED, front });
-  hasher.segmentStored(3);
+  hasher.segmentReadable(3);
   assert.equal(await hasher.digest(), file.sha256);
   end();
 });
@@ -102,7 +102,7 @@ test("a state that cannot be loaded costs reading the front again", async () => 
   const file = new FakeFile(4_321, 1_000);
   const { hasher, end } = await over(file);
   await hasher.resume({ stored: STORED, front: { segments: 3, state: Uint8Array.of(1, 2, 3) } });
-  hasher.segmentStored(3);
+  hasher.segmentReadable(3);
   assert.equal(await hasher.digest(), file.sha256);
   end();
 });

@@ -6,7 +6,12 @@ import { FakeFile, FakeStore, settled, sha256 } from "./fakes.ts";
 
 class Heard {
   readonly lines: string[] = [];
+  readonly readable: number[] = [];
   parts: readonly Part[] = [];
+
+  segmentReadable(index: number): void {
+    this.readable.push(index);
+  }
 
   segmentVerified(index: number): void {
     this.lines.push(`verified ${index}`);

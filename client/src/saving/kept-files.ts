@@ -1,0 +1,124 @@
+/**
+ * What this site's downloads left in the private file system: unfinished ones, which can go on, and finished ones, which
+ * can be saved again.
+ */
+
+import { journalSummary } from "../core/download-journal.ts";
+import { DOWNLOADS_PATH, downloadLock, keptLock, Suffix } from "../storage/names.ts";
+import { StoreError } from "../wire/errors.ts";
+
+/** One file of the list. */
+export interface UnfinishedDownload {
+  /** SHA-256 of the whole file, hexadecimal: `download(fileId)` goes on with it. */
+  readonly fileId: string;
+  /** As the publisher signed it; null when that was lost. */
+  readonly name: string | null;
+  /** The link that was clicked; null when it was asked for by its id. */
+  readonly href: string | null;
+  readonly sizeBytes: number;
+  /** Durable bytes; what was written since the last checkpoint comes on top. */
+  readonly storedBytes: number;
+  /** When something was written last, in milliseconds since 1970. */
+  readonly changedAtMs: number;
+  /** Is it on its way in some tab right now? */
+  readonly running: boolean;
+}
+
+/** All unfinished downloads of this site, the one that changed last first. Empty where there is no such storage. */
+export async function listUnfinished(): Promise<readonly UnfinishedDownload[]> {
+  const folder = await downloads();
+  if (folder === undefined) return [];
+  const held = new Set((await navigator.locks.query()).held?.map((lock) => lock.name));
+  const found: UnfinishedDownload[] = [];
+  for await (const name of folder.keys()) {
+    const [fileId = "", ...rest] = name.split(Suffix.data);
+    const data = rest[0] === "" ? await fileOf(folder, name) : undefined;
+    if (data === undefined) continue;
+    const journal = await fileOf(folder, fileId + Suffix.journal);
+    const about = readAbout(await (await fileOf(folder, fileId + Suffix.about))?.text());
+    found.push({
+      fileId,
+      ...about,
+      sizeBytes: data.size,
+      storedBytes: journal === undefined ? 0 : journalSummary(new Uint8Array(await journal.arrayBuffer())),
+      changedAtMs: Math.max(data.lastModified, journal?.lastModified ?? 0),
+      running: held.has(downloadLock(fileId)),
+    });
+  }
+  return found.sort((left, right) => right.changedAtMs - left.changedAtMs);
+}
+
+/**
+ * Removes an unfinished download, and what was finished of the same file.
+ *
+ * @throws StoreError `store_in_use` while a tab downloads it.
+ */
+export async function deleteUnfinished(fileId: string): Promise<void> {
+  const folder = await downloads();
+  await navigator.locks.request(downloadLock(fileId), { ifAvailable: true }, async (lock) => {
+    if (lock === null)
+      throw new StoreError("store_in_use", "This file is being downloaded in another tab of this site.");
+    const names: string[] = [];
+    for await (const name of folder?.keys() ?? []) if (name.startsWith(`${fileId}.`)) names.push(name);
+    // A journal must not outlive what it speaks of.
+    for (const name of names.sort()) await folder?.removeEntry(name).catch(() => undefined);
+  });
+}
+
+/** The finished file that another tab left not earlier than that, if there is one. */
+export async function finishedFile(fileId: string, sinceMs: number): Promise<File | undefined> {
+  const folder = await downloads();
+  for await (const name of folder?.keys() ?? []) {
+    if (!name.startsWith(`${fileId}.`) || !name.endsWith(Suffix.finished)) continue;
+    if (Number(name.split(".")[1]) >= sinceMs) return folder && fileOf(folder, name);
+  }
+  return undefined;
+}
+
+/** Keeps a finished file from being removed for want of room. @returns what lets it go. */
+export function holdFinished(name: string): () => void {
+  const ended = new AbortController();
+  const held = new Promise<void>((resolve) => {
+    ended.signal.addEventListener("abort", () => {
+      resolve();
+    });
+  });
+  // A browser without locks removes nothing early either: it cannot tell who holds what.
+  navigator.locks.request(keptLock(name), { mode: "shared" }, () => held).catch(() => undefined);
+  return () => {
+    ended.abort();
+  };
+}
+
+/** Removes a finished file. */
+export async function removeFinished(name: string): Promise<void> {
+  await (await downloads())?.removeEntry(name).catch(() => undefined);
+}
+
+async function downloads(): Promise<FileSystemDirectoryHandle | undefined> {
+  try {
+    let folder = await navigator.storage.getDirectory();
+    for (const name of DOWNLOADS_PATH) folder = await folder.getDirectoryHandle(name);
+    return folder;
+  } catch {
+    return undefined; // no storage, or nothing was ever downloaded
+  }
+}
+
+async function fileOf(folder: FileSystemDirectoryHandle, name: string): Promise<File | undefined> {
+  try {
+    return await (await folder.getFileHandle(name)).getFile();
+  } catch {
+    return undefined; // gone meanwhile
+  }
+}
+
+function readAbout(text: string | undefined): Pick<UnfinishedDownload, "name" | "href"> {
+  try {
+    // The page itself may have written anything there.
+    const { name, href } = JSON.parse(text ?? "{}") as { readonly name?: unknown; readonly href?: unknown };
+    return { name: typeof name === "string" ? name : null, href: typeof href === "string" ? href : null };
+  } catch {
+    return { name: null, href: null };
+  }
+}

@@ -1,0 +1,118 @@
+/** Finds the next place for a file: looks at what the browser has, asks the ladder, and opens what it says. */
+
+import { nextRung, type Rung, type SavingConditions } from "../core/save-ladder.ts";
+import type { Place } from "../storage/stored-file.ts";
+import { openStream, type Stream } from "./stream.ts";
+
+/** What the page or the visitor said about the place. */
+export interface PlaceOptions {
+  /** A file that was picked: the only place then. */
+  readonly handle?: FileSystemFileHandle | undefined;
+  /** Our service worker's address on this site; null when it is not installed. */
+  readonly serviceWorkerUrl: string | null;
+}
+
+/** Not in lib.dom, since Chromium alone has them. */
+interface WindowWithPicker {
+  showSaveFilePicker?(options: { suggestedName: string }): Promise<FileSystemFileHandle>;
+}
+interface NavigatorWithMemory {
+  readonly deviceMemory?: number;
+}
+
+/** Has this browser a dialog in which a place for a file is chosen? */
+export function canPickFile(): boolean {
+  return "showSaveFilePicker" in window;
+}
+
+/**
+ * Opens the dialog. To be called in a click.
+ *
+ * @returns undefined when the visitor chose nothing, or the browser refused.
+ */
+export async function pickFile(name: string): Promise<FileSystemFileHandle | undefined> {
+  try {
+    return await (window as WindowWithPicker).showSaveFilePicker?.({ suggestedName: name });
+  } catch {
+    return undefined;
+  }
+}
+
+/** The places for one file, one after another. */
+export class Places {
+  readonly #name: string;
+  readonly #sizeBytes: number;
+  readonly #options: PlaceOptions;
+  readonly #refused = new Set<Rung>();
+  #last: Rung | undefined;
+  /** The stream of the place that was given last, if it is one. */
+  stream: Stream | undefined;
+
+  /** @param name what the file is to be called, without folders. */
+  constructor(name: string, sizeBytes: number, options: PlaceOptions) {
+    this.#name = name;
+    this.#sizeBytes = sizeBytes;
+    this.#options = options;
+  }
+
+  /** The next place; the one before was no good, if there was one. Undefined: there is none that needs no click. */
+  async next(): Promise<Place | undefined> {
+    if (this.#last !== undefined) this.#refused.add(this.#last);
+    for (;;) {
+      const rung = nextRung(await this.#conditions());
+      this.#last = rung;
+      if (rung === undefined) return undefined;
+      const place = await this.#open(rung);
+      if (place !== undefined) return place;
+      this.#refused.add(rung);
+    }
+  }
+
+  /** The same place once more, which was not used after all. */
+  async again(place: Place): Promise<Place | undefined> {
+    return place.kind === "stream" ? this.#open("stream") : place;
+  }
+
+  async #open(rung: Rung): Promise<Place | undefined> {
+    switch (rung) {
+      case "opfs":
+      case "memory":
+        return { kind: rung };
+      case "persist":
+        // Firefox asks the visitor; what was refused for want of room is tried once more.
+        if (await navigator.storage.persist().catch(() => false)) this.#refused.delete("opfs");
+        return undefined;
+      case "file": {
+        const handle = this.#options.handle ?? (await pickFile(this.#name));
+        return handle && { kind: "file", handle };
+      }
+      case "stream":
+        try {
+          this.stream = await openStream(this.#options.serviceWorkerUrl ?? "", this.#name, this.#sizeBytes);
+          return { kind: "stream", port: this.stream.port };
+        } catch {
+          return undefined;
+        }
+    }
+  }
+
+  async #conditions(): Promise<SavingConditions> {
+    const { handle, serviceWorkerUrl } = this.#options;
+    const storage = navigator.storage;
+    const [estimate, persisted] = await Promise.all([
+      storage.estimate().catch(() => undefined),
+      storage.persisted().catch(() => true),
+    ]);
+    const { quota, usage } = estimate ?? {};
+    return {
+      sizeBytes: this.#sizeBytes,
+      roomBytes: quota === undefined ? null : quota - (usage ?? 0),
+      canPersist: !persisted,
+      chosen: handle !== undefined,
+      canPick: canPickFile() && navigator.userActivation.isActive,
+      hasStream: serviceWorkerUrl !== null && "serviceWorker" in navigator,
+      smallMemory: ((navigator as NavigatorWithMemory).deviceMemory ?? 8) <= 4,
+      refused: this.#refused,
+    };
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * A download that a service worker of the page's own site writes into the download folder (save-service-worker.ts).
+ *
+ * A hidden frame asks for its address; the frame shows nothing, since the answer is an attachment.
+ */
+
+import { UsageError } from "../wire/errors.ts";
+import { SCOPE, type FromServiceWorker, type ToServiceWorker } from "./messages.ts";
+
+/** Without a sign of the service worker for so long, it is not there. */
+const START_MS = 5_000;
+const SILENCE_MS = 45_000;
+
+/** The frame may go so long after its download is over. */
+const FRAME_MS = 10_000;
+
+export interface Stream {
+  /** Leads to the download; for the worker. */
+  readonly port: MessagePort;
+  /** To be called every ten seconds or so: keeps the service worker alive. @returns false when it is not. */
+  readonly runs: () => boolean;
+  /** Takes the frame away. */
+  readonly close: () => void;
+}
+
+/**
+ * Opens a download.
+ *
+ * @param url the installed service worker's address.
+ * @param name what the file is called, without folders.
+ * @throws UsageError `part_unavailable` when the service worker is not there, or may not run.
+ */
+export async function openStream(url: string, name: string, sizeBytes: number): Promise<Stream> {
+  try {
+    return await open(url, name, sizeBytes);
+  } catch (cause) {
+    throw new UsageError("part_unavailable", "The service worker for saving cannot be used.", { cause });
+  }
+}
+
+async function open(url: string, name: string, sizeBytes: number): Promise<Stream> {
+  const scope = new URL(SCOPE, url).href;
+  const worker = await within(START_MS, activeWorker(await navigator.serviceWorker.register(url, { scope })));
+  const id = crypto.randomUUID();
+  const bytes = new MessageChannel();
+  const control = new MessageChannel();
+  let heardAt = Date.now();
+  const ready = new Promise<void>((resolve) => {
+    control.port1.onmessage = ({ data }: MessageEvent<FromServiceWorker>) => {
+      heardAt = Date.now();
+      if (data.type === "ready") resolve();
+    };
+  });
+  tell(worker, { type: "open", id, name, sizeBytes }, [bytes.port2, control.port2]);
+  await within(START_MS, ready);
+  const frame = document.createElement("iframe");
+  frame.hidden = true;
+  frame.src = scope + id;
+  document.body.append(frame);
+  return {
+    port: bytes.port1,
+    runs: () => {
+      tell(worker, { type: "runs", id });
+      return Date.now() - heardAt < SILENCE_MS;
+    },
+    close: () => {
+      control.port1.close();
+      setTimeout(() => {
+        frame.remove();
+      }, FRAME_MS);
+    },
+  };
+}
+
+/** The registration's worker when it can be talked to. */
+function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
+  const coming = registration.installing ?? registration.waiting ?? registration.active;
+  return new Promise((resolve, reject) => {
+    if (coming === null) reject(new Error("no service worker"));
+    else if (coming.state === "activated") resolve(coming);
+    else {
+      coming.addEventListener("statechange", () => {
+        if (coming.state === "activated") resolve(coming);
+        if (coming.state === "redundant") reject(new Error("redundant"));
+      });
+    }
+  });
+}
+
+function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    setTimeout(reject, timeoutMs, new Error("timeout"));
+    promise.then(resolve, reject);
+  });
+}
+
+function tell(worker: ServiceWorker, message: ToServiceWorker, ports: MessagePort[] = []): void {
+  worker.postMessage(message, ports);
+}
