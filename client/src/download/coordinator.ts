@@ -11,8 +11,11 @@ import { FILE_ENTRY_FIELDS, type FileEntry } from "../wire/messages.ts";
 /** What a person clicked on, or a program asked for: one of the two. */
 export type Target = { readonly href: string } | { readonly fileId: string };
 
-/** Without an answer for so long, the plain link is followed. */
-const TIMEOUT_MS = 4_000;
+/** Without a byte for so long, the plain link is followed. Not a total: a large file's list may take a slow line longer. */
+const STALL_MS = 4_000;
+
+/** ... but a coordinator that drips must not hold anybody for ever: a list of 1 MiB at 17 kB/s. */
+const TOTAL_MS = 60_000;
 
 /** An entry: some envelopes of 16 KiB at most, and mirrors. */
 const ENTRY_BYTES_MAX = 1_048_576;
@@ -72,19 +75,31 @@ async function get(
   signal: AbortSignal,
   notFound: "unknown_link" | "unknown_file",
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const deadline = AbortSignal.timeout(TIMEOUT_MS);
+  const stalled = new AbortController();
+  const stall = () =>
+    setTimeout(() => {
+      stalled.abort();
+    }, STALL_MS);
+  let timer = stall();
   let response: Response;
   try {
     response = await fetch(url, {
       credentials: "omit",
       referrerPolicy: "no-referrer",
-      signal: AbortSignal.any([signal, deadline]),
+      signal: AbortSignal.any([signal, stalled.signal, AbortSignal.timeout(TOTAL_MS)]),
     });
-    if (response.ok) return await readBounded(response, bytesMax);
+    if (response.ok) {
+      return await readBounded(response, bytesMax, () => {
+        clearTimeout(timer);
+        timer = stall();
+      });
+    }
   } catch (cause) {
     signal.throwIfAborted();
     if (isDistributeError(cause)) throw cause;
     throw new RefusedError("coordinator_unreachable", "The coordinator did not answer.", { cause });
+  } finally {
+    clearTimeout(timer);
   }
   if (response.status === 404) throw new RefusedError(notFound, "The coordinator does not know this file.");
   if (response.status === 410) throw new RefusedError("taken_down", "This file was withdrawn.");
@@ -92,18 +107,18 @@ async function get(
   throw new RefusedError("coordinator_unreachable", `The coordinator answered with status ${response.status}.`);
 }
 
-/** Reads a body that may not be longer than `bytesMax`. */
-async function readBounded(response: Response, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(bytesMax);
-  let filled = 0;
+/** Reads a body that may not be longer than `bytesMax`; `came` is called whenever some of it came. */
+async function readBounded(response: Response, bytesMax: number, came: () => void): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
   const reader = response.body?.getReader();
   for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
-    if (filled + part.value.byteLength > bytesMax) {
-      await reader?.cancel();
-      throw new RefusedError("coordinator_malformed", "The coordinator's answer is too long.");
-    }
-    bytes.set(part.value, filled);
-    filled += part.value.byteLength;
+    came();
+    length += part.value.byteLength;
+    parts.push(part.value);
+    if (length <= bytesMax) continue;
+    await reader?.cancel();
+    throw new RefusedError("coordinator_malformed", "The coordinator's answer is too long.");
   }
-  return bytes.subarray(0, filled);
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }

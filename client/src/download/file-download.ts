@@ -8,6 +8,8 @@
  *   forgotten; one that a reload, a crash or the want of sources ended goes on when it is asked for again.
  */
 
+import { SegmentLayout } from "../core/segment-layout.ts";
+import { segmentSizeBytes } from "../core/segment-list.ts";
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
 import { waitForOther, Broadcast } from "../saving/other-tab.ts";
 import { finishedFile } from "../saving/kept-files.ts";
@@ -87,13 +89,15 @@ export class FileDownload {
     const downloader = workers.start();
     try {
       const entry = await resolve(coordinatorUrl, target, signal);
+      // The list travels while the manifest is checked. Its length is the entry's word, its digest the signer's.
+      const listBytes = 32 * new SegmentLayout(entry.size_bytes, segmentSizeBytes(entry.size_bytes)).count;
+      const list = fetchSegmentList(coordinatorUrl, entry.segments_url, listBytes, signal);
+      list.catch(() => undefined); // told below, or not at all when the manifest is wrong
       const file =
         "fileId" in target
           ? await trustedFile(entry, target.fileId, keys)
           : await trustedFile(entry, undefined, keys, siteVersions);
-      const listBytes = 32 * file.layout.count;
-      const list = await fetchSegmentList(coordinatorUrl, entry.segments_url, listBytes, signal);
-      const segmentList = await trustedSegmentList(file, list);
+      const segmentList = await trustedSegmentList(file, await list);
       const [worker, hashing] = await Promise.all([downloader, hasher]);
       signal.throwIfAborted();
       this.#observer.found(file);

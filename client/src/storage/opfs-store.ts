@@ -164,8 +164,8 @@ export class OpfsStore implements DownloadStore {
   }
 
   async finish(): Promise<StoredFile> {
-    const { entry, handle } = this.#data;
-    handle.flush();
+    // Not flushed: the browser copies it through the page cache, and nobody comes back to it after a power cut.
+    const { entry } = this.#data;
     this.#close();
     await move(entry, `${this.#target.fileId}.${Date.now()}${Suffix.finished}`);
     await this.#folder.removeEntry(journalName(this.#target)).catch(() => undefined);

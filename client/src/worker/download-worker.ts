@@ -73,4 +73,14 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
   }
 };
 
+void warmStorage();
 report({ type: "ready" });
+
+/** The first use of the private file system takes the browser some 20 ms: they pass while the coordinator answers. */
+async function warmStorage(): Promise<void> {
+  try {
+    await navigator.storage.getDirectory();
+  } catch {
+    // Opening the store will say what that means.
+  }
+}

@@ -26,3 +26,59 @@ for (const [coordinator, url] of [
     assert.equal((await fetchSegmentList(coordinator, url, 32, signal)).length, 32);
   });
 }
+
+/** A body that sends 8 bytes whenever it is told to. */
+function slowBody(): { response: Response; send: () => void; end: () => void } {
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start: (made) => {
+      controller = made;
+    },
+  });
+  return {
+    response: new Response(body),
+    send: () => controller?.enqueue(new Uint8Array(8)),
+    end: () => controller?.close(),
+  };
+}
+
+/** Lets promises and streams go on. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+}
+
+/** `fetch` as it is, with regard to the signal. */
+function answering(response: Response): (url: string, init: RequestInit) => Promise<Response> {
+  return (_url, init) =>
+    Promise.resolve(
+      new Response(response.body?.pipeThrough(new TransformStream(), init.signal ? { signal: init.signal } : {})),
+    );
+}
+
+test("a slow line is waited for as long as bytes come", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { response, send, end } = slowBody();
+  context.mock.method(globalThis, "fetch", answering(response));
+  const list = fetchSegmentList("https://dio.example", "/x.segments", 32, signal);
+  for (let part = 0; part < 4; part += 1) {
+    await settled();
+    context.mock.timers.tick(3_000);
+    send();
+  }
+  await settled();
+  end();
+  assert.equal((await list).length, 32);
+});
+
+test("without a byte for four seconds the coordinator counts as unreachable", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { response, send } = slowBody();
+  context.mock.method(globalThis, "fetch", answering(response));
+  const list = fetchSegmentList("https://dio.example", "/x.segments", 32, signal);
+  const outcome = assert.rejects(list, (error) => codeOf(error, "internal") === "coordinator_unreachable");
+  await settled();
+  send();
+  await settled();
+  context.mock.timers.tick(4_000);
+  await outcome;
+});
