@@ -1,7 +1,7 @@
 /**
  * The compression function of SHA-256 as WebAssembly, written out instruction by instruction when a hasher starts.
  *
- * It is 1.3 times as fast as compiled C (bench/page_hash.py; docs/decisions/0018-own-sha256.md), for two reasons:
+ * It is 1.3 times as fast as compiled C (bench/page_hash.py; docs/decisions/0021-own-sha256.md), for two reasons:
  * - The message schedules of four blocks do not depend on each other: they are computed at once, a block in each lane
  *   of 128-bit words, with the round constants added. Only the rounds are left to be done block by block.
  * - The 64 rounds are unrolled, so that the eight working variables change roles and never places.
