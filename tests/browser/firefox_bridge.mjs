@@ -82,8 +82,15 @@ const methods = {
     const text = await pages.get(page).evaluate(`(async () => JSON.stringify(await (${expression})))()`);
     return text === undefined ? null : JSON.parse(text);
   },
-  async click({ page, selector }) {
-    await pages.get(page).click(selector);
+  async click({ page, selector, button, holding }) {
+    const { keyboard } = pages.get(page);
+    if (holding) await keyboard.down(holding);
+    await pages.get(page).click(selector, { button });
+    if (holding) await keyboard.up(holding);
+    return null;
+  },
+  async pressKey({ page, key }) {
+    await pages.get(page).keyboard.press(key);
     return null;
   },
   async pressButton({ page, text, isPrefix }) {

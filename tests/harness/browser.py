@@ -30,8 +30,11 @@ class Page(Protocol):
     def evaluate(self, expression: str) -> Any:  # Any: JSON of any shape
         """The value of a JavaScript expression (a promise is awaited) in the page, by way of JSON."""
 
-    def click(self, selector: str) -> None:
-        """Click with a real pointer on what a CSS selector finds."""
+    def click(self, selector: str, *, button: str = "left", holding: str | None = None) -> None:
+        """Click with a real pointer on what a CSS selector finds, with a mouse button and perhaps a key held down."""
+
+    def press_key(self, key: str) -> None:
+        """Press a key of the keyboard, `Enter`, where the focus is."""
 
     def press_button(self, name: str) -> None:
         """Press the visible, enabled button with this name, also inside of an open shadow root.

@@ -15,7 +15,7 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from playwright.sync_api import BrowserContext, Download, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
@@ -53,8 +53,16 @@ class ChromiumPage:
     def evaluate(self, expression: str) -> Any:  # Any: JSON of any shape
         return self.playwright.evaluate(expression)
 
-    def click(self, selector: str) -> None:
-        self.playwright.click(selector, timeout=10_000)
+    def click(self, selector: str, *, button: str = "left", holding: str | None = None) -> None:
+        if holding is not None:
+            self.playwright.keyboard.down(holding)
+        # as: Playwright names the three buttons in its types
+        self.playwright.click(selector, button=cast(Any, button), timeout=10_000)
+        if holding is not None:
+            self.playwright.keyboard.up(holding)
+
+    def press_key(self, key: str) -> None:
+        self.playwright.keyboard.press(key)
 
     def press_button(self, name: str) -> None:
         pattern = "^" + re.escape(name.removesuffix("…")) + ("" if name.endswith("…") else "$")

@@ -108,8 +108,11 @@ class FirefoxPage:
     def evaluate(self, expression: str) -> Any:  # Any: JSON of any shape
         return self._bridge.call("evaluate", page=self._page, expression=expression)
 
-    def click(self, selector: str) -> None:
-        self._bridge.call("click", page=self._page, selector=selector)
+    def click(self, selector: str, *, button: str = "left", holding: str | None = None) -> None:
+        self._bridge.call("click", page=self._page, selector=selector, button=button, holding=holding)
+
+    def press_key(self, key: str) -> None:
+        self._bridge.call("pressKey", page=self._page, key=key)
 
     def press_button(self, name: str) -> None:
         text = name.removesuffix("…")

@@ -41,6 +41,11 @@ class Scene:
         self.publisher.publish([release], self.mirrors)
         return release
 
+    def tag(self, attributes: Mapping[str, str] | None = None) -> str:
+        """The script tag of the publisher's pages; `attributes` go over those that `visit` names."""
+        wanted = {"data-select": "a.download", "data-key": self.publisher.public_key, **(attributes or {})}
+        return self.coordinator.script_tag(wanted)
+
     def visit(
         self,
         browser: Browser,
@@ -49,16 +54,16 @@ class Scene:
         attributes: Mapping[str, str] | None = None,
         script: str | None = None,
         init_script: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Visitor:
         """Open the publisher's page with these links (id to address) in a new tab.
 
         The script tag takes over the links of class `download` and pins the publisher's key; `attributes` go over
-        that, and `script` replaces the whole tag.
+        that, and `script` replaces the whole tag. `headers` are sent with the page.
         """
-        if script is None:
-            wanted = {"data-select": "a.download", "data-key": self.publisher.public_key, **(attributes or {})}
-            script = self.coordinator.script_tag(wanted)
-        url = self.site.write_page("releases.html", links=links, script=script)
+        url = self.site.write_page(
+            "releases.html", links=links, script=self.tag(attributes) if script is None else script, headers=headers
+        )
         return Visitor(browser.new_page(init_script=init_script), url)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.harness.processes import Process, Stage, free_port, python_module
+from tests.harness.processes import Process, Stage, free_port
 
 # Records every event of the snippet as the page sees it, in the order in which they come.
 _RECORDER = """
@@ -31,20 +32,32 @@ class Site:
     folder: Path
     url: str
 
-    def write_page(self, name: str, *, links: Mapping[str, str], script: str = "", css_class: str = "download") -> str:
+    def write_page(
+        self,
+        name: str,
+        *,
+        links: Mapping[str, str],
+        script: str = "",
+        css_class: str = "download",
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
         """Make a page with links (id to address), and return the page's address.
 
-        Every link has the class `css_class`, but those whose id begins with `plain`.
+        Every link has the class `css_class`, but those whose id begins with `plain`. `headers` are sent with the page.
         """
         anchors = "\n".join(
             f'<p><a id="{link}" class="{"" if link.startswith("plain") else css_class}" '
             f'href="{html.escape(href)}">{link}</a></p>'
             for link, href in links.items()
         )
+        # A file, not inline: it has to run under any policy with 'self'.
+        (self.folder / "recorder.js").write_text(_RECORDER)
         (self.folder / name).write_text(
             f"<!doctype html>\n<html lang=en><meta charset=utf-8><title>Releases</title>\n"
-            f"<script>{_RECORDER}</script>\n<h1>Releases</h1>\n{anchors}\n{script}\n",
+            f'<script src="/recorder.js"></script>\n<h1>Releases</h1>\n{anchors}\n{script}\n',
         )
+        lines = [f"{header}: {value}\n" for header, value in (headers or {}).items()]
+        (self.folder / f"{name}.headers").write_text("".join(lines))
         # A browser may answer a page of the same second out of its cache: each version has an address of its own.
         return f"{self.url}/{name}?{time.monotonic_ns()}"
 
@@ -53,7 +66,8 @@ def start_site(stage: Stage, folder: Path) -> Site:
     """Serve `folder` under `http://localhost:PORT`."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    process = stage.start("site", python_module("http.server", str(port), "--bind", "127.0.0.1", "--directory", folder))
+    server = Path(__file__).with_name("site_server.py")
+    process = stage.start("site", [sys.executable, server, str(port), folder])
     url = f"http://localhost:{port}"
     process.wait_until(lambda: is_answering(url), "the site")
     return Site(process, folder, url)

@@ -79,7 +79,7 @@ def test_every_session_message_is_documented() -> None:
 
 def test_every_attribute_of_the_tag_is_documented() -> None:
     page = words_in_code(REFERENCE / "page.md")
-    attributes = set(re.findall(r'\bdata\["(\w+)"\]', (CLIENT / "snippet" / "loader.ts").read_text()))
+    attributes = set(re.findall(r'\bdata\["(\w+)"\]', (CLIENT / "snippet" / "tag.ts").read_text()))
     assert len(attributes) >= 8
     assert [name for name in sorted(attributes) if f"`data-{name}`" not in page] == []
 

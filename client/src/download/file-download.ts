@@ -21,12 +21,16 @@ import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
 import { baseName, storedBlob } from "./handover.ts";
 import { withLink } from "./mirrors.ts";
+import { PolicyAdvice } from "./policy-advice.ts";
 import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
 import { siteVersions } from "./versions.ts";
 import { tell, type WorkerFactory } from "./worker-code.ts";
 
 /** Time for the worker to say goodbye to donors and coordinator after the end. */
 const GOODBYE_MS = 1_000;
+
+/** Time for the browser's reports of what the page's policy refused. */
+const ADVICE_MS = 100;
 
 export interface DownloadSettings {
   /** Without a slash at the end. */
@@ -66,6 +70,7 @@ export class FileDownload {
   readonly #settings: DownloadSettings;
   readonly #observer: DownloadObserver;
   readonly #cancelled = new AbortController();
+  readonly #advice: PolicyAdvice;
   #worker: Worker | undefined;
   #rtc: RtcHost | undefined;
   #peersAllowed = false;
@@ -74,6 +79,7 @@ export class FileDownload {
   constructor(settings: DownloadSettings, observer: DownloadObserver) {
     this.#settings = settings;
     this.#observer = observer;
+    this.#advice = new PolicyAdvice([new URL(settings.coordinatorUrl).origin]);
   }
 
   /**
@@ -85,8 +91,8 @@ export class FileDownload {
   async run(target: Target): Promise<FinishedDownload> {
     const { coordinatorUrl, keys, workers } = this.#settings;
     const signal = this.#cancelled.signal;
-    const hasher = workers.start();
-    const downloader = workers.start();
+    document.addEventListener("securitypolicyviolation", this.#advice.heard);
+    const [hasher, downloader] = [this.#start(workers), this.#start(workers)];
     try {
       const entry = await resolve(coordinatorUrl, target, signal);
       // The list travels while the manifest is checked. Its length is the entry's word, its digest the signer's.
@@ -211,6 +217,21 @@ export class FileDownload {
     return blob && { file, progress, blob, keptName: blob.name, saved: true };
   }
 
+  /** A worker on its way, whose refusals by the page's policy are heard. */
+  #start(workers: WorkerFactory): Promise<Worker> {
+    const starting = workers.start((lack) => {
+      this.#advice.lacks(lack);
+    });
+    starting
+      .then((worker) => {
+        worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
+          if (data.type === "blocked") this.#advice.inWorker(data);
+        });
+      })
+      .catch(() => undefined); // told where it is waited for, which may be later than the page's own error handlers ask
+    return starting;
+  }
+
   #connectPeers(): void {
     if (!this.#peersAllowed || this.#ended || this.#worker === undefined || this.#rtc !== undefined || !canConnect())
       return;
@@ -222,6 +243,11 @@ export class FileDownload {
   /** Ends workers and connections, a moment later: a last receipt and goodbye may be on their way. */
   #end(starting: readonly Promise<Worker>[]): void {
     this.#ended = true;
+    // A moment later: the browser's reports of what it refused are on their way.
+    setTimeout(() => {
+      document.removeEventListener("securitypolicyviolation", this.#advice.heard);
+      this.#advice.tell();
+    }, ADVICE_MS);
     setTimeout(() => {
       this.#rtc?.close();
       // A worker that never started has nothing to end, and its reason is told already.

@@ -8,6 +8,7 @@
 
 import { UsageError } from "../wire/errors.ts";
 import type { FromWorker, ToWorker } from "../worker/messages.ts";
+import { scriptUrl, trustedTypesAdvice } from "./script-url.ts";
 
 /** Where the worker's code comes from. */
 export type WorkerCode =
@@ -32,9 +33,10 @@ export class WorkerFactory {
   /**
    * Starts a worker.
    *
+   * @param lacks hears what the page's policy would have to list, where that is known to be the reason.
    * @throws UsageError `part_unavailable` when its code cannot be had or may not run here.
    */
-  async start(): Promise<Worker> {
+  async start(lacks?: (lack: string) => void): Promise<Worker> {
     this.#url ??= this.#load();
     let url: string;
     try {
@@ -43,7 +45,7 @@ export class WorkerFactory {
       this.#url = undefined; // the next download tries again
       throw new UsageError("part_unavailable", "The download worker could not be loaded.", { cause });
     }
-    return started(url);
+    return started(url, lacks);
   }
 
   async #load(): Promise<string> {
@@ -60,7 +62,7 @@ async function fetchPinned(url: string, integrity: string): Promise<string> {
   return response.text();
 }
 
-function started(url: string): Promise<Worker> {
+function started(url: string, lacks?: (lack: string) => void): Promise<Worker> {
   return new Promise((resolve, reject) => {
     const refuse = (cause?: unknown) => {
       clearTimeout(timer);
@@ -70,8 +72,10 @@ function started(url: string): Promise<Worker> {
     const timer = setTimeout(refuse, START_TIMEOUT_MS);
     let worker: Worker | undefined;
     try {
-      worker = new Worker(url, { name: "distribute-io" });
+      worker = new Worker(scriptUrl(url), { name: "distribute-io" });
     } catch (cause) {
+      const lack = trustedTypesAdvice(cause);
+      if (lack !== undefined) lacks?.(lack);
       refuse(cause);
       return;
     }

@@ -12,16 +12,21 @@ const factories = new Map<string, WorkerFactory>();
 let panel: Panel | undefined;
 
 const part: DownloadPart = {
-  downloadLink(link, options) {
+  downloadLink(link, plain, options) {
     // A second click on what runs already is a question where it is, not a wish for two.
-    const key = `${options.coordinatorUrl} ${link.dataset["distribute"] ?? ""} ${link.href}`;
+    const key = `${options.coordinatorUrl} ${plain.dataset["distribute"] ?? ""} ${plain.href}`;
     const present = running.get(key);
     if (present !== undefined) {
       present.reveal();
       return;
     }
     if (options.ui === "panel") panel ??= new Panel();
-    const download = new LinkDownload(link, options, workers(options), options.ui === "panel" ? panel : undefined);
+    const download = new LinkDownload(
+      { link, plain },
+      options,
+      workers(options),
+      options.ui === "panel" ? panel : undefined,
+    );
     running.set(key, download);
     void download.run().finally(() => running.delete(key));
   },

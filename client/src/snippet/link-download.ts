@@ -8,7 +8,12 @@
  */
 
 import { asDistributeError } from "../download/errors.ts";
-import { FileDownload, type FinishedDownload } from "../download/file-download.ts";
+import {
+  FileDownload,
+  type DownloadObserver,
+  type DownloadSettings,
+  type FinishedDownload,
+} from "../download/file-download.ts";
 import { baseName, canSaveNow, saveBlob } from "../download/handover.ts";
 import { choosePeers, peersAllowed } from "../download/preferences.ts";
 import type { Target } from "../download/coordinator.ts";
@@ -19,18 +24,39 @@ import type { Card } from "../ui/card.ts";
 import type { Panel } from "../ui/panel.ts";
 import { isIntegrityFailure, type DistributeError } from "../wire/errors.ts";
 import type { Progress } from "../worker/messages.ts";
-import { followLink } from "./follow-link.ts";
-import { announce } from "./link-events.ts";
+import { followLink, plainCopy } from "./follow-link.ts";
+import { announce, NOTHING, type Announcement, type EventKind, type EventLink } from "./link-events.ts";
 import type { LinkOptions } from "./part.ts";
 
 /** The browser has copied a file by then, or has at least opened it for good. */
 const COPIED_MS = 15 * 60 * 1000;
 
-const NOTHING: Progress = { receivedBytes: 0, keptBytes: 0, rateBytesPerS: 0, sources: [] };
+/** What a download does to the world besides its panel and events; tests give others. */
+export interface LinkEffects {
+  readonly download: (settings: DownloadSettings, observer: DownloadObserver) => FileDownload;
+  readonly save: (blob: Blob, name: string) => void;
+  readonly follow: (plain: HTMLAnchorElement) => void;
+}
+
+const EFFECTS: LinkEffects = {
+  download: (settings, observer) => new FileDownload(settings, observer),
+  save: saveBlob,
+  follow: followLink,
+};
+
+/** What was clicked. */
+export interface ClickedLink {
+  /** In the page: events come from it, as long as it is there. */
+  readonly link: HTMLAnchorElement;
+  /** As it was when it was clicked: what counts. */
+  readonly plain: HTMLAnchorElement;
+}
 
 export class LinkDownload {
-  readonly #link: HTMLAnchorElement;
+  readonly #from: EventLink;
+  readonly #plain: HTMLAnchorElement;
   readonly #options: LinkOptions;
+  readonly #effects: LinkEffects;
   readonly #panel: Panel | undefined;
   readonly #card: Card | undefined;
   readonly #download: FileDownload;
@@ -43,12 +69,20 @@ export class LinkDownload {
   /** Lets the finished file go, which is kept until the visitor has it. */
   #release: (() => void) | undefined;
 
-  constructor(link: HTMLAnchorElement, options: LinkOptions, workers: WorkerFactory, panel: Panel | undefined) {
-    this.#link = link;
+  constructor(
+    { link, plain }: ClickedLink,
+    options: LinkOptions,
+    workers: WorkerFactory,
+    panel: Panel | undefined,
+    effects = EFFECTS,
+  ) {
+    this.#from = { link, href: plain.href, selector: options.selector };
+    this.#plain = plain;
     this.#options = options;
+    this.#effects = effects;
     this.#panel = panel;
     const peers = peersAllowed(options.peers);
-    this.#download = new FileDownload(
+    this.#download = effects.download(
       {
         coordinatorUrl: options.coordinatorUrl,
         keys: options.keys,
@@ -63,7 +97,7 @@ export class LinkDownload {
         started: (progress) => {
           this.#progress = progress;
           this.#card?.progress(progress);
-          if (!this.#started) announce(this.#link, "start", { file: this.#file, progress });
+          if (!this.#started) this.#announce("start", { file: this.#file, progress });
           this.#started = true;
         },
         elsewhere: (progress) => {
@@ -75,7 +109,7 @@ export class LinkDownload {
         },
       },
     );
-    this.#card = panel?.add(nameOf(link), options.peers === "off" ? "not offered" : peers, {
+    this.#card = panel?.add(nameOf(plain), options.peers === "off" ? "not offered" : peers, {
       cancel: () => {
         this.#cancelled = true;
         this.#download.cancel();
@@ -104,7 +138,7 @@ export class LinkDownload {
   /** Runs to the end. Never throws. */
   async run(): Promise<void> {
     try {
-      this.#finished = await this.#download.run(targetOf(this.#link));
+      this.#finished = await this.#download.run(targetOf(this.#plain));
     } catch (cause) {
       if (this.#cancelled) this.#card?.cancelled();
       else this.#end(asDistributeError(cause));
@@ -113,7 +147,7 @@ export class LinkDownload {
     const { file, progress } = this.#finished;
     this.#progressed(progress);
     this.#card?.verified(file.fileId, file.signedBy, new URL(this.#options.coordinatorUrl).host);
-    announce(this.#link, "verified", { file, progress, sha256: file.fileId, signedBy: file.signedBy });
+    this.#announce("verified", { file, progress, sha256: file.fileId, signedBy: file.signedBy });
     if (this.#finished.saved) this.#saved();
     else if (this.#panel === undefined || canSaveNow()) this.#save();
     else {
@@ -132,13 +166,13 @@ export class LinkDownload {
     this.#progress = progress;
     this.#card?.progress(progress);
     this.#panel?.refresh();
-    announce(this.#link, "progress", { file: this.#file, progress });
+    this.#announce("progress", { file: this.#file, progress });
   }
 
   /** Hands the file over; the first time, and again on demand. */
   #save(): void {
     const { blob, file } = this.#finished ?? {};
-    if (file !== undefined && blob instanceof Blob) saveBlob(blob, baseName(file.name));
+    if (file !== undefined && blob instanceof Blob) this.#effects.save(blob, savedName(this.#plain, file.name));
     if (!this.#isSaved) this.#saved();
   }
 
@@ -146,7 +180,7 @@ export class LinkDownload {
     this.#isSaved = true;
     this.#release?.();
     this.#card?.saved();
-    announce(this.#link, "saved", { file: this.#file, progress: this.#progress });
+    this.#announce("saved", { file: this.#file, progress: this.#progress });
   }
 
   /** "Save again" is not wanted any more: what is stored can go, when the browser has surely copied it. */
@@ -156,24 +190,27 @@ export class LinkDownload {
     setTimeout(() => void removeFinished(name), COPIED_MS);
   }
 
+  #announce(kind: EventKind, what: Announcement): void {
+    announce(this.#from, kind, what);
+  }
+
   #end(error: DistributeError): void {
     const { code, message } = error;
     const detail = { file: this.#file, progress: this.#progress, code, message };
     // A pin that is no key counts as one that does not fit: whoever misspells it must hear of it, not lose the check.
     if (isIntegrityFailure(error) || error.code === "bad_argument") {
-      const plainLink = this.#link.cloneNode(false) as HTMLAnchorElement; // a clone has the type of its original
-      this.#card?.failed(message, code, plainLink);
-      announce(this.#link, "error", detail);
+      this.#card?.failed(message, code, plainCopy(this.#plain));
+      this.#announce("error", detail);
       return;
     }
     if (code === "save_interrupted") {
       this.#card?.cancelled();
-      announce(this.#link, "error", detail);
+      this.#announce("error", detail);
       return;
     }
     this.#card?.followed(message, code);
-    announce(this.#link, "fallback", detail);
-    followLink(this.#link);
+    this.#announce("fallback", detail);
+    this.#effects.follow(this.#plain);
   }
 }
 
@@ -181,6 +218,11 @@ export class LinkDownload {
 function targetOf(link: HTMLAnchorElement): Target {
   const fileId = link.dataset["distribute"] ?? "";
   return /^[0-9a-f]{64}$/.test(fileId) ? { fileId } : { href: link.href };
+}
+
+/** As the browser does it: `download="NAME"` counts on links of the page's own origin, and nowhere else. */
+function savedName(link: HTMLAnchorElement, signed: string): string {
+  return link.download !== "" && link.origin === location.origin ? link.download : baseName(signed);
 }
 
 /** A name to show until the manifest says the right one. */

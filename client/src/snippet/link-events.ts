@@ -24,15 +24,25 @@ export interface EventDetail {
   readonly message?: string;
 }
 
+/** Before anything has come. */
+export const NOTHING: Progress = { receivedBytes: 0, keptBytes: 0, rateBytesPerS: 0, sources: [] };
+
 /** What the detail is made from. */
 export interface Announcement extends Pick<EventDetail, "sha256" | "signedBy" | "code" | "message"> {
   readonly file: TrustedFile | undefined;
   readonly progress: Progress;
 }
 
+/** A link that events come from, and how it is found again once it is no longer in the page. */
+export interface EventLink {
+  readonly link: HTMLAnchorElement;
+  readonly href: string;
+  readonly selector: string;
+}
+
 /** Sends an event from a link. */
-export function announce(link: HTMLAnchorElement, kind: EventKind, { file, progress, ...rest }: Announcement): void {
-  const detail: EventDetail = {
+export function announce(from: EventLink, kind: EventKind, { file, progress, ...rest }: Announcement): void {
+  dispatch(inPage(from), kind, {
     fileId: file?.fileId ?? null,
     name: file?.name ?? null,
     sizeBytes: file?.sizeBytes ?? null,
@@ -40,6 +50,21 @@ export function announce(link: HTMLAnchorElement, kind: EventKind, { file, progr
     rateBytesPerS: progress.rateBytesPerS,
     sources: progress.sources,
     ...rest,
-  };
-  link.dispatchEvent(new CustomEvent(`distribute:${kind}`, { bubbles: true, composed: true, detail }));
+  });
+}
+
+/** Says that a link is followed before anything is known of its file. */
+export function announceFallback(link: HTMLAnchorElement, code: ErrorCode, message: string): void {
+  announce({ link, href: link.href, selector: "a" }, "fallback", { file: undefined, progress: NOTHING, code, message });
+}
+
+/** Single-page sites take links out of the page and put equal ones in; without one the document speaks for itself. */
+function inPage({ link, href, selector }: EventLink): EventTarget {
+  if (link.isConnected) return link;
+  const twins = [...document.querySelectorAll<HTMLAnchorElement>(selector)];
+  return twins.find((twin) => twin.href === href) ?? document;
+}
+
+function dispatch(target: EventTarget, kind: EventKind, detail: EventDetail): void {
+  target.dispatchEvent(new CustomEvent(`distribute:${kind}`, { bubbles: true, composed: true, detail }));
 }

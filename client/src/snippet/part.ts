@@ -23,12 +23,20 @@ export interface LinkOptions {
 
 /** What `download.js` leaves in the registry. */
 export interface DownloadPart {
-  /** Downloads what a link points to, or follows the link. Never throws. */
-  downloadLink(link: HTMLAnchorElement, options: LinkOptions): void;
+  /**
+   * Downloads what a link points to, or follows the link. Never throws.
+   *
+   * @param link in the page: events come from it.
+   * @param plain the link as it was when it was clicked: what counts.
+   */
+  downloadLink(link: HTMLAnchorElement, plain: HTMLAnchorElement, options: LinkOptions): void;
 }
 
 /** Where parts leave what they offer, by the SRI hash that they were loaded with. */
 const REGISTRY = Symbol.for("distribute-io");
+
+/** The tags that run on this page. */
+const TAGS = Symbol.for("distribute-io:tags");
 
 export type Registry = Partial<Record<string, DownloadPart>>;
 
@@ -36,4 +44,14 @@ export type Registry = Partial<Record<string, DownloadPart>>;
 export function registry(): Registry {
   const holder = globalThis as unknown as Record<symbol, Registry | undefined>; // as: a property of our own making
   return (holder[REGISTRY] ??= {});
+}
+
+/** Whether no tag with the same attributes runs on this page yet; from now on one does. */
+export function isNewTag(options: LinkOptions): boolean {
+  const holder = globalThis as unknown as Record<symbol, Set<string> | undefined>; // as: a property of our own making
+  const tags = (holder[TAGS] ??= new Set());
+  const tag = JSON.stringify(options);
+  const isNew = !tags.has(tag);
+  tags.add(tag);
+  return isNew;
 }

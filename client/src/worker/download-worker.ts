@@ -73,6 +73,11 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
   }
 };
 
+worker.addEventListener("securitypolicyviolation", (event) => {
+  const { effectiveDirective, blockedURI } = event as SecurityPolicyViolationEvent; // as: TypeScript's list lacks it
+  report({ type: "blocked", effectiveDirective, blockedURI });
+});
+
 void warmStorage();
 report({ type: "ready" });
 

@@ -1,0 +1,180 @@
+/** What becomes of a click: the events, the saved file, and when the plain link is followed. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import type { DownloadObserver, DownloadSettings, FileDownload } from "../../src/download/file-download.ts";
+import type { TrustedFile } from "../../src/download/trust.ts";
+import type { WorkerFactory } from "../../src/download/worker-code.ts";
+import { LinkDownload } from "../../src/snippet/link-download.ts";
+import type { EventDetail } from "../../src/snippet/link-events.ts";
+import type { LinkOptions } from "../../src/snippet/part.ts";
+import { IntegrityError, RefusedError, StoreError, UsageError } from "../../src/wire/errors.ts";
+
+const HREF = "https://mirror.example/pub/app%201.iso";
+const PROGRESS = { receivedBytes: 7, keptBytes: 0, rateBytesPerS: 7, sources: [] };
+// as: what a download shows of a file, without its layout
+const FILE = { fileId: "ab".repeat(32), name: "pub/app 1.iso", sizeBytes: 7, signedBy: "ed25519:A" } as TrustedFile;
+const OPTIONS: LinkOptions = {
+  selector: "a.download",
+  coordinatorUrl: "https://dio.example",
+  partsUrl: "https://dio.example/v/latest/",
+  parts: {},
+  keys: [],
+  peers: "on",
+  share: "ask",
+  ui: "none",
+  workerUrl: null,
+  serviceWorkerUrl: null,
+};
+
+/** As much of a link as is used. */
+class FakeLink extends EventTarget {
+  href = HREF;
+  download = "";
+  isConnected = true;
+  readonly dataset: Record<string, string> = {};
+  readonly events: [string, EventDetail][] = [];
+
+  get origin(): string {
+    return new URL(this.href).origin;
+  }
+
+  override dispatchEvent(event: Event): boolean {
+    this.events.push([event.type, (event as CustomEvent<EventDetail>).detail]); // as: we send no others
+    return true;
+  }
+}
+
+interface Outcome {
+  readonly events: FakeLink["events"];
+  readonly saved: string[];
+  readonly followed: unknown[];
+  readonly asked: unknown[];
+  readonly peers: string[];
+}
+
+/** Runs a click; `run` is what the download does. */
+async function click(
+  run: (observer: DownloadObserver) => void,
+  { link = new FakeLink(), plain = new FakeLink(), options = OPTIONS } = {},
+): Promise<Outcome & { link: FakeLink; plain: FakeLink }> {
+  const outcome = { saved: [] as string[], followed: [] as unknown[], asked: [] as unknown[], peers: [] as string[] };
+  const effects = {
+    download: (_settings: DownloadSettings, observer: DownloadObserver) => {
+      const download = {
+        run: (target: unknown) => {
+          outcome.asked.push(target);
+          run(observer);
+          return Promise.resolve({
+            file: FILE,
+            progress: PROGRESS,
+            blob: new Blob(["content"]),
+            keptName: null,
+            saved: false,
+          });
+        },
+        allowPeers: () => outcome.peers.push("allowed"),
+      };
+      return download as unknown as FileDownload; // as: what a click without a panel uses of it
+    },
+    save: (_blob: Blob, name: string) => void outcome.saved.push(name),
+    follow: (followed: unknown) => void outcome.followed.push(followed),
+  };
+  // as: fakes
+  const clicked = { link, plain } as unknown as ConstructorParameters<typeof LinkDownload>[0];
+  const workers = {} as unknown as WorkerFactory; // as: the fake download has none
+  await new LinkDownload(clicked, options, workers, undefined, effects).run();
+  return { ...outcome, events: link.events, link, plain };
+}
+
+function fails(error: Error) {
+  return () => {
+    throw error;
+  };
+}
+
+test.before(() => {
+  Object.assign(globalThis, { location: new URL("https://page.example/") });
+});
+
+test("a download says what it does, in order, and saves the file under its signed name", async () => {
+  const { events, saved, followed, asked } = await click((observer) => {
+    observer.found(FILE);
+    observer.started(PROGRESS, new Int32Array());
+    observer.progressed(PROGRESS, new Int32Array());
+  });
+  assert.deepEqual(
+    events.map(([type]) => type.replace("distribute:", "")),
+    ["start", "progress", "progress", "verified", "saved"],
+  );
+  const verified = events[3]?.[1];
+  assert.deepEqual([verified?.sha256, verified?.signedBy], [FILE.fileId, FILE.signedBy]);
+  assert.deepEqual([saved, followed, asked], [["app 1.iso"], [], [{ href: HREF }]]);
+});
+
+test("a link's `download` names the file on the page's own origin, and nowhere else", async () => {
+  const own = new FakeLink();
+  own.href = "https://page.example/app.iso";
+  own.download = "other.iso";
+  const foreign = new FakeLink();
+  foreign.download = "other.iso";
+  assert.deepEqual((await click(() => undefined, { plain: own })).saved, ["other.iso"]);
+  assert.deepEqual((await click(() => undefined, { plain: foreign })).saved, ["app 1.iso"]);
+});
+
+test("a link may name the file by its id; another word there does not count", async () => {
+  const plain = new FakeLink();
+  plain.dataset["distribute"] = FILE.fileId;
+  assert.deepEqual((await click(() => undefined, { plain })).asked, [{ fileId: FILE.fileId }]);
+  plain.dataset["distribute"] = "yes";
+  assert.deepEqual((await click(() => undefined, { plain })).asked, [{ href: HREF }]);
+});
+
+test("what is not available leads to the plain link, as it was clicked", async () => {
+  for (const error of [
+    new RefusedError("coordinator_unreachable", "gone"),
+    new UsageError("part_unavailable", "blocked"),
+    new TypeError("something that no code of ours foresaw"),
+  ]) {
+    const { events, followed, saved, plain } = await click(fails(error));
+    assert.deepEqual([events.map(([type]) => type), followed, saved], [["distribute:fallback"], [plain], []]);
+    assert.equal(events[0]?.[1].code, "code" in error ? error.code : "unsupported_browser");
+  }
+});
+
+test("what is wrong, and what the visitor stopped, follows nothing", async () => {
+  for (const error of [
+    new IntegrityError("file_mismatch", "wrong"),
+    new UsageError("bad_argument", "a pin that is no key"),
+    new StoreError("save_interrupted", "the visitor stopped it"),
+  ]) {
+    const { events, followed, saved } = await click(fails(error));
+    assert.deepEqual([events.map(([type]) => type), followed, saved], [["distribute:error"], [], []]);
+    assert.equal(events[0]?.[1].code, error.code);
+  }
+});
+
+test("donors are allowed at once only where the page's default is on", async () => {
+  for (const [peers, allowed] of [
+    ["on", ["allowed"]],
+    ["ask", []],
+    ["off", []],
+  ] as const)
+    assert.deepEqual((await click(() => undefined, { options: { ...OPTIONS, peers } })).peers, allowed);
+});
+
+test("once the link is out of the page, events come from its twin, else from the document", async () => {
+  const gone = new FakeLink();
+  gone.isConnected = false;
+  const twin = new FakeLink();
+  const other = new FakeLink();
+  other.href = "https://mirror.example/other";
+  const page = Object.assign(new FakeLink(), { querySelectorAll: () => [other, twin] });
+  Object.assign(globalThis, { document: page });
+  await click(() => undefined, { link: gone });
+  assert.deepEqual([twin.events.length, page.events.length, gone.events.length, other.events.length], [3, 0, 0, 0]);
+  twin.href = "https://mirror.example/changed";
+  await click(() => undefined, { link: gone });
+  assert.deepEqual([twin.events.length, page.events.length], [3, 3]);
+});
