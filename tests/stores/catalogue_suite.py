@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from distribute_io.core.mirror_health import Health
 from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId, PublicKeyText
 from distribute_io.stores.catalogue import (
@@ -228,6 +230,65 @@ class CatalogueSuite(ABC):
             assert not await catalogue.restore(manifest.file_id, actor="cli", at_s=NOW_S)
             assert await catalogue.withdrawn(known) == frozenset()
             assert await put(catalogue, newer)
+
+        self.run(tmp_path, use)
+
+    def test_a_manifest_whose_mirror_is_refused_is_not_added_either(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            first, second = record(), record("second", name="b.iso")
+            await put(catalogue, first)
+            await catalogue.put_mirrors([mirror(first)], replace=False, actor="cli", at_s=NOW_S)
+            taken = mirror(second, mirror(first).url)
+            both = catalogue.put_manifest(second, b"list", actor="cli", at_s=NOW_S, mirrors=[taken])
+            await refused("link_taken", both)
+            assert await catalogue.manifests(second.file_id) == ()
+            assert await catalogue.newest_version(CAUSE, "b.iso") == 0
+
+        self.run(tmp_path, use)
+
+    def test_what_is_known_of_a_mirror_stays_until_it_is_another_files(self, tmp_path: Path) -> None:
+        health = Health("failing", "stalled", 7, 5, 9, 0, 3, 1_000)
+
+        async def use(catalogue: Catalogue) -> None:
+            first, second = record(), record("second", name="b.iso")
+            await put(catalogue, first)
+            await put(catalogue, second)
+            await catalogue.put_mirrors([mirror(first)], replace=False, actor="cli", at_s=NOW_S)
+            kept = structs.replace(mirror(first), health=health)
+            assert await catalogue.put_health(kept)
+            assert await catalogue.mirrors(first.file_id) == (kept,)
+            assert await catalogue.mirrors_of([first.file_id, second.file_id]) == {first.file_id: (kept,)}
+            assert not await catalogue.put_health(structs.replace(kept, file_id=second.file_id))
+            # Said again: due at once, and nothing is forgotten.
+            await catalogue.put_mirrors([mirror(first)], replace=False, actor="cli", at_s=NOW_S)
+            (again,) = await catalogue.mirrors(first.file_id)
+            assert again.health == structs.replace(health, next_check_us=0)
+            await catalogue.put_mirrors([mirror(second)], replace=True, actor="cli", at_s=NOW_S)
+            assert await catalogue.mirrors(second.file_id) == (mirror(second),)
+
+        self.run(tmp_path, use)
+
+    def test_due_mirrors_come_longest_due_first_and_hosts_are_left_in_peace(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            manifest = record()
+            await put(catalogue, manifest)
+            places = {"https://a.example/1": 30, "https://a.example/2": 10, "https://b.example:8443/": 20}
+            for url, due_us in places.items():
+                known = mirror(manifest, url)
+                await catalogue.put_mirrors([known], replace=False, actor="cli", at_s=NOW_S)
+                await catalogue.put_health(structs.replace(known, health=Health("well", next_check_us=due_us)))
+
+            async def due(now_us: int, *, busy: Sequence[str] = (), resting: Sequence[str] = ()) -> list[str]:
+                found = await catalogue.due_mirrors(now_us, busy=busy, resting=resting, limit=10)
+                return [known.url for known in found]
+
+            assert await due(9) == []
+            assert await due(30) == ["https://a.example/2", "https://b.example:8443/", "https://a.example/1"]
+            assert await due(30, busy=["a.example"]) == ["https://b.example:8443/"]
+            assert await due(30, resting=["b.example:8443"]) == ["https://a.example/2", "https://a.example/1"]
+            await catalogue.hurry_check(mirror(manifest, "https://b.example:8443/"), 0)
+            await catalogue.hurry_check(mirror(manifest, "https://a.example/2"), 11)  # no later than it was
+            assert await due(10, resting=["b.example:8443"]) == ["https://b.example:8443/", "https://a.example/2"]
 
         self.run(tmp_path, use)
 

@@ -141,6 +141,14 @@ export interface Usage {
   readonly rejected_bytes?: number;
 }
 
+/** A mirror was banned or given up by a downloader. Nothing is believed: the coordinator looks at it sooner. */
+export interface MirrorReport {
+  readonly type: "mirror_report";
+  readonly file_id: string;
+  readonly url: string;
+  readonly code: string;
+}
+
 /** A donor's cumulative figures of what was pushed to it for one file in this session, in bytes of payload. */
 export interface Filled {
   readonly type: "filled";
@@ -397,6 +405,7 @@ export type ClientMessage =
   | MatchReport
   | Receipt
   | Usage
+  | MirrorReport
   | Filled
   | Ping;
 
@@ -518,6 +527,12 @@ export const USAGE_FIELDS: Struct<Usage> = {
   mirror_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
   donor_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
   rejected_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 }, default: 0 },
+};
+
+export const MIRROR_REPORT_FIELDS: Struct<MirrorReport> = {
+  file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
+  url: { shape: { is: "string", max: 2048 } },
+  code: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" } },
 };
 
 export const FILLED_FIELDS: Struct<Filled> = {
@@ -711,6 +726,7 @@ export const CLIENT_MESSAGE_TAGS: Tagged<ClientMessage> = {
     match_report: MATCH_REPORT_FIELDS,
     receipt: RECEIPT_FIELDS,
     usage: USAGE_FIELDS,
+    mirror_report: MIRROR_REPORT_FIELDS,
     filled: FILLED_FIELDS,
     ping: PING_FIELDS,
   },

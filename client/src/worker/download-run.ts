@@ -164,11 +164,13 @@ export class DownloadRun {
           this.#peers?.progressed();
         },
         banned: (sourceId) => {
+          this.#accuse(sourceId, "segment_mismatch");
           const replaced = isReplaced(this.#link?.lastModifiedS ?? null, job.publishedAtS);
           if (sourceId === job.link && replaced) this.#linkChanged();
           else this.#peers?.lied(sourceId);
         },
         excluded: (sourceId, reason) => {
+          this.#accuse(sourceId, reason);
           if (sourceId === job.link && reason === "mirror_file_changed") this.#linkChanged();
         },
         complete: () => void this.#complete(),
@@ -309,6 +311,11 @@ export class DownloadRun {
     } finally {
       this.#stopStreamRuns();
     }
+  }
+
+  /** The coordinator looks at mirrors that do not work: others will not be sent there. */
+  #accuse(sourceId: string, code: string): void {
+    if (this.#job.mirrors.some(({ url }) => url === sourceId)) this.#peers?.mirrorFailed(sourceId, code);
   }
 
   /** The link leads to another file by now: nobody is to blame, and whoever clicked wants that one (M6). */

@@ -97,6 +97,11 @@ export class PeerSession {
     this.#pool?.lied(sourceId);
   }
 
+  /** A mirror was banned or given up: the coordinator looks at it, and leaves it out if it is so. */
+  mirrorFailed(url: string, code: string): void {
+    this.#session.send({ type: "mirror_report", file_id: this.#job.fileId, url, code });
+  }
+
   /** Notes the figures, and tells them from time to time. */
   used(figures: UsageFigures): void {
     this.#figures = figures;

@@ -135,7 +135,9 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         library = Library.of(config, folder=folder, data_dir=data_dir, key=key, catalogue=catalogue) if folder else None
         parts = await asyncio.to_thread(ClientParts.load)
         web_part = _Web(config, catalogue, library, public, parts, key.public_key)
-        sessions = build_sessions(config, catalogue=catalogue, books=books, public=public)
+        sessions = build_sessions(
+            config, catalogue=catalogue, books=books, public=public, accused=web_part.watch.accused
+        )
         changes = Changes(catalogue, sessions.shapes, sessions.sessions, library)
         await changes.begin()
         statistics = Statistics(catalogue, sessions.state, books, session_url=public.session_url, clock_us=monotonic_us)

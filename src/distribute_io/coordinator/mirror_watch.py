@@ -109,6 +109,8 @@ class MirrorWatch:
 
     async def accused(self, file_id: FileId, url: str, network: str) -> None:
         """A downloader complains of a mirror. Nothing is believed; it is looked at sooner."""
+        if not self._is_running:
+            return
         mirror = next((known for known in await self._catalogue.mirrors(file_id) if known.url == url), None)
         key = (file_id, url)
         if mirror is None or (key not in self._accusers and len(self._accusers) >= ACCUSED_MAX):

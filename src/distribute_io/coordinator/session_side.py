@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
@@ -48,7 +49,12 @@ class _News:
 
 
 def build_sessions(
-    config: CoordinatorConfig, *, catalogue: Catalogue, books: Books, public: PublicAddress
+    config: CoordinatorConfig,
+    *,
+    catalogue: Catalogue,
+    books: Books,
+    public: PublicAddress,
+    accused: Callable[[FileId, str, str], Awaitable[None]],
 ) -> SessionSide:
     """The session side of a coordinator.
 
@@ -87,6 +93,7 @@ def build_sessions(
         matches=matches,
         ledger=Ledger(state, shapes, books),
         news=news.take,
+        accused=accused,
         stun=public.stun,
         region_of=regions.find,
         sessions_max=config.sessions_max,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, assert_never
 
 from distribute_io.coordinator.donor_desk import DonorDesk
@@ -33,6 +33,7 @@ from distribute_io.wire.session import (
     Hello,
     Holdings,
     MatchReport,
+    MirrorReport,
     Nat,
     Ping,
     Pong,
@@ -66,6 +67,7 @@ class Sessions:
         matches: MatchDesk,
         ledger: Ledger,
         news: Callable[[], tuple[FileId, ...]],
+        accused: Callable[[FileId, str, str], Awaitable[None]],
         stun: tuple[str, ...],
         region_of: Callable[[str], str],
         sessions_max: int,
@@ -78,6 +80,7 @@ class Sessions:
         Args:
             registry: the sessions, shared with the desks, which only read it.
             news: takes the files of which donors hold more since it was asked before.
+            accused: told when a downloader complains of a mirror: file, link, and the downloader's network.
             stun: `stun:` URLs that peers are told.
             region_of: where a caller's network is (`regions.py`).
             clock_us: monotonic, microseconds.
@@ -88,6 +91,7 @@ class Sessions:
         self._matches = matches
         self._ledger = ledger
         self._news = news
+        self._accused = accused
         self._stun = list(stun)
         self._region_of = region_of
         self._sessions_max = sessions_max
@@ -195,6 +199,8 @@ class Sessions:
                 self._ledger.usage(session, message)
             case Filled():
                 self._ledger.filled(session, message)
+            case MirrorReport():
+                await self._accused(FileId(message.file_id), message.url, session.network)
             case _:
                 assert_never(message)
 

@@ -21,6 +21,7 @@ from distribute_io.wire.session import (
     Hello,
     Holdings,
     MatchReport,
+    MirrorReport,
     Nat,
     Ping,
     Receipt,
@@ -37,7 +38,16 @@ SessionState = Literal["connected", "idle", "joining", "donating"]
 
 START: Final[SessionState] = "connected"
 
-_ANY_TIME: Final[tuple[type[ClientMessage], ...]] = (Nat, Want, Unwant, SignalUp, MatchReport, Usage, Ping)
+_ANY_TIME: Final[tuple[type[ClientMessage], ...]] = (
+    Nat,
+    Want,
+    Unwant,
+    SignalUp,
+    MatchReport,
+    Usage,
+    MirrorReport,
+    Ping,
+)
 _DONOR: Final[tuple[type[ClientMessage], ...]] = (Filled, Receipt)
 
 

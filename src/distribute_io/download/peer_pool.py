@@ -41,6 +41,7 @@ from distribute_io.wire.session import (
     Match,
     MatchEnded,
     MatchReport,
+    MirrorReport,
     Offer,
     OfferSignal,
     SignalDown,
@@ -153,6 +154,7 @@ class PeerPool:
         self._session = SessionClient(session_url, agent=agent, events=self, rng=rng)
         self._helper = ThreadPoolExecutor(2, thread_name_prefix="peer-hash")
         self._stun: list[str] = []
+        self._reported: set[SourceId] = set()
         self._welcomed = False
         self._offers: dict[str, _Peer] = {}
         self._peers: dict[str, _Peer] = {}
@@ -403,6 +405,9 @@ class PeerPool:
         for row in self._driver.source_table():
             verified[row.kind] += row.verified_bytes
             rejected += row.rejected_bytes
+            if row.kind == "mirror" and row.state in ("banned", "excluded") and row.source_id not in self._reported:
+                self._reported.add(row.source_id)
+                self._session.send(MirrorReport(self._file_id, row.source_id, row.reason or "mirror_unreachable"))
         if sum(verified.values()) or rejected:
             self._session.send(Usage(self._file_id, verified["mirror"], verified["peer"], rejected))
 

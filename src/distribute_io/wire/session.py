@@ -179,6 +179,14 @@ class Usage(Message, frozen=True, tag="usage"):
     rejected_bytes: Count = 0
 
 
+class MirrorReport(Message, frozen=True, tag="mirror_report"):
+    """A mirror was banned or given up by a downloader. Nothing is believed: the coordinator looks at it sooner."""
+
+    file_id: Hex256
+    url: Annotated[str, Meta(max_length=2048)]
+    code: ErrorCode
+
+
 class Filled(Message, frozen=True, tag="filled"):
     """A donor's cumulative figures of what was pushed to it for one file in this session, in bytes of payload."""
 
@@ -203,6 +211,7 @@ ClientMessage = (
     | MatchReport
     | Receipt
     | Usage
+    | MirrorReport
     | Filled
     | Ping
 )
