@@ -53,13 +53,13 @@ function findButton(text, isPrefix) {
 }
 
 const methods = {
-  async launch({ executable, profile, downloads }) {
+  async launch({ executable, profile, downloads, prefs }) {
     browser = await puppeteer.launch({
       browser: "firefox",
       executablePath: executable,
       headless: true,
       userDataDir: profile,
-      extraPrefsFirefox: { ...PREFS, "browser.download.dir": downloads },
+      extraPrefsFirefox: { ...PREFS, ...prefs, "browser.download.dir": downloads },
       protocolTimeout: 120_000,
     });
     return { pid: browser.process().pid };

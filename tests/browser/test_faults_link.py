@@ -20,16 +20,17 @@ from tests.harness.site import start_site
 _SIZE_BYTES = 6 * MIB
 
 
-@pytest.fixture
-def scene(stage: Stage) -> Scene:
-    """Two mirrors with a folder each: the first one's is where the links lead."""
-    folders = [stage.folder / name for name in ("linked", "mirrored")]
+@pytest.fixture(scope="module")
+def scene(module_stage: Stage) -> Scene:
+    """For all tests: two mirrors with a folder each. Links lead to the first one's, to a release of each test."""
+    folders = [module_stage.folder / name for name in ("linked", "mirrored")]
     for folder in folders:
         folder.mkdir(parents=True)
-    mirrors = start_farm(stage, [MirrorKind(folder, "8MB/s") for folder in folders])
-    coordinator = start_coordinator(stage)
+    mirrors = start_farm(module_stage, [MirrorKind(folder, "8MB/s") for folder in folders])
+    coordinator = start_coordinator(module_stage)
     publisher = make_publisher(coordinator, mirrors)
-    return Scene(stage, coordinator, publisher, start_site(stage, stage.folder / "site"), tuple(mirrors), folders[0])
+    site = start_site(module_stage, module_stage.folder / "site")
+    return Scene(module_stage, coordinator, publisher, site, tuple(mirrors), folders[0])
 
 
 def publish(scene: Scene, name: str) -> Release:
@@ -61,7 +62,7 @@ def visit(scene: Scene, browser_name: str, any_browser: StartBrowser, release: R
 def test_a_link_that_leads_to_another_file_is_followed(
     scene: Scene, any_browser: StartBrowser, browser_name: str, size_bytes: int
 ) -> None:
-    newer = replace(publish(scene, "latest.iso"), size_bytes)
+    newer = replace(publish(scene, f"latest-{browser_name}-{size_bytes}.iso"), size_bytes)
     visitor = visit(scene, browser_name, any_browser, newer)
     fallback = visitor.wait_for_event("fallback", "error", "verified", timeout_s=30)
     assert (fallback["type"], fallback["detail"]["code"]) == ("fallback", "link_changed")
@@ -73,7 +74,10 @@ def test_a_link_that_leads_to_another_file_is_followed(
 def test_a_link_that_lies_is_banned_and_the_published_file_delivered(scene: Scene, any_browser: StartBrowser) -> None:
     release = publish(scene, "release.iso")
     scene.mirrors[0].change(misbehave=["flip"], rate="8MB/s")
-    verified = visit(scene, "chromium", any_browser, release).expect_verified()
+    try:
+        verified = visit(scene, "chromium", any_browser, release).expect_verified()
+    finally:
+        scene.mirrors[0].change(rate="8MB/s")
     states = {row["id"]: row["state"] for row in verified["detail"]["sources"]}
     assert states[scene.mirrors[0].link(release.name)] == "banned"
 

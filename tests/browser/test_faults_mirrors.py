@@ -15,7 +15,8 @@ from tests.harness.browser import Page
 from tests.harness.coordinator import Release, make_publisher, make_release, start_coordinator
 from tests.harness.downloads import Event, Visitor
 from tests.harness.mirror_farm import MirrorKind, start_farm
-from tests.harness.mirrors import Mirror, start_mirror
+from tests.harness.mirror_faults import FAULTS, Fault, faulty_mirrors
+from tests.harness.mirrors import Mirror
 from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, Scene
 from tests.harness.site import start_site
@@ -23,38 +24,6 @@ from tests.harness.site import start_site
 _GOOD_RATE = "2MB/s"
 _SIZE_BYTES = 12 * MIB
 _GOOD_ALONE_S = _SIZE_BYTES / 2e6
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A faulty mirror, what it is called, and what becomes of it."""
-
-    misbehave: tuple[str, ...]
-    problem: str | None
-    """The code that the page shows at some time; None: nothing is wrong in the end."""
-    ends: tuple[str, ...] = ("ready", "probation")
-    """The states in which it may end."""
-    gives: bool = False
-    """Whether some of the file has to come from it."""
-    rate: str | None = "2MB/s"
-    folder: str = "served"
-
-
-FAULTS = {
-    "dies": Fault(("die-after=3000000",), "mirror_unreachable", gives=True),
-    "stalls": Fault(("stall-after=700000",), "stalled"),
-    "truncates": Fault(("truncate",), "mirror_truncated"),
-    "flips": Fault(("flip",), "segment_mismatch", ("banned",)),
-    "ignores": Fault(("ignore-range",), "mirror_ignores_range", ("excluded",)),
-    "redirects": Fault(("redirect=GOOD",), None, gives=True),
-    "forbids": Fault(("forbid-after=1500000",), "mirror_forbidden", ("probation", "excluded"), gives=True),
-    "recovers": Fault(("errors=2",), "mirror_status", gives=True),
-    "crawls": Fault((), "slow", rate="1kB/s"),
-    "busy": Fault(("busy=2",), "mirror_busy"),
-    "no-cors": Fault(("no-cors",), "mirror_no_cors", ("probation", "excluded")),
-    "changed": Fault((), "mirror_file_changed", ("excluded",), folder="other"),
-    "missing": Fault((), "mirror_missing", ("excluded",), folder="empty"),
-}
 
 
 @dataclass(frozen=True)
@@ -83,22 +52,11 @@ def make_stand(stage: Stage, browser_name: str) -> Stand:
     releases = {name: make_release(folders["served"], f"{name}-{browser_name}.iso", _SIZE_BYTES) for name in FAULTS}
     make_release(folders["other"], releases["changed"].name, _SIZE_BYTES - MIB, seed=2)
     spare, *good = start_farm(stage, [MirrorKind(folders["served"], _GOOD_RATE) for _ in range(len(FAULTS) + 1)])
-    bad = start_farm(
-        stage,
-        [
-            MirrorKind(
-                folders[fault.folder], fault.rate, tuple(word.replace("GOOD", spare.url) for word in fault.misbehave)
-            )
-            for fault in FAULTS.values()
-        ],
-    )
-    bad[list(FAULTS).index("dies")] = start_mirror(
-        stage, folders["served"], rate="2MB/s", misbehave=FAULTS["dies"].misbehave
-    )
+    bad = faulty_mirrors(stage, folders, spare.url)
     coordinator = start_coordinator(stage)
-    publisher = make_publisher(coordinator, [*good, *bad])
+    publisher = make_publisher(coordinator, [*good, *bad.values()])
     cases = {
-        name: Case(fault, releases[name], good[place], bad[place]) for place, (name, fault) in enumerate(FAULTS.items())
+        name: Case(fault, releases[name], good[place], bad[name]) for place, (name, fault) in enumerate(FAULTS.items())
     }
     for case in cases.values():
         publisher.publish([case.release], [case.bad, case.good])

@@ -60,7 +60,7 @@ def _send_oversize(upload: Upload, taker: Taker, giver: PeerGiver, chunk: Chunk,
 
 def _send_outside(upload: Upload, taker: Taker, giver: PeerGiver, chunk: Chunk, data: bytes) -> None:
     if taker.link is not None:
-        taker.link.send_bytes(data_header(chunk.request_id, chunk.offset + 2**24) + data)
+        taker.link.send_bytes(data_header(chunk.request_id, chunk.offset + 2**20) + data)
 
 
 def _freeze(upload: Upload, taker: Taker, giver: PeerGiver, chunk: Chunk, data: bytes) -> None:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -141,7 +141,7 @@ class Firefox:
 
     name = "firefox"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prefs: Mapping[str, int] | None = None) -> None:
         self.profile = folder / "profile"
         self._downloads = folder / "downloads"
         self.profile.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,11 @@ class Firefox:
         self._bridge = FirefoxBridge(folder / "bridge.stderr")
         executable = require_program(["/usr/bin/firefox-esr", "/usr/bin/firefox"], "firefox-esr")
         launched = self._bridge.call(
-            "launch", executable=executable, profile=str(self.profile), downloads=str(self._downloads)
+            "launch",
+            executable=executable,
+            profile=str(self.profile),
+            downloads=str(self._downloads),
+            prefs=dict(prefs or {}),
         )
         self._pid: int = launched["pid"]
 
@@ -170,9 +174,9 @@ class Firefox:
 
 
 @contextlib.contextmanager
-def run_firefox(folder: Path) -> Iterator[Firefox]:
+def run_firefox(folder: Path, *, prefs: Mapping[str, int] | None = None) -> Iterator[Firefox]:
     """One Firefox process. Its profile is empty, or what an earlier process with the same folder left."""
-    browser = Firefox(folder)
+    browser = Firefox(folder, prefs)
     try:
         yield browser
     finally:

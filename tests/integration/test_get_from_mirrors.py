@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.harness.mirror_faults import FAULTS, faulty_mirrors
 from tests.harness.mirrors import Mirror, start_mirror
 from tests.harness.processes import Process, Stage, dio
 from tests.harness.publishing import Published, publish
@@ -83,6 +84,24 @@ def test_faulty_mirror_is_named_and_the_good_one_delivers(
     report = get(stage, published, [faulty.link("file.bin"), good.link("file.bin")])
     assert reason_of(report, faulty) == reason
     assert report["sources_banned"] == []
+
+
+def test_one_good_mirror_among_all_that_fail_delivers_and_each_is_named(stage: Stage, published: Published) -> None:
+    served = published.path.parent
+    folders = {"served": served, "other": stage.folder / "another", "empty": stage.folder / "nothing"}
+    for folder in (folders["other"], folders["empty"]):
+        folder.mkdir(parents=True)
+    (folders["other"] / "file.bin").write_bytes(published.data[:-1000])
+    good, spare = (start_mirror(stage, served, rate="2MB/s") for _ in range(2))
+    bad = faulty_mirrors(stage, folders, spare.url)
+    report = get(stage, published, [mirror.link("file.bin") for mirror in (*bad.values(), good)])
+    # What has come back since says no more of what was wrong, and a program needs no CORS.
+    reasons = {name: reason_of(report, mirror) for name, mirror in bad.items()}
+    for name in ("flips", "ignores", "changed", "missing", "truncates"):
+        assert reasons[name] == FAULTS[name].problem, reasons
+    assert report["sources_banned"] == [bad["flips"].link("file.bin")]
+    assert {"mirror_forbidden", "mirror_unreachable", "mirror_truncated"} >= {reasons["dies"]} - {"None"}
+    assert bytes_from(report, good) > 0
 
 
 def test_mirror_that_flips_bits_is_banned_and_named(stage: Stage, published: Published) -> None:
