@@ -33,11 +33,19 @@ export interface RangeSink {
   readonly missingBytes: number;
 }
 
+/** What an answer tells beside the bytes. */
+export interface MirrorAnswer {
+  /** Where it came from in the end; "" where the browser does not say. */
+  readonly url: string;
+  /** When the mirror's file was last changed, by its own word: seconds since 1970, null when it does not say. */
+  readonly lastModifiedS: number | null;
+}
+
 /** What to fetch. */
 export interface HttpRange extends AskedRange {
   readonly url: string;
-  /** Hears when the mirror's file was last changed, by its own word: seconds since 1970, null when it does not say. */
-  readonly onLastModified?: (seconds: number | null) => void;
+  /** Hears of the answer's head before it is judged. */
+  readonly onAnswer?: (answer: MirrorAnswer) => void;
 }
 
 /** The function that fetches; `fetch` itself outside tests. */
@@ -73,7 +81,7 @@ export async function fetchRange(
       referrerPolicy: "no-referrer",
       signal: stop.signal,
     });
-    range.onLastModified?.(lastModifiedS(headOf(response)));
+    range.onAnswer?.({ url: response.url, lastModifiedS: lastModifiedS(headOf(response)) });
     checkAnswer(response, range);
     await readBody(response, sink);
     return "complete";

@@ -2,7 +2,7 @@
 
 import { SourceError } from "../wire/errors.ts";
 import { FailureRow } from "../core/mirror-answer.ts";
-import { fetchRange } from "./http-source.ts";
+import { fetchRange, type MirrorAnswer } from "./http-source.ts";
 import { whyUnreachable, type TroubleWorld } from "./mirror-trouble.ts";
 import type { RequestOutcome, RequestSink, Source } from "./source.ts";
 
@@ -13,11 +13,14 @@ export class MirrorSource implements Source {
   readonly #failures = new FailureRow();
   readonly #open = new Map<number, AbortController>();
 
+  /** Where the last redirect led: asking the redirector again for each range would cost a trip each time. */
+  #finalUrl: string;
   #everAnswered = false;
   #lastModifiedS: number | null = null;
 
   constructor(url: string, fileSizeBytes: number, world: TroubleWorld) {
     this.#url = url;
+    this.#finalUrl = url;
     this.#fileSizeBytes = fileSizeBytes;
     this.#world = world;
   }
@@ -31,13 +34,14 @@ export class MirrorSource implements Source {
     const controller = new AbortController();
     this.#open.set(requestId, controller);
     const range = {
-      url: this.#url,
+      url: this.#finalUrl,
       startByte,
       endByte,
       fileSizeBytes: this.#fileSizeBytes,
-      onLastModified: (seconds: number | null) => {
+      onAnswer: (answer: MirrorAnswer) => {
         this.#everAnswered = true;
-        this.#lastModifiedS = seconds;
+        this.#lastModifiedS = answer.lastModifiedS;
+        if (answer.url !== "") this.#finalUrl = answer.url;
       },
     };
     const wantedBytes = sink.missingBytes;
@@ -49,6 +53,7 @@ export class MirrorSource implements Source {
         },
         async (cause: unknown) => {
           const error = asSourceError(cause);
+          this.#finalUrl = this.#url; // the place that a redirect named may be gone; the redirector knows another
           let code = error.code;
           // What has let a page in before is not to be asked why not: it is down.
           if (code === "mirror_unreachable" && !this.#everAnswered) code = await whyUnreachable(this.#url, this.#world);

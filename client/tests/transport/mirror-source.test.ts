@@ -87,3 +87,17 @@ test("a page that is refused for the third time in a row stops asking", async ()
     ["mirror_forbidden", true],
   ]);
 });
+
+test("where a redirect led is asked directly, until it fails", async () => {
+  const asked: string[] = [];
+  const fetchFunction: Fetch = (url) => {
+    asked.push(url);
+    if (url !== URL_PUBLIC && asked.length > 2) return Promise.resolve(new Response(null, { status: 403 }));
+    const answer = new Response(new Uint8Array(4), { status: 206, headers: { "content-length": "4" } });
+    Object.defineProperty(answer, "url", { value: "https://cdn.example/f" });
+    return Promise.resolve(answer);
+  };
+  const source = new MirrorSource(URL_PUBLIC, 8, world(fetchFunction));
+  for (let count = 0; count < 4; count += 1) await ask(source);
+  assert.deepEqual(asked, [URL_PUBLIC, "https://cdn.example/f", "https://cdn.example/f", URL_PUBLIC]);
+});

@@ -187,8 +187,8 @@ def test_the_number_of_open_requests_is_bounded() -> None:
 def test_a_removed_source_is_not_removed_twice() -> None:
     play = Play(8)
     play.add(A)
-    play.tell(m.SourceRemoved(source_id=A))
-    assert play.status(A).state == "removed"
+    play.tell(m.SourceRemoved(source_id=A, reason="grant_exceeded"))
+    assert (play.status(A).state, play.status(A).reason) == ("removed", "grant_exceeded")
     assert play.tell(m.SourceRemoved(source_id=A)) == ()
     assert play.wait(5 * SECOND - 1_001) == ()
     assert play.wait(1) == (m.Fail(reason="availability", code="no_sources"),)
