@@ -18,6 +18,8 @@ need firefox-esr firefox-esr firefox
 need nginx-light nginx
 need aria2 aria2c
 need openssl openssl
+need caddy caddy
+need tinyproxy tinyproxy
 need systemd systemd-analyze
 [ -n "$missing" ] || exit 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,6 +21,7 @@ from distribute_io.download.existing import is_there_already
 from distribute_io.download.fetch import FetchOptions, FetchResult, Peers, fetch
 from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
 from distribute_io.download.rate_limit import RateLimit
+from distribute_io.download.stream import stream
 from distribute_io.download.version_memory import VersionMemory, default_path
 from distribute_io.errors import DistributeError, UsageError
 from distribute_io.manifest.keys import parse_public_key
@@ -28,7 +30,7 @@ from distribute_io.units import format_rate, format_size, parse_rate
 
 app = typer.Typer()
 
-_EXAMPLE: Final = "dio get https://COORDINATOR/files/NAME"
+_STDOUT: Final = Path("-")
 
 
 @app.command()
@@ -41,7 +43,10 @@ def get(
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write, or the folder for several files.")
+        str | None,
+        typer.Option(
+            "-o", "--output", help="File to write, the folder for files under their own names, or - for stdout."
+        ),
     ] = None,
     coordinator: Annotated[
         str | None, typer.Option(help="Address of the coordinator that knows the file and its donors.")
@@ -65,6 +70,8 @@ def get(
     result says whose list it matches, which is no more than that.
     """
     folder, file = _targets(output, len(what))
+    if file == _STDOUT:
+        _check_stdout(as_json=as_json)
     pins = tuple(parse_public_key(key) for key in pin or [])
     policy = HttpPolicy(allow_private=allow_private)
     limit = RateLimit(parse_rate(limit_rate)) if limit_rate is not None else None
@@ -90,15 +97,32 @@ def get(
         raise ExceptionGroup(f"{len(failures)} of {len(what)} files failed", failures)
 
 
-def _targets(output: Path | None, count: int) -> tuple[Path, Path | None]:
-    """The folder for files under their own names, and the one file to write if the user named it."""
+def _check_stdout(*, as_json: bool) -> None:
+    if as_json:
+        raise UsageError("bad_argument", "with -o - stdout is for the file, so there is no room for --json")
+    if sys.stdout.isatty():
+        raise UsageError("bad_argument", "-o - writes the file's bytes, and stdout is a terminal: pipe it somewhere")
+
+
+def _targets(output: str | None, count: int) -> tuple[Path, Path | None]:
+    """The folder for files under their own names, and the one file to write if the user named it.
+
+    A folder is what is one, what ends in a slash, and what several files go to; it is made when it is not there.
+    """
     if output is None:
         return Path(), None
-    if output.is_dir() or str(output).endswith("/"):
-        return output, None
-    if count > 1:
+    path = Path(output)
+    if path == _STDOUT:
+        if count > 1:
+            raise UsageError("bad_argument", "-o - takes one file, as nobody could tell where the next one begins")
+        return Path(), path
+    if path.is_dir() or output.endswith("/"):
+        return path, None
+    if count == 1:
+        return path.parent, path
+    if path.exists():
         raise UsageError("bad_argument", f"{output} is no folder, and several files cannot become one")
-    return output.parent, output
+    return path, None
 
 
 def _get_one(
@@ -116,14 +140,14 @@ def _get_one(
     VersionMemory(default_path(), warn=_warn).check(plan.verified)
     # A manifest's name may have folders; what arrives is one file, under its last part.
     target = file or folder / Path(plan.manifest.name).name
-    if target.exists():
+    if target != _STDOUT and target.exists():
         result = is_there_already(target, plan)
     else:
         result = _download(plan, target, policy, limit, mirrors_only=mirrors_only)
     if as_json:
         typer.echo(msgspec.json.encode(report(plan, result)).decode())
     else:
-        typer.echo(summary(plan, result))
+        typer.echo(summary(plan, result), err=target == _STDOUT)
 
 
 def _download(
@@ -134,14 +158,20 @@ def _download(
         try:
             return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only))
         except KeyboardInterrupt:
-            view.say(f"stopped; the same command goes on from here ({target.name}.part is kept)")
+            if target == _STDOUT:
+                view.say("stopped; what went to stdout is right, but not all of the file")
+            else:
+                view.say(f"stopped; the same command goes on from here ({target.name}.part is kept)")
             raise
 
 
 async def _until_done(plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool) -> FetchResult:
     # As Ctrl-C: what was written becomes durable, and the exit code is 130.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
-    return await fetch(plan, options, peers=None if mirrors_only else find_donors(plan, options))
+    peers = None if mirrors_only else find_donors(plan, options)
+    if options.target == _STDOUT:
+        return await stream(plan, options, peers=peers, fd=sys.stdout.fileno())
+    return await fetch(plan, options, peers=peers)
 
 
 def find_donors(plan: DownloadPlan, options: FetchOptions) -> Peers | None:

@@ -26,12 +26,13 @@ from distribute_io.core import runs as run_sets
 from distribute_io.core.mirror_answer import is_replaced
 from distribute_io.core.runs import Runs
 from distribute_io.core.scheduler import messages as m
-from distribute_io.download.driver import Driver, GaveUpError, SegmentFile
+from distribute_io.download.driver import Driver, GaveUpError
 from distribute_io.download.file_digest import FileDigest
 from distribute_io.download.mirror import MirrorParts, MirrorSource, SegmentWriter
 from distribute_io.download.part_file import PartFile
 from distribute_io.download.plan import DownloadPlan
 from distribute_io.download.rate_limit import RateLimit
+from distribute_io.download.segment_file import SegmentFile, SegmentStore
 from distribute_io.errors import IntegrityError, RefusedError, SourceError, UsageError
 from distribute_io.ids import FileId, SegmentIndex, SourceId
 from distribute_io.manifest.segments import segment_range
@@ -107,6 +108,25 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     on_snapshot: Callable[[Snapshot], None] | None = None
 
 
+class Round(Struct, frozen=True, kw_only=True):
+    """What one pass over the file is to do."""
+
+    held: Runs
+    """Segments that are there."""
+    resumed: Runs
+    """Those of them that an earlier run left."""
+    on_front: Callable[[int], None]
+    """Told how many bytes from the file's beginning on are verified and written."""
+    in_order: bool = False
+    """Whether segments leave one after another (rule S17)."""
+
+
+def require_sources(plan: DownloadPlan, peers: Peers | None) -> None:
+    """Raises `UsageError` `no_sources` where nothing could deliver the plan's file."""
+    if plan.manifest.size_bytes and not plan.mirrors and peers is None:
+        raise UsageError("no_sources", f"no mirror of {plan.manifest.name} is known; --coordinator URL finds donors")
+
+
 async def fetch(plan: DownloadPlan, options: FetchOptions, *, peers: Peers | None) -> FetchResult:
     """Download a file. Cancelling it leaves a part file that the next call resumes.
 
@@ -122,13 +142,11 @@ async def fetch(plan: DownloadPlan, options: FetchOptions, *, peers: Peers | Non
         IntegrityError: `all_sources_lie` or `file_mismatch`.
         StoreError: our own disk failed.
     """
-    if plan.manifest.size_bytes and not plan.mirrors and peers is None:
-        raise UsageError("no_sources", f"no mirror of {plan.manifest.name} is known; --coordinator URL finds donors")
+    require_sources(plan, peers)
     part = PartFile(options.target, plan.manifest, plan.segment_list)
-    download = _Download(plan, options, peers, part)
     resumed = await asyncio.to_thread(part.open)
     try:
-        result = await download.run(resumed)
+        result = await _FileDownload(plan, options, peers, part).run(resumed)
         await asyncio.to_thread(part.finish)
     finally:
         # After `finish` there is nothing left to close; after a failure what was written becomes durable.
@@ -136,89 +154,69 @@ async def fetch(plan: DownloadPlan, options: FetchOptions, *, peers: Peers | Non
     return result
 
 
-class _Download:
-    def __init__(self, plan: DownloadPlan, options: FetchOptions, peers: Peers | None, part: PartFile) -> None:
+class Download:
+    """What downloads into files and into streams have in common: sources, what is shown, and why it failed."""
+
+    def __init__(self, plan: DownloadPlan, options: FetchOptions, peers: Peers | None) -> None:
         self._plan = plan
         self._manifest = plan.manifest
         self._options = options
         self._peers = peers
-        self._part = part
         self._rejected = 0
         self._banned: list[str] = []
         self._figures: dict[str, SourceFigures] = {}
         self._link: MirrorSource | None = None
 
-    async def run(self, resumed: Runs) -> FetchResult:
-        started = time.monotonic()
-        held = resumed
-        for _ in range(_ROUNDS_MAX):
-            sha256 = await self._round(held, resumed)
-            if sha256 == self._manifest.sha256:
-                return FetchResult(
-                    path=self._options.target,
-                    sha256=sha256,
-                    seconds=time.monotonic() - started,
-                    resumed_bytes=self._bytes_of(resumed),
-                    segments=len(self._plan.segment_list),
-                    segments_rejected=self._rejected,
-                    sources=tuple(self._figures.values()),
-                    banned=tuple(self._banned),
-                )
-            spoilt = await asyncio.to_thread(self._find_spoilt)
-            if not spoilt:
-                break
-            await asyncio.to_thread(self._part.forget, spoilt)
-            held = run_sets.difference(run_sets.whole(len(self._plan.segment_list)), spoilt)
-            resumed = run_sets.intersection(resumed, held)
-        raise IntegrityError(
-            "file_mismatch",
-            f"{self._manifest.name}: every segment is as the manifest says, but the whole file's SHA-256 is not: its "
-            "publisher must make the manifest anew",
+    async def drive(
+        self,
+        file: SegmentFile,
+        store: SegmentStore,
+        round_: Round,
+        *,
+        on_driver: Callable[[Driver], None] = lambda _: None,
+    ) -> None:
+        """Fetch all segments that the round lacks. `on_driver` is called once, before anything is asked for."""
+        manifest = self._manifest
+        config = m.SchedulerConfig(
+            size_bytes=manifest.size_bytes,
+            segment_size_bytes=manifest.segment_size_bytes,
+            missing=run_sets.difference(run_sets.whole(len(self._plan.segment_list)), round_.held),
+            max_in_flight_bytes=_IN_FLIGHT_BYTES_MAX,
+            no_source_grace_us=_PEERS_GRACE_US if self._peers is not None else _MIRRORS_GRACE_US,
+            in_order=round_.in_order,
+        )
+        async with AsyncExitStack() as exits:
+            driver = Driver(
+                file,
+                config=config,
+                held=round_.held,
+                on_front=round_.on_front,
+                on_dropped=lambda source_id, code: self._judge_link(driver, source_id, code),
+            )
+            exits.callback(driver.close)
+            on_driver(driver)
+            try:
+                await self._fetch_all(driver, file, store, exits, round_.resumed)
+            finally:
+                self._note(driver)
+
+    def result(self, path: Path, sha256: FileId, *, seconds: float, resumed: Runs) -> FetchResult:
+        """The download's outcome, after `drive`."""
+        return FetchResult(
+            path=path,
+            sha256=sha256,
+            seconds=seconds,
+            resumed_bytes=self._bytes_of(resumed),
+            segments=len(self._plan.segment_list),
+            segments_rejected=self._rejected,
+            sources=tuple(self._figures.values()),
+            banned=tuple(self._banned),
         )
 
-    async def _round(self, held: Runs, resumed: Runs) -> FileId:
-        """Fetch what `held` lacks; returns the SHA-256 of what is in the part file then."""
-        manifest = self._manifest
-        digest = FileDigest(self._part, manifest.size_bytes)
-        try:
-            missing = run_sets.difference(run_sets.whole(len(self._plan.segment_list)), held)
-            if not missing:
-                digest.advance(manifest.size_bytes)
-                return await asyncio.to_thread(digest.result)
-            file = SegmentFile(
-                self._part,
-                self._plan.segment_list,
-                digest,
-                size_bytes=manifest.size_bytes,
-                segment_size_bytes=manifest.segment_size_bytes,
-            )
-            config = m.SchedulerConfig(
-                size_bytes=manifest.size_bytes,
-                segment_size_bytes=manifest.segment_size_bytes,
-                missing=missing,
-                max_in_flight_bytes=_IN_FLIGHT_BYTES_MAX,
-                no_source_grace_us=_PEERS_GRACE_US if self._peers is not None else _MIRRORS_GRACE_US,
-            )
-            async with AsyncExitStack() as exits:
-                driver = Driver(
-                    file,
-                    self._part,
-                    config=config,
-                    held=held,
-                    on_front=digest.advance,
-                    on_dropped=lambda source_id, code: self._judge_link(driver, source_id, code),
-                )
-                exits.callback(driver.close)
-                try:
-                    await self._fetch_all(driver, file, exits, resumed)
-                finally:
-                    self._note(driver)
-            return await asyncio.to_thread(digest.result)
-        finally:
-            digest.stop()
-
-    async def _fetch_all(self, driver: Driver, file: SegmentFile, exits: AsyncExitStack, resumed: Runs) -> None:
-        watcher = asyncio.ensure_future(self._watch(driver, resumed))
+    async def _fetch_all(
+        self, driver: Driver, file: SegmentFile, store: SegmentStore, exits: AsyncExitStack, resumed: Runs
+    ) -> None:
+        watcher = asyncio.ensure_future(self._watch(driver, store, resumed))
         exits.callback(watcher.cancel)
         running = asyncio.ensure_future(driver.run())
         exits.callback(running.cancel)
@@ -227,7 +225,7 @@ class _Download:
             await self._peers.attach(driver, file, exits)
         await asyncio.wait({watcher, running}, return_when=asyncio.FIRST_COMPLETED)
         if watcher.done():
-            watcher.result()  # raises what the part file's own thread met
+            watcher.result()  # raises what the store's own thread met
         try:
             await running
         except GaveUpError as error:
@@ -267,11 +265,11 @@ class _Download:
                 )
             )
 
-    async def _watch(self, driver: Driver, resumed: Runs) -> None:
-        """Tell how far it is, now and then, and look after the journal's thread."""
+    async def _watch(self, driver: Driver, store: SegmentStore, resumed: Runs) -> None:
+        """Tell how far it is, now and then, and look after the store's thread."""
         while True:
             await asyncio.sleep(_WATCH_EVERY_S)
-            failure = self._part.failure()
+            failure = store.failure()
             if failure is not None:
                 raise failure
             if self._options.on_snapshot is not None:
@@ -321,6 +319,46 @@ class _Download:
     def _bytes_of(self, segments: Runs) -> int:
         manifest = self._manifest
         return run_sets.size_bytes(segments, file_bytes=manifest.size_bytes, segment_bytes=manifest.segment_size_bytes)
+
+
+class _FileDownload(Download):
+    def __init__(self, plan: DownloadPlan, options: FetchOptions, peers: Peers | None, part: PartFile) -> None:
+        super().__init__(plan, options, peers)
+        self._part = part
+
+    async def run(self, resumed: Runs) -> FetchResult:
+        started = time.monotonic()
+        held = resumed
+        for _ in range(_ROUNDS_MAX):
+            sha256 = await self._round(held, resumed)
+            if sha256 == self._manifest.sha256:
+                seconds = time.monotonic() - started
+                return self.result(self._options.target, sha256, seconds=seconds, resumed=resumed)
+            spoilt = await asyncio.to_thread(self._find_spoilt)
+            if not spoilt:
+                break
+            await asyncio.to_thread(self._part.forget, spoilt)
+            held = run_sets.difference(run_sets.whole(len(self._plan.segment_list)), spoilt)
+            resumed = run_sets.intersection(resumed, held)
+        raise IntegrityError(
+            "file_mismatch",
+            f"{self._manifest.name}: every segment is as the manifest says, but the whole file's SHA-256 is not: its "
+            "publisher must make the manifest anew",
+        )
+
+    async def _round(self, held: Runs, resumed: Runs) -> FileId:
+        """Fetch what `held` lacks; returns the SHA-256 of what is in the part file then."""
+        manifest = self._manifest
+        digest = FileDigest(self._part, manifest.size_bytes)
+        try:
+            if run_sets.difference(run_sets.whole(len(self._plan.segment_list)), held):
+                file = SegmentFile(self._part, manifest, self._plan.segment_list, digest)
+                await self.drive(file, self._part, Round(held=held, resumed=resumed, on_front=digest.advance))
+            else:
+                digest.advance(manifest.size_bytes)
+            return await asyncio.to_thread(digest.result)
+        finally:
+            digest.stop()
 
     def _find_spoilt(self) -> Runs:
         """Hash every segment of the part file again; returns those that are wrong."""

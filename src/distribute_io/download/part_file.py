@@ -17,7 +17,7 @@ import fcntl
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,8 @@ class PartFile:
 
     Caller's duties: `open`, then `write` from any thread, then either `finish` or `close`.
     """
+
+    is_readable = True
 
     def __init__(self, target: Path, manifest: Manifest, segment_list: SegmentList) -> None:
         self.target = target
@@ -109,6 +111,10 @@ class PartFile:
                 if count == 0:
                     raise StoreError("store_unreadable", f"{self.path} was cut short by another program")
                 filled += count
+
+    def when_kept(self, index: SegmentIndex, then: Callable[[], None]) -> None:
+        """What is written is in the file, so at once."""
+        then()
 
     def failure(self) -> StoreError | None:
         """What went wrong in the journal's thread, if anything did."""

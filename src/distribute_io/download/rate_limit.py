@@ -13,12 +13,13 @@ class RateLimit:
 
     def __init__(self, rate_bytes_per_s: int) -> None:
         self._lock = threading.Lock()
-        # A burst of a quarter of a second: enough that threads which wake late lose nothing.
-        self._bucket = TokenBucket(
-            rate_bytes_per_s=rate_bytes_per_s, burst_bytes=rate_bytes_per_s // 4, now_us=time.monotonic_ns() // 1000
-        )
         self.chunk_bytes_max = max(1024, rate_bytes_per_s // 20)
         """Reserve no more than this at once, so that the flow is even."""
+        # A burst of one chunk: who reserves runs into debt, so a thread that wakes late loses nothing, and a short
+        # download is not quicker than the limit says.
+        self._bucket = TokenBucket(
+            rate_bytes_per_s=rate_bytes_per_s, burst_bytes=self.chunk_bytes_max, now_us=time.monotonic_ns() // 1000
+        )
 
     def reserve(self, size_bytes: int) -> float:
         """Take `size_bytes`; returns the seconds to wait before they may flow."""

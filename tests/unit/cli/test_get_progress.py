@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from distribute_io.cli.get_progress import picture, progress_in_words, state_in_words, time_in_words
+from distribute_io.cli.get_live import picture, state_in_words
+from distribute_io.cli.get_progress import progress_in_words, time_in_words
 from distribute_io.core.scheduler.messages import SourceKind, SourceState
 from distribute_io.download.fetch import Snapshot, SourceFigures
 

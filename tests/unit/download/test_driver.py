@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from distribute_io.core.scheduler.messages import SchedulerConfig
-from distribute_io.download.driver import Driver, GaveUpError, SegmentFile
+from distribute_io.download.driver import Driver, GaveUpError
 from distribute_io.download.file_digest import FileDigest
 from distribute_io.download.part_file import PartFile
 from distribute_io.download.ranges import OpenRange
+from distribute_io.download.segment_file import SegmentFile
 from distribute_io.errors import IntegrityError, SourceError, StoreError
 from distribute_io.ids import SegmentIndex, SourceId
 from distribute_io.manifest.segments import verify_segment
@@ -101,13 +102,11 @@ class Bench:
         digest = FileDigest(self.part, len(self.data))
         self.digest = digest
         size = len(self.data)
-        self.file = SegmentFile(
-            self.part, published.segment_list(), digest, size_bytes=size, segment_size_bytes=SEGMENT
-        )
+        self.file = SegmentFile(self.part, published.manifest, published.segment_list(), digest)
         config = SchedulerConfig(
             size_bytes=size, segment_size_bytes=SEGMENT, stall_us=300_000, no_source_grace_us=300_000
         )
-        self.driver = Driver(self.file, self.part, config=config, held=(), on_front=digest.advance)
+        self.driver = Driver(self.file, config=config, held=(), on_front=digest.advance)
 
     def add(self, name: str, source: Scripted) -> Scripted:
         self.driver.add_source(SourceId(name), source, kind="mirror", holdings=None, slots=2)

@@ -1,0 +1,130 @@
+"""`dio get` as a process: into a pipe, several files at once, over TLS and through a proxy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.harness.mirrors import start_mirror
+from tests.harness.processes import Stage, dio
+from tests.harness.publishing import Published, publish
+from tests.harness.web_servers import start_caddy, start_proxy
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Published:
+    return publish(tmp_path / "www", size_bytes=12 * MIB + 12_345)
+
+
+def run(command: Sequence[str | Path], **environment: str) -> subprocess.CompletedProcess[bytes]:
+    unset = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return subprocess.run(command, capture_output=True, timeout=60, env=unset | environment)
+
+
+def test_bytes_go_to_stdout_in_order_from_unequal_mirrors(stage: Stage, published: Published) -> None:
+    mirrors = [start_mirror(stage, published.path.parent, rate=rate) for rate in ("2MB/s", "6MB/s")]
+    document = published.write_document(stage.folder, *(mirror.link("file.bin") for mirror in mirrors))
+    done = run(dio("get", document, "--allow-private", "-o", "-"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == published.data
+    assert published.manifest.sha256.encode() in done.stderr, "the line about the file goes where it does not disturb"
+    assert all(mirror.bytes_sent() > MIB for mirror in mirrors)
+    assert list(stage.folder.glob("*.part*")) == []
+
+
+def test_liar_sends_nothing_to_stdout(stage: Stage, published: Published) -> None:
+    liar = start_mirror(stage, published.path.parent, misbehave=["flip"])
+    document = published.write_document(stage.folder, liar.link("file.bin"))
+    done = run(dio("get", document, "--allow-private", "-o", "-"))
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"[all_sources_lie]" in done.stderr
+
+
+def test_reader_that_goes_away_ends_it_without_a_word(stage: Stage, published: Published) -> None:
+    mirror = start_mirror(stage, published.path.parent, rate="8MB/s")
+    document = published.write_document(stage.folder, mirror.link("file.bin"))
+    with subprocess.Popen(
+        dio("get", document, "--allow-private", "-o", "-"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(100_000) == published.data[:100_000]
+        process.stdout.close()
+        assert process.wait(10) == 130
+        assert process.stderr.read() == b""
+
+
+def test_stdout_takes_one_file_and_no_json(stage: Stage, published: Published) -> None:
+    stage.folder.mkdir()
+    document = published.write_document(stage.folder, "http://127.0.0.1:9/file.bin")
+    for words in ([document, document], [document, "--json"]):
+        done = run(dio("get", *words, "-o", "-"))
+        assert done.returncode == 2
+        assert b"[bad_argument]" in done.stderr
+
+
+def test_one_of_several_files_fails_and_the_others_arrive(stage: Stage, tmp_path: Path) -> None:
+    files = [publish(tmp_path / "www", size_bytes=MIB + n, name=f"{n}.bin", seed=n) for n in range(3)]
+    mirror = start_mirror(stage, tmp_path / "www")
+    documents = [file.write_document(stage.folder, mirror.link(file.path.name)) for file in files]
+    files[1].path.unlink()
+    folder = stage.folder / "new"
+    done = run(dio("get", *documents, "--allow-private", "--json", "-o", f"{folder}/"))
+    assert done.returncode == 1
+    assert b"[mirror_unreachable]" in done.stderr
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [report["name"] for report in reports] == ["0.bin", "2.bin"]
+    for n in (0, 2):
+        assert hashlib.sha256((folder / f"{n}.bin").read_bytes()).hexdigest() == files[n].manifest.sha256
+
+
+@pytest.mark.parametrize("mirrors", [1, 2])
+def test_rate_limit_is_exact(stage: Stage, tmp_path: Path, mirrors: int) -> None:
+    published = publish(tmp_path / "www", size_bytes=12 * MIB)
+    links = [start_mirror(stage, tmp_path / "www").link("file.bin") for _ in range(mirrors)]
+    document = published.write_document(stage.folder, *links)
+    done = run(dio("get", document, "--allow-private", "--json", "--limit-rate", "4MiB/s", "-o", stage.folder / "out"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["seconds"] == pytest.approx(3.0, rel=0.05)
+
+
+def test_plain_http_goes_through_the_proxy_of_the_environment(stage: Stage, published: Published) -> None:
+    mirror, proxy = start_mirror(stage, published.path.parent), start_proxy(stage)
+    document = published.write_document(stage.folder, mirror.link("file.bin"))
+    done = run(dio("get", document, "--allow-private", "-o", stage.folder / "out"), http_proxy=proxy.url)
+    assert done.returncode == 0, done.stderr
+    assert (stage.folder / "out").read_bytes() == published.data
+    assert "GET" in proxy.log.read_text()
+
+
+def test_https_goes_through_a_tunnel_and_trusts_who_the_user_names(stage: Stage, published: Published) -> None:
+    server, proxy = start_caddy(stage, published.path.parent), start_proxy(stage)
+    document = published.write_document(stage.folder, f"{server.url}/file.bin")
+    command = dio("get", document, "--allow-private", "-o", stage.folder / "out")
+    refused = run(command, https_proxy=proxy.url)
+    assert refused.returncode == 1
+    assert b"mirror_tls" in refused.stderr
+    done = run(command, https_proxy=proxy.url, SSL_CERT_FILE=str(server.authority))
+    assert done.returncode == 0, done.stderr
+    assert (stage.folder / "out").read_bytes() == published.data
+    assert "CONNECT" in proxy.log.read_text()
+
+
+def test_wrong_password_for_the_proxy_is_named(stage: Stage, published: Published) -> None:
+    server, proxy = start_caddy(stage, published.path.parent), start_proxy(stage)
+    document = published.write_document(stage.folder, f"{server.url}/file.bin")
+    wrong = proxy.url.replace("secret", "wrong")
+    started = time.monotonic()
+    done = run(dio("get", document, "--allow-private", "-o", stage.folder / "out"), https_proxy=wrong)
+    assert done.returncode == 1
+    assert b"mirror_unreachable" in done.stderr
+    assert time.monotonic() - started < 20
