@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.harness.browser import Browser, Page, wait_for_value
-from tests.harness.coordinator import Coordinator
+from tests.harness.coordinator import Coordinator, run_dio_well
 from tests.harness.donors import open_donor_page, wait_until_held
 from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
@@ -95,6 +97,38 @@ def test_a_second_tab_may_follow_when_the_first_is_closed(stage: Stage, any_brow
     wait_for_value(second, f"{_BUTTONS}.includes('Start donating')", "the end of the first tab")
     second.press_button("Start…")
     wait_until_held(coordinator, 8 * MIB)
+
+
+def test_a_days_limit_is_kept_and_a_reload_does_not_double_it(stage: Stage, any_browser: StartBrowser) -> None:
+    limit = 3_000_000
+    scene = make_scene(stage, [MirrorPlan(rate="8MB/s")])
+    release = scene.publish("release-1.0.iso", 12 * MIB)
+    coordinator = scene.coordinator
+    chosen = {"storageBytes": 16_000_000, "upBytesPerS": 4_000_000, "causes": [], "allowance": {"dailyBytes": limit}}
+    seed = f"localStorage['distribute-io:donor'] ??= {json.dumps(json.dumps(chosen))}"
+    page = any_browser("chromium", "donor").new_page(init_script=seed)
+    page.goto(f"{coordinator.url}/donate")
+    page.press_button("Start…")
+    wait_until_held(coordinator, 12 * MIB)
+    scene.mirrors[0].change(rate="1MB/s")
+
+    def taken(name: str) -> int:
+        words: list[str | Path] = [scene.publisher.manifest_path(release), "-o", stage.folder / name, "--json"]
+        words += ["--coordinator", coordinator.url, "--pin", scene.publisher.public_key]
+        report = json.loads(run_dio_well("get", *words, timeout_s=60))
+        return sum(source["bytes"] for source in report["bytes_by_source"] if source["kind"] == "peer")
+
+    given = taken("first")
+    # Whole segments count, frames that were on their way do not: a little less than the limit allows.
+    assert 1 * MIB <= given <= limit
+    wait_for_value(page, f"{_STATE}.includes('resting')", "the donor to rest")
+    assert coordinator.stats()["donors"] == 1, "it goes on holding"
+
+    page.goto(f"{coordinator.url}/donate")
+    wait_for_value(page, f"{_STATE}.includes('resting')", "the donor to rest after a reload, too")
+    assert "0 B left today" in page.evaluate("document.getElementById('left-today').textContent")
+    scene.mirrors[0].change(rate="8MB/s")
+    assert taken("second") == 0
 
 
 def test_without_a_secure_context_it_says_in_words_what_is_missing(stage: Stage, any_browser: StartBrowser) -> None:

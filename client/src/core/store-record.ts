@@ -10,11 +10,12 @@
  * | 0-3 | "dio" and the format's version (1) | the same |
  * | 4-7 | kind: 1 | kind: 2 |
  * | 8-39 | digest | 8-15 generation, 16-23 bytes served, 24-31 of these on `day`, 32-35 day, 36-39 people |
- * | 40-71 | file id | 0 |
+ * | 40-71 | file id | charged: 40-47 bytes of the day, 48-55 bytes of the month, 56-59 day, 60-63 month; then 0 |
  * | 72-79 | segment index, size | 0 |
  * | 124-127 | FNV-1a of what precedes | the same |
  */
 
+import type { Charged } from "./allowance.ts";
 import { fnv1a } from "./fnv.ts";
 import { fromHex, toHex } from "./hex.ts";
 
@@ -41,6 +42,8 @@ export interface Totals {
   readonly day: number;
   /** Downloaders that got anything, ever. */
   readonly people: number;
+  /** What the budgets were charged with. */
+  readonly charged: Charged;
 }
 
 export type StoreRecord =
@@ -68,6 +71,10 @@ export function encodeTotals(totals: Totals, generation: number): Uint8Array<Arr
   view.setBigUint64(24, BigInt(totals.servedTodayBytes));
   view.setUint32(32, totals.day);
   view.setUint32(36, totals.people);
+  view.setBigUint64(40, BigInt(totals.charged.dayBytes));
+  view.setBigUint64(48, BigInt(totals.charged.monthBytes));
+  view.setUint32(56, totals.charged.day);
+  view.setUint32(60, totals.charged.month);
   return sealed(bytes, view);
 }
 
@@ -99,6 +106,12 @@ export function decodeRecord(bytes: Uint8Array): StoreRecord {
           servedTodayBytes: Number(view.getBigUint64(24)),
           day: view.getUint32(32),
           people: view.getUint32(36),
+          charged: {
+            day: view.getUint32(56),
+            dayBytes: Number(view.getBigUint64(40)),
+            month: view.getUint32(60),
+            monthBytes: Number(view.getBigUint64(48)),
+          },
         },
       };
     default:

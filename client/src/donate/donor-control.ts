@@ -13,6 +13,7 @@ import { browserWindow, RtcHost } from "../transport/rtc-host.ts";
 import { decodeBody } from "../wire/decode.ts";
 import { DistributeError, StoreError, UsageError } from "../wire/errors.ts";
 import { CAUSE_LIST_FIELDS } from "../wire/messages.ts";
+import { watchDevice } from "./device-state.ts";
 import type { DonorSettings, DonorStatus, FromDonor, ToDonor } from "./messages.ts";
 
 export type DonorState =
@@ -63,6 +64,7 @@ export class DonorControl {
   #worker: Worker | undefined;
   #host: RtcHost | undefined;
   #release: (() => void) | undefined;
+  #unwatchDevice: (() => void) | undefined;
   /** The start that counts: whatever ends a donor voids the start that is under way. */
   #startNumber = 0;
 
@@ -113,6 +115,9 @@ export class DonorControl {
       this.#host = new RtcHost(port1, browserWindow());
       const start = { coordinatorUrl, sessionUrl, settings };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
+      this.#unwatchDevice = watchDevice((device) => {
+        this.#tell({ type: "device", device });
+      });
     } catch (error) {
       if (own === this.#startNumber) this.#fail(asError(error));
     }
@@ -181,6 +186,8 @@ export class DonorControl {
 
   #end(state: DonorState): void {
     this.#startNumber += 1;
+    this.#unwatchDevice?.();
+    this.#unwatchDevice = undefined;
     this.#host?.close();
     this.#host = undefined;
     this.#worker?.terminate();

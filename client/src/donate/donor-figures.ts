@@ -1,5 +1,6 @@
 /** What a donor has given and holds, as its page shows it: exact figures, of this browser. */
 
+import type { Charged, LocalTime } from "../core/allowance.ts";
 import type { AssignedFile } from "../core/fill-plan.ts";
 import { RateMeter } from "../core/rate-meter.ts";
 import type { SegmentRecord, Totals } from "../core/store-record.ts";
@@ -7,32 +8,32 @@ import type { HeldFile } from "./messages.ts";
 
 /** Bytes given: now, today, ever. */
 export class GivenFigures {
-  readonly #today: () => number;
+  readonly #localTime: () => LocalTime;
   readonly #rate: RateMeter;
   #totals: Totals;
 
   /**
    * @param totals as kept by the store.
-   * @param today days since 1 January 1970 in the visitor's own time zone.
    */
-  constructor(totals: Totals, today: () => number, nowUs: number) {
+  constructor(totals: Totals, localTime: () => LocalTime, nowUs: number) {
     this.#totals = totals;
-    this.#today = today;
+    this.#localTime = localTime;
     this.#rate = new RateMeter(nowUs);
   }
 
-  /** To be kept by the store. */
-  get totals(): Totals {
-    return this.#totals;
+  /** To be kept by the store. @param charged what the budgets were charged with. */
+  totals(charged: Charged): Totals {
+    return { ...this.#totals, charged };
   }
 
   /** Bytes of payload were handed to a downloader; `first` of its introduction. */
   served(sizeBytes: number, first: boolean, nowUs: number): void {
     this.#rate.add(sizeBytes, nowUs);
     this.#totals = {
+      ...this.#totals,
       servedBytes: this.#totals.servedBytes + sizeBytes,
       servedTodayBytes: this.#servedTodayBytes() + sizeBytes,
-      day: this.#today(),
+      day: this.#localTime().day,
       people: this.#totals.people + (first ? 1 : 0),
     };
   }
@@ -47,7 +48,7 @@ export class GivenFigures {
   }
 
   #servedTodayBytes(): number {
-    return this.#totals.day === this.#today() ? this.#totals.servedTodayBytes : 0;
+    return this.#totals.day === this.#localTime().day ? this.#totals.servedTodayBytes : 0;
   }
 }
 

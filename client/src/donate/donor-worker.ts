@@ -39,9 +39,13 @@ async function world(coordinatorUrl: string): Promise<DonorWorld> {
     root: await root(),
     fetch: (url, init) => fetch(url, { ...init, priority: "low" }),
     sha256,
-    today: () => {
+    localTime: () => {
       const now = new Date();
-      return Math.floor((now.getTime() - now.getTimezoneOffset() * MINUTE_MS) / DAY_MS);
+      return {
+        day: Math.floor((now.getTime() - now.getTimezoneOffset() * MINUTE_MS) / DAY_MS),
+        month: now.getFullYear() * 12 + now.getMonth(),
+        minute: now.getHours() * 60 + now.getMinutes(),
+      };
     },
     // A blob's address has that of its page in it.
     catalogue: new DonorCatalogue(coordinatorUrl, worker.location.href.replace(/^blob:/, "")),
@@ -83,6 +87,9 @@ function obey(message: ToDonor): Promise<void> {
       return start(message.start, message.rtc);
     case "change":
       return donor?.change(message.settings) ?? Promise.resolve();
+    case "device":
+      donor?.heedDevice(message.device);
+      return Promise.resolve();
     case "stop":
       return stop(false);
     case "erase":

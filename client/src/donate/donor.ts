@@ -7,9 +7,12 @@
  *   one frees at once, on its own, before the coordinator hears of it.
  * - After every welcome everything is said again: limits, then all that is held. So a coordinator that forgot, or another
  *   one, has nothing pushed twice.
+ * - Nothing is given while the allowance says pause: whoever is being served is let go, and the coordinator hears that
+ *   nobody is to be introduced. What is held stays and is filled on.
  * - A coordinator that is gone stops nothing: channels stay, the session comes back by itself.
  */
 
+import { Allowance, onTheWire, type DeviceState, type LocalTime } from "../core/allowance.ts";
 import { keepFirst, type AssignedFile } from "../core/fill-plan.ts";
 import { MANIFEST_LIMITS } from "../core/manifest-limits.ts";
 import { runsToWire, type Runs } from "../core/runs.ts";
@@ -40,8 +43,7 @@ export interface DonorWorld extends LinkWorld {
   readonly root: StoreFolder;
   readonly fetch: Fetch;
   readonly sha256: Sha256;
-  /** Days since 1 January 1970 in the visitor's own time zone. */
-  readonly today: () => number;
+  readonly localTime: () => LocalTime;
   readonly catalogue: FileCatalogue;
 }
 
@@ -64,6 +66,9 @@ export class Donor {
   readonly #filler: Filler;
   readonly #report: (status: DonorStatus) => void;
   readonly #given: GivenFigures;
+  readonly #allowance: Allowance;
+  #device: DeviceState = { charging: null, metered: null };
+  #pause: DonorStatus["pause"] = null;
   #settings: DonorSettings;
   #sessionState: DonorStatus["session"] = "connecting";
   #retryMs = 0;
@@ -108,11 +113,14 @@ export class Donor {
     this.#store = store;
     this.#settings = start.settings;
     this.#report = report;
-    this.#given = new GivenFigures(store.totals, world.today, world.clock.nowUs());
+    this.#given = new GivenFigures(store.totals, world.localTime, world.clock.nowUs());
+    this.#allowance = new Allowance(start.settings.allowance, store.totals.charged);
     this.#catalogue = world.catalogue;
     this.#rtc = new RtcClient(rtc);
     const say = (message: ClientMessage) => this.#session.send(message);
-    this.#serving = new Serving(store, this.#rtc, world, start.settings.upBytesPerS, say, {
+    const { upBytesPerS, takersMax } = start.settings;
+    this.#serving = new Serving(store, this.#rtc, world, upBytesPerS, takersMax, say, {
+      mayGive: (frameBytes) => this.#mayGive(onTheWire(frameBytes)),
       served: (sizeBytes, first) => {
         this.#given.served(sizeBytes, first, world.clock.nowUs());
         this.#unsaved = true;
@@ -158,6 +166,7 @@ export class Donor {
       },
       world.session,
     );
+    this.#heedAllowance();
     void this.#filler.run();
     this.#tell();
   }
@@ -165,7 +174,9 @@ export class Donor {
   /** New limits, in force when this has settled. */
   async change(settings: DonorSettings): Promise<void> {
     this.#settings = settings;
-    this.#serving.setRate(settings.upBytesPerS);
+    this.#serving.setLimits(settings.upBytesPerS, settings.takersMax);
+    this.#allowance.limits = settings.allowance;
+    this.#heedAllowance();
     const before = new Set(this.#store.records.map((record) => record.fileId));
     const held = this.#store.records.length;
     await this.#store.setLimit(settings.storageBytes, keepFirst(this.#filler.target));
@@ -174,6 +185,12 @@ export class Donor {
     this.#tellHoldings();
     this.#sayLimits();
     this.#status();
+  }
+
+  /** What the device says of itself. */
+  heedDevice(device: DeviceState): void {
+    this.#device = device;
+    this.#heedAllowance();
   }
 
   /** Closes everything. What is held stays, or, with `erase`, nothing does. */
@@ -191,7 +208,7 @@ export class Donor {
       return;
     }
     try {
-      await this.#store.saveTotals(this.#given.totals);
+      await this.#store.saveTotals(this.#given.totals(this.#allowance.settle()));
     } finally {
       this.#store.close();
     }
@@ -238,8 +255,41 @@ export class Donor {
     this.#serving.forwardReceipts();
   }
 
+  #saveTotals(): Promise<void> {
+    return this.#store.saveTotals(this.#given.totals(this.#allowance.charged));
+  }
+
+  /** Whether so many bytes may go out. What they are charged to is stored first, where it has grown. */
+  async #mayGive(sizeBytes: number): Promise<boolean> {
+    const time = this.#world.localTime();
+    let may = this.#allowance.take(sizeBytes, time);
+    if (may === "store") {
+      try {
+        await this.#saveTotals();
+      } catch {
+        this.#problem = "store_unreadable"; // a budget that cannot be kept is none: nothing goes out
+        return false;
+      }
+      may = this.#allowance.take(sizeBytes, time);
+    }
+    return may === "yes" && !this.#stopped;
+  }
+
+  /** Begins or ends a pause, when it is time. */
+  #heedAllowance(): void {
+    const pause = this.#allowance.pause(this.#world.localTime(), this.#device) ?? null;
+    if (pause === this.#pause) return;
+    const toggles = (pause === null) !== (this.#pause === null);
+    this.#pause = pause;
+    if (!toggles) return;
+    this.#serving.setPaused(pause !== null);
+    if (this.#sessionState === "online") this.#sayLimits();
+    this.#status();
+  }
+
   #sayLimits(): void {
-    const { causes, storageBytes, upBytesPerS } = this.#settings;
+    const { causes, storageBytes, takersMax } = this.#settings;
+    const upBytesPerS = this.#pause === null ? this.#settings.upBytesPerS : 0;
     // The coordinator counts segments; what the index needs beside them is ours to keep free.
     const segmentBytes = Math.max(0, storageBytes - STORE_BYTES_MIN);
     this.#session.send({
@@ -247,7 +297,7 @@ export class Donor {
       causes,
       storage_bytes: Math.floor(segmentBytes - segmentBytes / INDEX_SHARE),
       up_bytes_per_s: upBytesPerS,
-      takers_max: takersFor(upBytesPerS),
+      takers_max: this.#pause === null ? takersFor(upBytesPerS, takersMax) : 0,
     });
   }
 
@@ -288,13 +338,14 @@ export class Donor {
     this.#cancelTell = this.#world.clock.after(TELL_US, () => {
       this.#tell();
     });
+    this.#heedAllowance();
     this.#tellHoldings();
     this.#status();
     void this.#nameOne();
     this.#tells += 1;
     if (!this.#unsaved || this.#tells % SAVE_EVERY_TELLS !== 0) return;
     this.#unsaved = false;
-    this.#store.saveTotals(this.#given.totals).catch(() => {
+    this.#saveTotals().catch(() => {
       this.#problem = "store_unreadable";
     });
   }
@@ -331,11 +382,15 @@ export class Donor {
 
   #status(): void {
     if (this.#stopped) return;
+    const sent = this.#allowance.used(this.#world.localTime());
     this.#report({
       session: this.#sessionState,
       retryMs: this.#retryMs,
       takers: this.#serving.takers,
       ...this.#given.show(this.#world.clock.nowUs()),
+      sentTodayBytes: sent.dayBytes,
+      sentThisMonthBytes: sent.monthBytes,
+      pause: this.#pause,
       verifiedBytes: this.#credited.bytes,
       verifiedPeople: this.#credited.people,
       usedBytes: this.#store.usedBytes,

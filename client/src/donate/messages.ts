@@ -1,8 +1,12 @@
 /** What a page and its donor worker say to each other. */
 
+import type { AllowanceLimits, DeviceState, Pause } from "../core/allowance.ts";
 import type { ERROR_CODES, ErrorCode } from "../wire/messages.ts";
 
 export type StoreCode = (typeof ERROR_CODES)["store"][number];
+
+/** Downloaders that a browser serves at once, at most. */
+export const TAKERS_MAX = 8;
 
 /** What the person allows. All of them are hard limits. */
 export interface DonorSettings {
@@ -12,6 +16,9 @@ export interface DonorSettings {
   readonly upBytesPerS: number;
   /** Names of causes; empty: all. */
   readonly causes: readonly string[];
+  /** Downloaders that are served at once, at most. */
+  readonly takersMax: number;
+  readonly allowance: AllowanceLimits;
 }
 
 export interface DonorStart {
@@ -26,6 +33,8 @@ export type ToDonor =
   /** `rtc` leads to the page's `RtcHost`. */
   | { readonly type: "start"; readonly start: DonorStart; readonly rtc: MessagePort }
   | { readonly type: "change"; readonly settings: DonorSettings }
+  /** What the device tells of itself; a donor without it takes it as unknown. */
+  | { readonly type: "device"; readonly device: DeviceState }
   /** Closes all connections and the store; what is held stays. */
   | { readonly type: "stop" }
   /** Stops, and leaves nothing behind. Also without a start. */
@@ -52,6 +61,11 @@ export interface DonorStatus {
   /** Exact, of this browser: ever and today. */
   readonly servedBytes: number;
   readonly servedTodayBytes: number;
+  /** On the wire, what the transport adds included: what the budgets count. */
+  readonly sentTodayBytes: number;
+  readonly sentThisMonthBytes: number;
+  /** Why nothing is given at present; null when something is. */
+  readonly pause: Pause | null;
   /** Downloaders that got anything, ever. */
   readonly people: number;
   /** Of this visit: bytes that downloaders confirmed to the coordinator, and how many confirmed. */

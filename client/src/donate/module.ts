@@ -1,10 +1,11 @@
 /** `donate()` of the npm module. */
 
 import { WorkerFactory, type WorkerCode } from "../download/worker-code.ts";
+import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
 import { canConnect } from "../transport/rtc-host.ts";
 import { StoreError, UsageError, type DistributeError } from "../wire/errors.ts";
 import { DonorControl, type DonorState } from "./donor-control.ts";
-import type { DonorSettings, DonorStatus } from "./messages.ts";
+import { TAKERS_MAX, type DonorSettings, type DonorStatus } from "./messages.ts";
 
 /** The donor worker's whole text, written by the build: the module needs no file beside it. */
 declare const __DIO_DONOR_WORKER__: string;
@@ -16,6 +17,10 @@ export interface DonateOptions {
   readonly storageBytes?: number;
   /** Bytes per second that may be sent, to all downloaders together. Default 1 MB/s. */
   readonly upBytesPerS?: number;
+  /** Downloaders served at once, at most. Default and most: 8. */
+  readonly takersMax?: number;
+  /** Budgets, hours and conditions; those that are not named do not limit. Days and months are of the visitor's clock. */
+  readonly allowance?: Partial<AllowanceLimits>;
   /** Names of causes. Default: all of the coordinator's. */
   readonly causes?: readonly string[];
   /** Stops donating; what is stored stays for the next time. */
@@ -59,6 +64,8 @@ export async function donate(options: DonateOptions): Promise<Donation> {
     storageBytes: options.storageBytes ?? STORAGE_BYTES_MIN,
     upBytesPerS: options.upBytesPerS ?? UP_BYTES_PER_S,
     causes: options.causes ?? [],
+    takersMax: options.takersMax ?? TAKERS_MAX,
+    allowance: { ...NO_LIMITS, ...options.allowance },
   });
   const began = settleable();
   const ended = settleable();
@@ -134,6 +141,15 @@ function checked(settings: DonorSettings): DonorSettings {
   }
   if (!Number.isSafeInteger(upBytesPerS) || upBytesPerS < 1) {
     throw new UsageError("bad_argument", "upBytesPerS must be an integer of 1 or more.");
+  }
+  if (!Number.isSafeInteger(settings.takersMax) || settings.takersMax < 1) {
+    throw new UsageError("bad_argument", "takersMax must be an integer of 1 or more.");
+  }
+  const { dailyBytes, monthlyBytes, hours } = settings.allowance;
+  for (const limit of [dailyBytes, monthlyBytes, ...(hours ?? [])]) {
+    if (limit !== null && (!Number.isSafeInteger(limit) || limit < 0)) {
+      throw new UsageError("bad_argument", "Limits of the allowance are integers of 0 or more, or null.");
+    }
   }
   return settings;
 }

@@ -22,6 +22,7 @@ import { FRAME_BYTES_GROWN, type ClientMessage, type ErrorCode, type Match } fro
 import { Deadline } from "../transport/clock.ts";
 import { PeerLink, QUEUE_HIGH_BYTES, type LinkWorld, type Proofs } from "../transport/peer-link.ts";
 import type { RtcClient } from "../transport/rtc-client.ts";
+import { TAKERS_MAX } from "./messages.ts";
 
 /** What a donor serves from. */
 export interface ServedStore {
@@ -33,6 +34,8 @@ export interface ServedStore {
 export interface ServingEvents {
   /** Bytes of payload were handed to a downloader; `first` of this introduction. */
   served(sizeBytes: number, first: boolean): void;
+  /** Whether a frame of so many bytes may go out now; it is charged with that. */
+  mayGive(frameBytes: number): Promise<boolean> | boolean;
   /** A stored segment of this file went bad and is gone. */
   lost(fileId: string): void;
 }
@@ -40,16 +43,15 @@ export interface ServingEvents {
 /** Connections that come about take no longer than this, or are given up. */
 const CONNECT_US = 15_000_000;
 
-/** A downloader needs enough to stay above the stall that makes it leave: 64 KiB/s each, and at most 8 at a time. */
+/** A downloader needs enough to stay above the stall that makes it leave: 64 KiB/s each. */
 const TAKER_BYTES_PER_S = 65_536;
-const TAKERS_MAX = 8;
 
 /** Receipts of ended introductions that wait for a session to be forwarded in. */
 const RECEIPTS_MAX = 256;
 
-/** How many downloaders a donor of this rate serves at a time. */
-export function takersFor(upBytesPerS: number): number {
-  return Math.max(1, Math.min(TAKERS_MAX, Math.floor(upBytesPerS / TAKER_BYTES_PER_S)));
+/** How many downloaders a donor of this rate serves at a time, if the person allows `takersMax`. */
+export function takersFor(upBytesPerS: number, takersMax: number): number {
+  return Math.max(1, Math.min(TAKERS_MAX, takersMax, Math.floor(upBytesPerS / TAKER_BYTES_PER_S)));
 }
 
 interface Taker {
@@ -75,6 +77,8 @@ export class Serving {
   /** The latest receipt of each introduction that no session has taken yet. */
   readonly #receipts = new Map<string, ClientMessage>();
   #upBytesPerS: number;
+  #takersMax: number;
+  #paused = false;
   #sending = false;
 
   constructor(
@@ -82,6 +86,7 @@ export class Serving {
     rtc: RtcClient,
     world: LinkWorld,
     upBytesPerS: number,
+    takersMax: number,
     say: (message: ClientMessage) => boolean,
     events: ServingEvents,
   ) {
@@ -89,6 +94,7 @@ export class Serving {
     this.#rtc = rtc;
     this.#world = world;
     this.#upBytesPerS = upBytesPerS;
+    this.#takersMax = takersMax;
     this.#say = say;
     this.#events = events;
     this.#bucket = new TokenBucket(upBytesPerS, burstBytes(upBytesPerS), world.clock.nowUs());
@@ -102,8 +108,15 @@ export class Serving {
     return [...this.#takers.values()].filter((taker) => taker.greeted).length;
   }
 
-  setRate(upBytesPerS: number): void {
+  /** While it is paused nobody is served: those who are there are let go. */
+  setPaused(paused: boolean): void {
+    if (paused && !this.#paused) this.closeAll(2);
+    this.#paused = paused;
+  }
+
+  setLimits(upBytesPerS: number, takersMax: number): void {
     this.#upBytesPerS = upBytesPerS;
+    this.#takersMax = takersMax;
     this.#bucket.change(upBytesPerS, burstBytes(upBytesPerS), this.#now());
     for (const { giver } of this.#takers.values()) giver?.setFrameBytesMax(frameBytesMax(upBytesPerS));
     this.#alarm.set(undefined);
@@ -119,7 +132,11 @@ export class Serving {
   introduced(match: Complete<Match>): void {
     const secret = decodeBase64(match.ticket.secret);
     const offer = match.offer ?? undefined;
-    if (this.#takers.size >= takersFor(this.#upBytesPerS) || this.#takers.has(match.match_id)) {
+    if (this.#paused) {
+      this.#say({ type: "match_report", match_id: match.match_id, outcome: "failed", code: "over_budget" });
+      return;
+    }
+    if (this.#takers.size >= takersFor(this.#upBytesPerS, this.#takersMax) || this.#takers.has(match.match_id)) {
       this.#say({ type: "match_report", match_id: match.match_id, outcome: "failed", code: "busy" });
       return;
     }
@@ -297,6 +314,7 @@ export class Serving {
         );
         const chunk = taker?.giver?.nextChunk();
         if (taker === undefined || chunk === undefined) return;
+        if (!(await this.#events.mayGive(DATA_HEADER_BYTES + chunk.length))) return;
         await this.#sendChunk(taker, chunk);
       }
     } finally {

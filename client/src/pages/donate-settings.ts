@@ -1,6 +1,7 @@
 /** What the donor page remembers between visits, and the steps of its sliders. In the browser's local storage. */
 
-import type { DonorSettings } from "../donate/messages.ts";
+import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
+import { TAKERS_MAX, type DonorSettings } from "../donate/messages.ts";
 
 /** The settings, and whether the person left donating on. */
 export interface Remembered {
@@ -18,7 +19,17 @@ const STORAGE_STEPS: readonly number[] = [16, 32, 64, 128, 256, 512, 1_000, 2_00
 /** Steps of the upload slider, in bytes per second. */
 export const RATE_STEPS: readonly number[] = [0.064, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32].map((n) => n * MB);
 
-export const DEFAULTS: DonorSettings = { storageBytes: 16 * MB, upBytesPerS: MB, causes: [] };
+/** Choices for the budgets, in bytes. */
+export const DAILY_CHOICES: readonly number[] = [0.25, 0.5, 1, 2, 5, 10, 20, 50].map((n) => n * GB);
+export const MONTHLY_CHOICES: readonly number[] = [2, 5, 10, 20, 50, 100, 200, 500].map((n) => n * GB);
+
+const DEFAULTS: DonorSettings = {
+  storageBytes: 16 * MB,
+  upBytesPerS: MB,
+  causes: [],
+  takersMax: TAKERS_MAX,
+  allowance: NO_LIMITS,
+};
 
 /** The steps that this browser grants, at least the smallest; what it says is a hint, its real limit shows when writing. */
 export function storageSteps(grantedBytes: number): readonly number[] {
@@ -42,12 +53,16 @@ export function recall(): Remembered {
   try {
     const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
     if (typeof stored === "object" && stored !== null) {
-      const { storageBytes, upBytesPerS, causes, on } = stored as Partial<Record<string, unknown>>; // as: checked below
+      const { storageBytes, upBytesPerS, causes, takersMax, allowance, on } = stored as Partial<
+        Record<string, unknown>
+      >; // as: checked below
       return {
         settings: {
           storageBytes: atLeast(storageBytes, STORAGE_STEPS[0] ?? MB) ?? DEFAULTS.storageBytes,
           upBytesPerS: atLeast(upBytesPerS, RATE_STEPS[0] ?? MB) ?? DEFAULTS.upBytesPerS,
           causes: Array.isArray(causes) ? causes.filter((cause) => typeof cause === "string") : [],
+          takersMax: Math.min(atLeast(takersMax, 1) ?? TAKERS_MAX, TAKERS_MAX),
+          allowance: recalledAllowance(allowance),
         },
         on: on === true,
       };
@@ -72,6 +87,19 @@ export function stepOf(steps: readonly number[], value: number): number {
     0,
     steps.findLastIndex((step) => step <= value),
   );
+}
+
+function recalledAllowance(stored: unknown): AllowanceLimits {
+  if (typeof stored !== "object" || stored === null) return NO_LIMITS;
+  const { dailyBytes, monthlyBytes, hours, whileCharging, unmetered } = stored as Partial<Record<string, unknown>>; // as: checked below
+  const [from, to] = Array.isArray(hours) ? [atLeast(hours[0], 0), atLeast(hours[1], 0)] : [];
+  return {
+    dailyBytes: atLeast(dailyBytes, 0) ?? null,
+    monthlyBytes: atLeast(monthlyBytes, 0) ?? null,
+    hours: from === undefined || to === undefined ? null : [from, to],
+    whileCharging: whileCharging === true,
+    unmetered: unmetered === true,
+  };
 }
 
 function atLeast(value: unknown, least: number): number | undefined {

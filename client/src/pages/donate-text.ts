@@ -23,6 +23,13 @@ export const TEXT = {
   filling: "On. Fetching pieces to hold.",
   waiting: "On and ready. Nobody needs your pieces at this moment.",
   nothing: "On. There is nothing to hold for these causes at present.",
+  paused: {
+    day_used: "On, and resting: today's limit is used up. It goes on after midnight.",
+    month_used: "On, and resting: this month's limit is used up. It goes on with the next month.",
+    hours: "On, and resting: it goes on in the hours that you chose.",
+    battery: "On, and resting until this device is charging.",
+    metered: "On, and resting: this connection is mobile data, or the browser is asked to save data.",
+  },
   elsewhere: "Another tab of this browser is donating. This is how it goes there.",
   failed: (message: string) => `Donating ended: ${message}`,
   problem: (code: string) =>
@@ -45,6 +52,12 @@ export const TEXT = {
   pieces: (count: number) => (count === 1 ? "1 piece" : `${count} pieces`),
   unnamed: "name not known at present",
   more: (count: number) => `and ${count} more`,
+  noLimit: "No limit",
+  anyTime: "any time",
+  moreLimits: (count: number) =>
+    count === 0 ? "per day, per month, hours, battery" : count === 1 ? "1 in force" : `${count} in force`,
+  leftToday: (size: string) => `${size} left today`,
+  leftThisMonth: (size: string) => `${size} left this month`,
   storageNote: (max: string) => `This browser offers up to ${max}. Counted with everything we store.`,
   fromHere: (count: number) => `${count === 1 ? "1 person" : `${count} people`}, from this browser`,
   people: (count: number) => (count === 1 ? "1 person" : `${count} people`),

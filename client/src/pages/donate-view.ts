@@ -1,11 +1,14 @@
 /** The donor page's elements: what they say for a state, and what the person chose in them. Decides nothing else. */
 
+import type { AllowanceLimits } from "../core/allowance.ts";
 import type { DonorState } from "../donate/donor-control.ts";
 import type { DonorSettings, DonorStatus, HeldFile } from "../donate/messages.ts";
 import { formatRate, formatSize } from "../ui/format.ts";
 import type { Cause } from "../wire/messages.ts";
 import { RATE_STEPS, stepOf } from "./donate-settings.ts";
+import { MoreLimits } from "./donate-limits.ts";
 import { TEXT } from "./donate-text.ts";
+import { element } from "./elements.ts";
 
 /** Files that are listed by name; the rest is counted. */
 const FILES_SHOWN = 12;
@@ -13,12 +16,6 @@ const FILES_SHOWN = 12;
 /** Below and above these needs (0 to 1) a cause is well served, and in need. */
 const NEED_LOW = 0.2;
 const NEED_HIGH = 0.6;
-
-function element<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
-  const found = document.getElementById(id);
-  if (!(found instanceof kind)) throw new Error(`donate.html has no ${id}`);
-  return found;
-}
 
 export interface ViewEvents {
   start(): void;
@@ -39,6 +36,7 @@ export class DonateView {
   readonly #action = element("action", HTMLElement);
   readonly #state = element("state", HTMLElement);
   readonly #live = element("live", HTMLElement);
+  readonly #more = new MoreLimits();
   readonly #files = element("files", HTMLUListElement);
   #steps: readonly number[] = [];
   #shownFiles = "";
@@ -75,6 +73,7 @@ export class DonateView {
     this.#rate.max = String(RATE_STEPS.length - 1);
     this.#rate.value = String(stepOf(RATE_STEPS, settings.upBytesPerS));
     element("storage-note", HTMLElement).textContent = TEXT.storageNote(formatSize(steps.at(-1) ?? 0));
+    this.#more.show(settings.takersMax, settings.allowance);
     this.#showLimits();
     this.#form.hidden = false;
     this.#action.hidden = false;
@@ -96,6 +95,8 @@ export class DonateView {
       storageBytes: this.#steps[this.#storage.valueAsNumber] ?? 0,
       upBytesPerS: RATE_STEPS[this.#rate.valueAsNumber] ?? 0,
       causes: checked.length === boxes.length ? [] : checked,
+      takersMax: this.#more.takersMax,
+      allowance: this.#more.chosen(),
     };
   }
 
@@ -122,7 +123,8 @@ export class DonateView {
     this.#erase.hidden = state.is === "elsewhere" || (!on && !stored);
     this.#erase.disabled = busy;
     if (refocus) (on ? this.#stop : this.#start).focus();
-    for (const input of this.#form.querySelectorAll("input")) input.disabled = state.is === "elsewhere";
+    for (const input of this.#form.querySelectorAll<HTMLInputElement | HTMLSelectElement>("input, select"))
+      input.disabled = state.is === "elsewhere";
     this.#action.dataset["on"] = String(on);
     setText(this.#state, words ?? (this.noCauseChosen && !on ? TEXT.chooseCause : stateWords(state, stored)));
     this.#state.dataset["tone"] = toneOf(state);
@@ -138,6 +140,7 @@ export class DonateView {
     element("rate-value", HTMLOutputElement).textContent = rate;
     this.#storage.setAttribute("aria-valuetext", storage);
     this.#rate.setAttribute("aria-valuetext", rate);
+    this.#more.update();
   }
 
   #showStatus(status: DonorStatus): void {
@@ -147,6 +150,7 @@ export class DonateView {
     set("rate-now", formatRate(status.rateBytesPerS));
     set("takers", TEXT.people(status.takers));
     set("served-today", formatSize(status.servedTodayBytes));
+    set("left-today", leftWords(status, this.#more.chosen()));
     set("served-ever", formatSize(status.servedBytes));
     set("people", TEXT.fromHere(status.people));
     set("verified", TEXT.verified(formatSize(status.verifiedBytes), status.verifiedPeople));
@@ -213,10 +217,20 @@ function causeRow(cause: Cause, chosen: readonly string[]): HTMLElement {
   return label;
 }
 
+/** What the budgets leave, where there are any. */
+function leftWords(status: DonorStatus, { dailyBytes, monthlyBytes }: AllowanceLimits): string {
+  const left: string[] = [];
+  if (dailyBytes !== null) left.push(TEXT.leftToday(formatSize(Math.max(0, dailyBytes - status.sentTodayBytes))));
+  if (monthlyBytes !== null) {
+    left.push(TEXT.leftThisMonth(formatSize(Math.max(0, monthlyBytes - status.sentThisMonthBytes))));
+  }
+  return left.join(", ");
+}
+
 function toneOf(state: DonorState): string {
   if (state.is === "failed") return "bad";
   if (state.is !== "running") return "";
-  return state.status.session === "offline" ? "warn" : "good";
+  return state.status.session === "offline" || state.status.pause !== null ? "warn" : "good";
 }
 
 function stateWords(state: DonorState, stored: boolean): string {
@@ -238,6 +252,7 @@ function stateWords(state: DonorState, stored: boolean): string {
 
 function runningWords(status: DonorStatus): string {
   if (status.session === "offline") return TEXT.offline(Math.ceil(status.retryMs / 1_000));
+  if (status.pause !== null) return TEXT.paused[status.pause];
   if (status.takers > 0) return TEXT.serving(status.takers);
   if (status.session === "connecting") return TEXT.connecting;
   if (status.assignedHeld < status.assignedSegments) return TEXT.filling;

@@ -40,7 +40,13 @@ const TOTALS_SLOTS = 2;
 /** Size of an index without segments. */
 export const EMPTY_INDEX_BYTES = TOTALS_SLOTS * RECORD_BYTES;
 
-const NO_TOTALS: Totals = { servedBytes: 0, servedTodayBytes: 0, day: 0, people: 0 };
+const NO_TOTALS: Totals = {
+  servedBytes: 0,
+  servedTodayBytes: 0,
+  day: 0,
+  people: 0,
+  charged: { day: 0, dayBytes: 0, month: 0, monthBytes: 0 },
+};
 
 export class StoreIndex {
   readonly #handle: StoreHandle;

@@ -1,11 +1,12 @@
 /** Stop means stop, whatever the start is waiting for at that moment. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
+import { NO_LIMITS } from "../../src/core/allowance.ts";
 import { DonorControl, type DonorState } from "../../src/donate/donor-control.ts";
 import type { ToDonor } from "../../src/donate/messages.ts";
 import type { WorkerFactory } from "../../src/download/worker-code.ts";
 
-const SETTINGS = { storageBytes: 16_000_000, upBytesPerS: 1_000_000, causes: [] };
+const SETTINGS = { storageBytes: 16_000_000, upBytesPerS: 1_000_000, causes: [], takersMax: 8, allowance: NO_LIMITS };
 
 /** Locks of one site, as the browser keeps them; `held` is how many are. */
 class FakeLocks {

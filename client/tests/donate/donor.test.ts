@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
+import { NO_LIMITS, type LocalTime } from "../../src/core/allowance.ts";
 import { Donor } from "../../src/donate/donor.ts";
 import type { DonorSettings, DonorStatus } from "../../src/donate/messages.ts";
 import { STORE_FOLDER } from "../../src/storage/segment-store.ts";
@@ -13,7 +14,13 @@ import { WELCOME } from "../transport/fake-coordinator.ts";
 import { FakeNetwork } from "../transport/fake-rtc.ts";
 import { FakeCatalogue, FakeMirrors, makeFile, SEGMENT_BYTES, type MadeFile } from "./fake-mirror.ts";
 
-const SETTINGS: DonorSettings = { storageBytes: 16_000_000, upBytesPerS: 1_000_000, causes: ["main"] };
+const SETTINGS: DonorSettings = {
+  storageBytes: 16_000_000,
+  upBytesPerS: 1_000_000,
+  causes: ["main"],
+  takersMax: 8,
+  allowance: NO_LIMITS,
+};
 
 /** A coordinator's end of a session: keeps what was said, says what it is told to. */
 class FakeSession implements SessionSocket {
@@ -55,6 +62,7 @@ class FakeSession implements SessionSocket {
 
 class Scene {
   readonly clock = new FakeClock();
+  time: LocalTime = { day: 20_000, month: 24_000, minute: 0 };
   readonly root: FakeFolder;
   readonly mirrors: FakeMirrors;
   readonly files: readonly MadeFile[];
@@ -91,7 +99,7 @@ class Scene {
         root: this.root,
         fetch: this.mirrors.fetch,
         sha256: (bytes) => Promise.resolve(new Uint8Array(createHash("sha256").update(bytes).digest())),
-        today: () => 20_000,
+        localTime: () => this.time,
         catalogue: new FakeCatalogue(...files),
       },
       (status) => this.statuses.push(status),
@@ -370,4 +378,26 @@ test("erased means that nothing is left, and nothing more is said", async () => 
   const said = scene.session.said.length;
   await scene.clock.pass(10_000_000);
   assert.equal(scene.session.said.length, said);
+});
+
+test("outside the chosen hours nobody is to be introduced, and what is held stays", async () => {
+  const file = makeFile("a.iso", 4 * SEGMENT_BYTES);
+  const allowance = { ...NO_LIMITS, hours: [600, 720] as const };
+  const scene = new Scene([file], { ...SETTINGS, allowance });
+  await scene.welcome();
+  assert.equal(scene.session.of("donate").at(-1)?.takers_max, 0);
+  assert.equal(scene.status.pause, "hours");
+  await scene.assign({ file, runs: [0, 4] });
+  assert.equal(scene.status.assignedHeld, 4, "it is filled all the same");
+
+  scene.time = { ...scene.time, minute: 600 };
+  await scene.clock.pass(2_000_000);
+  assert.deepEqual([scene.session.of("donate").at(-1)?.takers_max, scene.status.pause], [8, null]);
+  const donor = await scene.donor();
+  await donor.change({ ...SETTINGS, allowance: { ...NO_LIMITS, whileCharging: true } });
+  donor.heedDevice({ charging: false, metered: null });
+  assert.equal(scene.status.pause, "battery");
+  assert.equal(scene.session.of("donate").at(-1)?.takers_max, 0);
+  donor.heedDevice({ charging: true, metered: null });
+  assert.equal(scene.status.pause, null);
 });

@@ -43,12 +43,14 @@ async function readBack(store: SegmentStore, index: number, content = index): Pr
   assert.deepEqual(part, segment.bytes.subarray(96, 1_096));
 }
 
+const CHARGED = { day: 20_780, dayBytes: 9_876_543_210, month: 24_321, monthBytes: 98_765_432_109 };
+
 const onDisk = (root: FakeFolder) => root.folders.get(STORE_FOLDER)?.sizeBytes ?? 0;
 
 test("what was put is there after a restart, with the totals", async () => {
   const root = new FakeFolder();
   const store = await filled(root, 3);
-  const totals = { servedBytes: 12_345_678_901, servedTodayBytes: 5, day: 20_779, people: 37 };
+  const totals = { servedBytes: 12_345_678_901, servedTodayBytes: 5, day: 20_779, people: 37, charged: CHARGED };
   await store.saveTotals({ ...totals, people: 1 });
   await store.saveTotals(totals);
   store.close();
@@ -225,7 +227,7 @@ test("a browser that ends at any moment leaves a store that opens, within its li
   const limitBytes = 6 * SEGMENT_BYTES;
   const store = await filled(root, 5, limitBytes);
   await store.drop([{ fileId: FILE, index: 1 }]);
-  await store.saveTotals({ servedBytes: 1, servedTodayBytes: 1, day: 1, people: 1 });
+  await store.saveTotals({ servedBytes: 1, servedTodayBytes: 1, day: 1, people: 1, charged: CHARGED });
   const sixth = await made(5);
   await store.put(FILE, sixth.digest, sixth.segment);
   await store.setLimit(3 * SEGMENT_BYTES, asStored);

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { toHex } from "../../src/core/hex.ts";
 import type { Runs } from "../../src/core/runs.ts";
 import { SegmentLayout } from "../../src/core/segment-layout.ts";
+import { TAKERS_MAX } from "../../src/donate/messages.ts";
 import { Serving, takersFor, type ServedStore } from "../../src/donate/serving.ts";
 import { PeerPool } from "../../src/transport/peer-pool.ts";
 import { RtcClient } from "../../src/transport/rtc-client.ts";
@@ -110,7 +111,8 @@ class Scene {
       else if (message.type === "match_ended") serving.matchEnded(message.match_id);
     });
     const world = { clock: this.clock, hmac };
-    const serving = new Serving(store, new RtcClient(window), world, upBytesPerS, say, {
+    const serving = new Serving(store, new RtcClient(window), world, upBytesPerS, TAKERS_MAX, say, {
+      mayGive: () => true,
       served: (sizeBytes, first) => {
         served.bytes += sizeBytes;
         served.people += first ? 1 : 0;
@@ -399,7 +401,8 @@ test("the rate holds for all downloaders together, and they share it", async () 
 test("who is full says so", async () => {
   const scene = new Scene();
   const slow = 65_536;
-  assert.equal(takersFor(slow), 1);
+  assert.equal(takersFor(slow, TAKERS_MAX), 1);
+  assert.equal(takersFor(1_000_000, 3), 3);
   scene.donor("donor", [[0, layout.count]], slow);
   await scene.meet("donor");
   await scene.meet("donor");

@@ -1,0 +1,149 @@
+/**
+ * When a donor may give: bytes per day and month, hours of the day, and what the device is doing. Decides, does nothing.
+ *
+ * Rules:
+ * - Budgets count what goes out on the wire: frames and what the transport adds to them.
+ * - Bytes are charged *before* they are sent, a step ahead, and the charge is stored before it is used: a crash can only
+ *   make a donor give less than it allowed, by a step at most.
+ * - A day begins at midnight of the person's own clock, a month on the first. A clock that is set back begins nothing.
+ * - What a device does not tell (`null`) forbids nothing: the page offers only limits that can be kept.
+ */
+
+export interface AllowanceLimits {
+  /** Bytes; null for no limit. */
+  readonly dailyBytes: number | null;
+  readonly monthlyBytes: number | null;
+  /** Minutes since midnight, from the first to before the second, over midnight where the second is less. Null: always. */
+  readonly hours: readonly [fromMinute: number, toMinute: number] | null;
+  /** Only while the device is charging. */
+  readonly whileCharging: boolean;
+  /** Not over a connection that the system calls metered. */
+  readonly unmetered: boolean;
+}
+
+export const NO_LIMITS: AllowanceLimits = {
+  dailyBytes: null,
+  monthlyBytes: null,
+  hours: null,
+  whileCharging: false,
+  unmetered: false,
+};
+
+/** The person's own time. */
+export interface LocalTime {
+  /** Days since 1 January 1970. */
+  readonly day: number;
+  /** Months since January of the year 0. */
+  readonly month: number;
+  /** Since midnight. */
+  readonly minute: number;
+}
+
+export interface DeviceState {
+  readonly charging: boolean | null;
+  readonly metered: boolean | null;
+}
+
+/** What is stored: bytes that may have gone out on a day and in a month. */
+export interface Charged {
+  readonly day: number;
+  readonly dayBytes: number;
+  readonly month: number;
+  readonly monthBytes: number;
+}
+
+/** Why nothing is given at present. */
+export type Pause = "day_used" | "month_used" | "hours" | "battery" | "metered";
+
+const STEP_BYTES = 8 * 2 ** 20;
+
+/** SCTP, DTLS, UDP and IP headers: about 85 bytes for each packet of 1,191. */
+const OVERHEAD_PERCENT = 107;
+
+/** What a payload comes to on the wire, in bytes. */
+export function onTheWire(sizeBytes: number): number {
+  return Math.ceil((sizeBytes * OVERHEAD_PERCENT) / 100);
+}
+
+export class Allowance {
+  limits: AllowanceLimits;
+  #used: Charged;
+  #charged: Charged;
+
+  /** @param charged as stored. */
+  constructor(limits: AllowanceLimits, charged: Charged) {
+    this.limits = limits;
+    this.#used = this.#charged = charged;
+  }
+
+  /** To be stored. */
+  get charged(): Charged {
+    return this.#charged;
+  }
+
+  /** Bytes that went out, as far as is known. */
+  used(time: LocalTime): { readonly dayBytes: number; readonly monthBytes: number } {
+    this.#turn(time);
+    return this.#used;
+  }
+
+  /** Why nothing may be given now; undefined when something may. */
+  pause(time: LocalTime, device: DeviceState): Pause | undefined {
+    this.#turn(time);
+    const { dailyBytes, monthlyBytes, hours, whileCharging, unmetered } = this.limits;
+    if (monthlyBytes !== null && this.#used.monthBytes >= monthlyBytes) return "month_used";
+    if (dailyBytes !== null && this.#used.dayBytes >= dailyBytes) return "day_used";
+    if (hours !== null && !isWithin(time.minute, hours)) return "hours";
+    if (whileCharging && device.charging === false) return "battery";
+    if (unmetered && device.metered === true) return "metered";
+    return undefined;
+  }
+
+  /**
+   * Charges bytes that are about to go out.
+   *
+   * @returns `no`: a budget does not allow them; `store`: `charged` has grown and has to be stored first, then ask again.
+   */
+  take(sizeBytes: number, time: LocalTime): "yes" | "no" | "store" {
+    this.#turn(time);
+    const dayBytes = this.#used.dayBytes + sizeBytes;
+    const monthBytes = this.#used.monthBytes + sizeBytes;
+    const { dailyBytes, monthlyBytes } = this.limits;
+    if ((dailyBytes !== null && dayBytes > dailyBytes) || (monthlyBytes !== null && monthBytes > monthlyBytes)) {
+      // What is left is less than a frame: used up, or the last bytes of every day would be asked for without end.
+      this.#used = {
+        ...this.#used,
+        ...(dailyBytes !== null && dayBytes > dailyBytes && { dayBytes: dailyBytes }),
+        ...(monthlyBytes !== null && monthBytes > monthlyBytes && { monthBytes: monthlyBytes }),
+      };
+      return "no";
+    }
+    if (dayBytes > this.#charged.dayBytes || monthBytes > this.#charged.monthBytes) {
+      this.#charged = { ...this.#used, dayBytes: dayBytes + STEP_BYTES, monthBytes: monthBytes + STEP_BYTES };
+      return "store";
+    }
+    this.#used = { ...this.#used, dayBytes, monthBytes };
+    return "yes";
+  }
+
+  /** In order at the end: nothing was charged that did not go out. */
+  settle(): Charged {
+    this.#charged = this.#used;
+    return this.#charged;
+  }
+
+  #turn({ day, month }: LocalTime): void {
+    if (day > this.#used.day) {
+      this.#used = { ...this.#used, day, dayBytes: 0 };
+      this.#charged = { ...this.#charged, day, dayBytes: 0 };
+    }
+    if (month > this.#used.month) {
+      this.#used = { ...this.#used, month, monthBytes: 0 };
+      this.#charged = { ...this.#charged, month, monthBytes: 0 };
+    }
+  }
+}
+
+function isWithin(minute: number, [from, to]: readonly [number, number]): boolean {
+  return from <= to ? from <= minute && minute < to : minute >= from || minute < to;
+}
