@@ -68,6 +68,7 @@ const SELDOM_PASSES: ReadonlySet<string> = new Set<SourceCode>([
   "mirror_forbidden",
   "mirror_no_cors",
   "mirror_local_network",
+  "mirror_tls",
 ]);
 
 /** So many of {@link SELDOM_PASSES} in a row are taken for the mirror's last word. */

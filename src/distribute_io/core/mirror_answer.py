@@ -43,7 +43,7 @@ _PERMANENT: Final = frozenset(
 )
 """What asking the same mirror again cannot mend."""
 
-_SELDOM_PASSES: Final = frozenset({"mirror_forbidden", "mirror_no_cors", "mirror_local_network"})
+_SELDOM_PASSES: Final = frozenset({"mirror_forbidden", "mirror_no_cors", "mirror_local_network", "mirror_tls"})
 """What may pass (a guard against floods, an error page without CORS), but seldom does."""
 
 _SELDOM_MAX: Final = 3
