@@ -20,8 +20,8 @@ class TlsServer:
     authority: Path
 
 
-def start_caddy(stage: Stage, folder: Path, *, protocols: Sequence[str] = ("h1", "h2")) -> TlsServer:
-    """Serve `folder` on https://127.0.0.1, with a certificate of its own, over these protocols only."""
+def start_caddy(stage: Stage, folder: Path, *, protocols: Sequence[str] = ("http/1.1", "h2")) -> TlsServer:
+    """Serve `folder` on https://127.0.0.1, with a certificate of its own, for clients that offer these protocols."""
     state = stage.folder / "caddy"
     state.mkdir(parents=True)
     certificate, key, port = state / "cert.pem", state / "key.pem", free_port()
@@ -34,9 +34,9 @@ def start_caddy(stage: Stage, folder: Path, *, protocols: Sequence[str] = ("h1",
     )  # fmt: skip
     configuration = state / "Caddyfile"
     configuration.write_text(
-        f"{{\n admin off\n auto_https off\n storage file_system {state}\n"
-        f" servers {{\n protocols {' '.join(protocols)}\n }}\n}}\n"
-        f"https://127.0.0.1:{port} {{\n tls {certificate} {key}\n root * {folder}\n file_server\n}}\n"
+        f"{{\n admin off\n auto_https off\n storage file_system {state}\n}}\n"
+        f"https://127.0.0.1:{port} {{\n tls {certificate} {key} {{\n alpn {' '.join(protocols)}\n }}\n"
+        f" root * {folder}\n file_server\n}}\n"
     )
     caddy = require_program(["/usr/bin/caddy"], "caddy")
     process = stage.start("caddy", [caddy, "run", "--config", configuration, "--adapter", "caddyfile"])

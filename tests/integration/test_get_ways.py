@@ -119,6 +119,30 @@ def test_https_goes_through_a_tunnel_and_trusts_who_the_user_names(stage: Stage,
     assert "CONNECT" in proxy.log.read_text()
 
 
+def test_server_that_speaks_only_http_2_is_used_like_any_other(stage: Stage, published: Published) -> None:
+    only_h2 = start_caddy(stage, published.path.parent, protocols=["h2"])
+    liar = start_mirror(stage, published.path.parent, misbehave=["flip"])
+    document = published.write_document(stage.folder, f"{only_h2.url}/file.bin", liar.link("file.bin"))
+    command = dio("get", document, "--allow-private", "--json", "-o", stage.folder / "out")
+    done = run(command, SSL_CERT_FILE=str(only_h2.authority))
+    assert done.returncode == 0, done.stderr
+    assert (stage.folder / "out").read_bytes() == published.data
+    report = json.loads(done.stdout)
+    assert report["sources_banned"] == [liar.link("file.bin")]
+    assert {row["source"]: row["bytes"] for row in report["bytes_by_source"]}[f"{only_h2.url}/file.bin"] == len(
+        published.data
+    )
+
+
+def test_missing_file_of_a_server_that_speaks_only_http_2_is_named(stage: Stage, published: Published) -> None:
+    only_h2 = start_caddy(stage, published.path.parent, protocols=["h2"])
+    document = published.write_document(stage.folder, f"{only_h2.url}/elsewhere.bin")
+    command = dio("get", document, "--allow-private", "-o", stage.folder / "out")
+    done = run(command, SSL_CERT_FILE=str(only_h2.authority))
+    assert done.returncode == 1
+    assert b"mirror_missing" in done.stderr
+
+
 def test_wrong_password_for_the_proxy_is_named(stage: Stage, published: Published) -> None:
     server, proxy = start_caddy(stage, published.path.parent), start_proxy(stage)
     document = published.write_document(stage.folder, f"{server.url}/file.bin")

@@ -15,6 +15,8 @@ import ssl
 import struct
 from typing import Final
 
+from distribute_io.transport.dial import Connection
+
 SHORT_READ_BYTES: Final = 32_768
 """Up to here a read returns what has come; beyond, it blocks until all is there."""
 
@@ -30,12 +32,13 @@ class AnswerBody:
     Library exceptions (`OSError`, `http.client.HTTPException`) come through as they are: see `dial.converted`.
     """
 
-    def __init__(self, response: http.client.HTTPResponse, sock: socket.socket, idle_timeout_s: float) -> None:
+    def __init__(self, response: http.client.HTTPResponse, sock: Connection, idle_timeout_s: float) -> None:
         self._response = response
-        self._sock: Final = sock
+        # Another protocol's answer, which only looks like this one's, stays with http.client, as a chunked one does.
+        self._sock: Final = sock if isinstance(sock, socket.socket) and not response.chunked else None
         self._idle_timeout_s: Final = idle_timeout_s
         self._is_direct = False
-        self._unread_bytes = response.length if not response.chunked else None
+        self._unread_bytes = response.length if self._sock is not None else None
 
     def readinto(self, view: memoryview) -> int:
         """Fill the beginning of `view`; returns how much, 0 at the end of the answer.
@@ -56,7 +59,7 @@ class AnswerBody:
 
     def finish(self) -> bool:
         """All bytes that are wanted were read. Returns whether the connection can carry the next request."""
-        if self._is_direct:
+        if self._is_direct and self._sock is not None:
             self._sock.settimeout(self._idle_timeout_s)
             self._response.close()
             return self._unread_bytes == 0 and not self._response.will_close
@@ -81,7 +84,7 @@ class AnswerBody:
 
     def _block_in_kernel(self) -> None:
         """A timeout of the `socket` module would make the descriptor non-blocking, and `MSG_WAITALL` void."""
-        if isinstance(self._sock, ssl.SSLSocket):
+        if self._sock is None or isinstance(self._sock, ssl.SSLSocket):
             return
         seconds = int(self._idle_timeout_s)
         micros = int((self._idle_timeout_s - seconds) * 1_000_000)
@@ -89,6 +92,8 @@ class AnswerBody:
         self._sock.setblocking(True)
 
     def _receive(self, view: memoryview) -> int:
+        if self._sock is None:
+            return 0
         if isinstance(self._sock, ssl.SSLSocket):
             return self._sock.recv_into(view)
         flags = socket.MSG_WAITALL if len(view) > SHORT_READ_BYTES else 0

@@ -21,12 +21,19 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from distribute_io.errors import SourceError
 from distribute_io.manifest.mirrors import is_public_address
 
+if TYPE_CHECKING:
+    from distribute_io.transport.http2_socket import Http2Socket
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HTTP_1_1: Final = "http/1.1"
+_HTTP_2: Final = "h2"
+"""Names in ALPN (RFC 7301, RFC 9113 section 3.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,7 @@ class HttpPolicy:
     """As browsers allow 20 but no sane mirror needs more than two or three."""
     user_agent: str = "distribute-io"
     tls: ssl.SSLContext | None = None
-    """How certificates are checked; None: by the system's (or `SSL_CERT_FILE`'s) authorities."""
+    """How certificates are checked and what ALPN offers; None: by the system's (or `SSL_CERT_FILE`'s) authorities."""
 
     def allowing_private(self) -> HttpPolicy:
         """The same, for servers that the user named or that are where the user's coordinator is."""
@@ -99,11 +106,15 @@ def parse_address(url: str) -> HttpAddress:
     return HttpAddress(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], target)
 
 
+Connection: TypeAlias = "socket.socket | Http2Socket"
+"""What an HTTP/1.1 request can be written to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialled:
     """A connected socket, and how a request on it must look."""
 
-    sock: socket.socket
+    sock: Connection
     absolute_target: bool
     """True towards a plain-http proxy, which wants the whole URL in the request line (RFC 9112 section 3.2.2)."""
     extra_headers: tuple[tuple[str, str], ...] = ()
@@ -116,16 +127,26 @@ def dial(address: HttpAddress, policy: HttpPolicy) -> Dialled:
         SourceError: `mirror_private_address`, `mirror_unreachable`, `mirror_tls` or `stalled`.
     """
     with converted(address.host_header):
-        proxy = _proxy_for(address)
-        if proxy is None:
-            sock = _connect(address.host, address.port, policy, judge=not policy.allow_private)
-            return Dialled(_secured(sock, address, policy), absolute_target=False)
-        _refuse_private_literal(address, policy)
-        sock = _connect(proxy.host, proxy.port, policy, judge=False)
-        if address.scheme == "http":
-            return Dialled(sock, absolute_target=True, extra_headers=proxy.headers)
-        _tunnel(sock, address, proxy)
-        return Dialled(_secured(sock, address, policy), absolute_target=False)
+        try:
+            return _dial(address, policy, _HTTP_1_1)
+        except ssl.SSLError as error:
+            if error.reason != "TLSV1_ALERT_NO_APPLICATION_PROTOCOL":
+                raise
+        # Its answer to the offer of HTTP/1.1 alone (RFC 7301 section 3.2): it speaks only something newer.
+        return _dial(address, policy, _HTTP_2)
+
+
+def _dial(address: HttpAddress, policy: HttpPolicy, protocol: str) -> Dialled:
+    proxy = _proxy_for(address)
+    if proxy is None:
+        sock = _connect(address.host, address.port, policy, judge=not policy.allow_private)
+        return Dialled(_secured(sock, address, policy, protocol), absolute_target=False)
+    _refuse_private_literal(address, policy)
+    sock = _connect(proxy.host, proxy.port, policy, judge=False)
+    if address.scheme == "http":
+        return Dialled(sock, absolute_target=True, extra_headers=proxy.headers)
+    _tunnel(sock, address, proxy)
+    return Dialled(_secured(sock, address, policy, protocol), absolute_target=False)
 
 
 @contextmanager
@@ -225,20 +246,28 @@ def _connect(host: str, port: int, policy: HttpPolicy, *, judge: bool) -> socket
     raise failure or refused or OSError("no address")
 
 
-def _secured(sock: socket.socket, address: HttpAddress, policy: HttpPolicy) -> socket.socket:
+def _secured(sock: socket.socket, address: HttpAddress, policy: HttpPolicy, protocol: str) -> Connection:
     if address.scheme == "http":
         return sock
     try:
-        return (policy.tls or _system_tls()).wrap_socket(sock, server_hostname=address.host)
+        context = policy.tls or _system_tls(protocol)
+        secured = context.wrap_socket(sock, server_hostname=address.host)
     except BaseException:
         sock.close()
         raise
+    if secured.selected_alpn_protocol() != _HTTP_2:
+        return secured
+    from distribute_io.transport.http2_socket import Http2Socket  # 30 ms that almost no download needs
+
+    return Http2Socket(secured)
 
 
 @functools.cache
-def _system_tls() -> ssl.SSLContext:
+def _system_tls(protocol: str) -> ssl.SSLContext:
     """Made at the first use: reading the authorities takes 30 ms, and many downloads use no TLS."""
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    context.set_alpn_protocols([protocol])
+    return context
 
 
 def _tunnel(sock: socket.socket, address: HttpAddress, proxy: _Proxy) -> None:

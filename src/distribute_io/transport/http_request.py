@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 
 from distribute_io.errors import SourceError
 from distribute_io.transport.answer_body import AnswerBody
-from distribute_io.transport.dial import HttpAddress, HttpPolicy, converted, dial, parse_address
+from distribute_io.transport.dial import Connection, HttpAddress, HttpPolicy, converted, dial, parse_address
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -32,7 +32,7 @@ class HttpClient:
     def __init__(self, policy: HttpPolicy) -> None:
         self._policy = policy
         self._connection: http.client.HTTPConnection | None = None
-        self._sock: socket.socket | None = None
+        self._sock: Connection | None = None
         self._peer: tuple[str, str, int] | None = None
         self._absolute = False
         self._extra_headers: tuple[tuple[str, str], ...] = ()

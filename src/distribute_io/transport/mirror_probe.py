@@ -23,7 +23,7 @@ from urllib.parse import urljoin
 
 from distribute_io.core.mirror_findings import PAGE_ORIGIN, Hop, Observation, content_range
 from distribute_io.errors import SourceError
-from distribute_io.transport.dial import HttpAddress, HttpPolicy, converted, dial, parse_address
+from distribute_io.transport.dial import Connection, HttpAddress, HttpPolicy, converted, dial, parse_address
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CHUNK_BYTES: Final = 65_536
@@ -71,7 +71,7 @@ class MirrorLook:
         self._policy = policy
         self._clock = clock
         self._deadline = clock() + deadline_s
-        self._sock: socket.socket | None = None
+        self._sock: Connection | None = None
         self._is_aborted = False
         self._hops: list[Hop] = []
         self._certificate_until_s: int | None = None
@@ -159,7 +159,7 @@ class MirrorLook:
                 connection.close()
 
     def _answered(
-        self, address: HttpAddress, response: http.client.HTTPResponse, sock: socket.socket
+        self, address: HttpAddress, response: http.client.HTTPResponse, sock: Connection
     ) -> HttpAddress | None:
         headers = {
             name: text[:_HEADER_CHARS_MAX] for name in _HEADERS if (text := response.headers.get(name)) is not None
@@ -185,7 +185,7 @@ class MirrorLook:
         first, last, _ = content_range(response.headers.get("Content-Range", ""))
         return response.status == 206 and (first, last) == (self._start, self._end - 1)
 
-    def _read(self, address: HttpAddress, response: http.client.HTTPResponse, sock: socket.socket) -> None:
+    def _read(self, address: HttpAddress, response: http.client.HTTPResponse, sock: Connection) -> None:
         began = self._clock()
         length = self._end - self._start
         try:
