@@ -39,6 +39,14 @@ def chromium(stage: Stage, playwright: Playwright, tmp_path: Path) -> Callable[.
 
 
 @pytest.fixture
+def private_firefox(stage: Stage, tmp_path: Path) -> Browser:
+    """A Firefox whose windows are all private."""
+    firefox = stage.enter(run_firefox(tmp_path / "private", prefs={"browser.privatebrowsing.autostart": True}))
+    stage.add_report("console of the private window", firefox.console)
+    return firefox
+
+
+@pytest.fixture
 def any_browser(stage: Stage, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], Browser]:
     """Start either browser: `any_browser("firefox", "reader")`. One that was killed goes on by the same name."""
 

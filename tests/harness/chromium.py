@@ -73,6 +73,11 @@ class ChromiumPage:
         self.playwright.evaluate("1")
         return [Downloaded(download.suggested_filename, download.path()) for download in self._downloads]
 
+    def started_downloads(self) -> list[Download]:
+        """All of them, also those that run and those that failed."""
+        self.playwright.evaluate("1")
+        return list(self._downloads)
+
     def screenshot(self, path: Path) -> None:
         self.playwright.screenshot(path=path)
 

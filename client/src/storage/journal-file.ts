@@ -33,10 +33,13 @@ export class JournalFile {
     return latest;
   }
 
-  /** Forgets all that was written, durably, and takes the room that it will need. */
+  /**
+   * Forgets all that was written, durably, and takes the room that it will need: written, not only claimed, so that a disk
+   * which fills up can still be told what is on it.
+   */
   reset(): void {
     this.#handle.truncate(0);
-    this.#handle.truncate(2 * slotBytes(this.#file.layout));
+    this.#handle.write(new Uint8Array(2 * slotBytes(this.#file.layout)), { at: 0 });
     this.#handle.flush();
     this.#counter = 0;
   }

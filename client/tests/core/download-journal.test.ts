@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   decodeEntry,
   encodeEntry,
+  journalSummary,
   latestEntry,
   Mark,
   slotBytes,
@@ -117,4 +118,16 @@ test("a torn slot leaves the other one, and two leave nothing", () => {
   const torn = encodeEntry(FILE, ENTRY).fill(0, 50, 60);
   assert.equal(latestEntry(FILE, [old, torn])?.counter, 6);
   assert.equal(latestEntry(FILE, [torn, new Uint8Array(10)]), undefined);
+});
+
+test("a list can read how much is stored without knowing the file", () => {
+  const journal = new Uint8Array(2 * slotBytes(FILE.layout));
+  assert.equal(journalSummary(journal), 0);
+  journal.set(encodeEntry(FILE, { ...ENTRY, counter: 6, marks: new Uint8Array(5), front: undefined }));
+  assert.equal(journalSummary(journal), 0);
+  journal.set(encodeEntry(FILE, ENTRY), slotBytes(FILE.layout));
+  assert.equal(journalSummary(journal), 3_500); // the last segment is a short one
+  journal[slotBytes(FILE.layout) + 360] = 0; // torn: the other slot counts
+  assert.equal(journalSummary(journal), 0);
+  assert.equal(journalSummary(new Uint8Array(7)), 0);
 });

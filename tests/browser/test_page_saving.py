@@ -1,0 +1,231 @@
+"""Where a file goes when the private file system does not take it, and when the browser asks before it saves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import distribute_io
+from tests.browser.conftest import BOTH, StartBrowser
+from tests.harness.browser import Browser, wait_for_value
+from tests.harness.chromium import Chromium
+from tests.harness.coordinator import Release
+from tests.harness.downloads import Visitor, assert_saved
+from tests.harness.processes import Stage, wait_for
+from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
+
+_LARGE_BYTES = 72 * MIB  # more than the window of 64 MiB, which goes to memory
+_SMALL_BYTES = 3 * MIB
+
+# The download worker on a machine whose disk is full after 30 MiB: as Firefox does it, `write` returns 0 from then on.
+_FULL_DISK = """
+const write = FileSystemSyncAccessHandle.prototype.write;
+let room = 30 * 1048576;
+FileSystemSyncAccessHandle.prototype.write = function (bytes, options) {
+  if (bytes.byteLength < 262144) return write.call(this, bytes, options); // the journal, which has its room
+  room -= bytes.byteLength;
+  return room < 0 ? 0 : write.call(this, bytes, options);
+};
+importScripts("download-worker.js");
+"""
+
+# A file dialog in which the visitor takes a while: until `window.pick()`. The file lies in the private file system.
+_DIALOG = """
+window.showSaveFilePicker = async ({ suggestedName }) => {
+  window.asked = suggestedName;
+  await new Promise((resolve) => (window.pick = resolve));
+  return (await navigator.storage.getDirectory()).getFileHandle("picked", { create: true });
+};
+"""
+
+_DIGEST_OF_PICKED = """(async () => {
+  const file = await (await (await navigator.storage.getDirectory()).getFileHandle("picked")).getFile();
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+})()"""
+
+
+@dataclass(frozen=True)
+class Published:
+    scene: Scene
+    large: Release
+    small: Release
+
+    def visit(self, browser: Browser, *, init_script: str | None = None, **attributes: str) -> Visitor:
+        links = {name: self.scene.mirrors[0].link(getattr(self, name).name) for name in ("large", "small")}
+        wanted = {"data-peers": "off"} | {f"data-{name}": value for name, value in attributes.items()}
+        return self.scene.visit(browser, links, attributes=wanted, init_script=init_script)
+
+    def set_rate(self, rate: str | None) -> None:
+        self.scene.mirrors[0].change(rate=rate)
+
+    def sent_bytes(self) -> int:
+        return self.scene.mirrors[0].bytes_sent()
+
+
+@pytest.fixture(scope="module")
+def published(module_stage: Stage) -> Published:
+    scene = make_scene(module_stage, [MirrorPlan(rate=None)])
+    built = Path(distribute_io.__file__).parent / "client_dist"
+    for part in ("dio-sw.js", "download-worker.js"):
+        shutil.copy(built / part, scene.site.folder)
+    (scene.site.folder / "full-disk-worker.js").write_text(_FULL_DISK)
+    return Published(scene, scene.publish("big (1.0)'ü.iso", _LARGE_BYTES), scene.publish("small.iso", _SMALL_BYTES))
+
+
+def limit_quota(visitor: Visitor, size_bytes: int | None) -> None:
+    """Give the site so much room, really; None: as much as ever. Chromium alone can be told."""
+    page: Any = visitor.page  # a ChromiumPage
+    session = page.playwright.context.new_cdp_session(page.playwright)
+    quota = {} if size_bytes is None else {"quotaSize": size_bytes}
+    session.send("Storage.overrideQuotaForOrigin", {"origin": page.evaluate("location.origin"), **quota})
+
+
+def test_a_private_window_of_firefox_streams_through_the_service_worker(
+    published: Published, private_firefox: Browser
+) -> None:
+    """At a rate at which it takes longer than Firefox lets a service worker live that hears nothing."""
+    visitor = published.visit(private_firefox, sw="dio-sw.js")
+    published.set_rate("2MB/s")
+    visitor.click("large")
+    verified = visitor.expect_verified(timeout_s=90)
+    published.set_rate(None)
+    assert verified["detail"]["receivedBytes"] == _LARGE_BYTES
+    assert_saved(visitor, published.large)
+
+
+def test_a_private_window_of_firefox_keeps_a_small_file_in_memory(
+    published: Published, private_firefox: Browser
+) -> None:
+    visitor = published.visit(private_firefox)
+    visitor.click("small")
+    visitor.expect_verified()
+    assert_saved(visitor, published.small)
+
+
+def test_where_there_is_no_room_the_service_worker_takes_the_file(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    visitor = published.visit(chromium("visitor"), sw="dio-sw.js")
+    limit_quota(visitor, 20 * MIB)
+    visitor.click("large")
+    visitor.expect_verified()
+    assert_saved(visitor, published.large)
+
+
+def test_where_there_is_no_room_the_visitor_picks_a_file(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    visitor = published.visit(chromium("visitor"), init_script=_DIALOG, sw="dio-sw.js")
+    limit_quota(visitor, 20 * MIB)
+    visitor.click("large")
+    assert wait_for_value(visitor.page, "window.asked", "the dialog") == published.large.name
+    limit_quota(visitor, None)
+    visitor.page.evaluate("window.pick()")
+    visitor.wait_for_event("saved", "error", "fallback")
+    visitor.expect_verified()
+    assert visitor.page.evaluate(_DIGEST_OF_PICKED) == published.large.sha256
+    assert visitor.page.downloads() == []
+
+
+@BOTH
+def test_a_disk_that_is_full_in_the_middle_loses_nothing(
+    published: Published, any_browser: StartBrowser, browser_name: str
+) -> None:
+    visitor = published.visit(any_browser(browser_name, "visitor"), sw="dio-sw.js", worker="full-disk-worker.js")
+    sent_before = published.sent_bytes()
+    published.set_rate("40MB/s")
+    visitor.click("large")
+    visitor.expect_verified()
+    published.set_rate(None)
+    assert_saved(visitor, published.large)
+    in_flight_bytes = 20 * MIB  # of what was received and not stored when the disk was full; 30 MiB were stored
+    assert published.sent_bytes() - sent_before < _LARGE_BYTES + in_flight_bytes
+    assert len([event for event in visitor.events() if event["type"] == "start"]) == 1
+
+
+def test_cancel_ends_a_stream_without_a_file(published: Published, chromium: Callable[..., Chromium]) -> None:
+    visitor = published.visit(chromium("visitor"), sw="dio-sw.js")
+    limit_quota(visitor, 20 * MIB)
+    published.set_rate("4MB/s")
+    visitor.click("large")
+    wait_for(lambda: [e for e in visitor.events("progress") if e["detail"]["receivedBytes"] > 0], "progress")
+    page: Any = visitor.page
+    visitor.page.press_button("Cancel")
+    published.set_rate(None)
+    downloads = page.started_downloads()
+    assert [download.failure() is not None for download in downloads] == [True]
+    assert visitor.events("verified", "fallback") == []
+
+
+def test_a_second_file_since_the_last_click_waits_for_one(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    visitor = published.visit(chromium("visitor"))
+    published.set_rate("20MB/s")
+    visitor.click("large")
+    visitor.click("small")
+    wait_for(lambda: len(visitor.events("verified")) == 2, "both files", timeout_s=30)
+    published.set_rate(None)
+    assert [event["link"] for event in visitor.events("saved")] == ["small"]
+    assert [download.name for download in visitor.page.downloads()] == [published.small.name]
+    visitor.page.press_button("Save")
+    wait_for(lambda: len(visitor.page.downloads()) == 2, "the second file")
+    saved = visitor.page.downloads()[1]
+    assert hashlib.sha256(saved.path.read_bytes()).hexdigest() == published.large.sha256
+    assert [event["link"] for event in visitor.events("saved")] == ["small", "large"]
+
+
+@BOTH
+def test_the_module_writes_into_a_given_file(
+    published: Published, any_browser: StartBrowser, browser_name: str
+) -> None:
+    page = published.visit(any_browser(browser_name, "visitor")).page
+    scene = published.scene
+    result = page.evaluate(f"""(async () => {{
+      const {{ download }} = await import({json.dumps(scene.coordinator.url + "/v/latest/index.js")});
+      const sink = await (await navigator.storage.getDirectory()).getFileHandle("picked", {{ create: true }});
+      const {{ sha256, blob, handle }} = await download({json.dumps(published.large.sha256)}, {{
+        coordinator: {json.dumps(scene.coordinator.url)}, key: {json.dumps(scene.publisher.public_key)}, sink,
+      }});
+      return {{ sha256, size: blob.size, handle: handle.name }};
+    }})()""")
+    assert result == {"sha256": published.large.sha256, "size": _LARGE_BYTES, "handle": "picked"}
+    assert page.evaluate(_DIGEST_OF_PICKED) == published.large.sha256
+
+
+@BOTH
+def test_unfinished_downloads_are_listed_and_deleted(
+    published: Published, any_browser: StartBrowser, browser_name: str
+) -> None:
+    browser = any_browser(browser_name, "visitor")
+    visitor = published.visit(browser)
+    published.set_rate("6MB/s")
+    visitor.click("large")
+    other = published.visit(browser).page
+    module = json.dumps(published.scene.coordinator.url + "/v/latest/index.js")
+    listed = f"import({module}).then(({{ listUnfinished }}) => listUnfinished())"
+    deleted = (
+        f"import({module}).then(({{ deleteUnfinished }}) => deleteUnfinished('{published.large.sha256}'))"
+        ".then(() => 'deleted', (error) => error.code)"
+    )
+    wait_for(lambda: [row for row in other.evaluate(listed) if row["storedBytes"] > 0], "a checkpoint", timeout_s=30)
+    (running,) = other.evaluate(listed)
+    assert running["fileId"] == published.large.sha256
+    assert running["name"] == published.large.name
+    assert running["sizeBytes"] == _LARGE_BYTES
+    assert running["href"] == published.scene.mirrors[0].link(published.large.name)
+    assert running["running"] is True
+    assert other.evaluate(deleted) == "store_in_use"
+    visitor.page.close()
+    published.set_rate(None)
+    wait_for(lambda: not other.evaluate(listed)[0]["running"], "the closed tab's worker to end")
+    assert other.evaluate(deleted) == "deleted"
+    assert other.evaluate(listed) == []
