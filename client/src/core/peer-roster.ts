@@ -13,7 +13,7 @@
 export const ACTIVE = 4;
 
 /** Donors that are connected and wait for their turn. */
-export const PREPARED = 2;
+export const PREPARED = 4;
 
 export interface RosterPeer {
   readonly id: number;

@@ -173,7 +173,7 @@ export class Serving {
           this.#gone(taker, code);
         },
       },
-      offer,
+      offer === undefined ? { offer: "urgent" } : { answer: offer },
     );
     const taker: Taker = {
       match,

@@ -103,6 +103,13 @@ export class FileDownload {
         "fileId" in target
           ? await trustedFile(entry, target.fileId, keys)
           : await trustedFile(entry, undefined, keys, siteVersions);
+      // Ahead of the segment list and the store. That the worker cannot start is told where it is awaited.
+      downloader.then(
+        (worker) => {
+          tell(worker, { type: "connect", sessionUrl: entry.session_url });
+        },
+        () => undefined,
+      );
       const segmentList = await trustedSegmentList(file, await list);
       const [worker, hashing] = await Promise.all([downloader, hasher]);
       signal.throwIfAborted();

@@ -86,20 +86,21 @@ export class PeerLink {
   #closed = false;
 
   /**
-   * @param offer the other side's offer, which this link answers; undefined for a link that offers.
+   * @param how `answer`: the other side's offer. For a link that offers, whether somebody waits for the offer (`urgent`) or
+   *   it may take the time to be complete.
    */
   constructor(
     rtc: RtcClient,
     role: typeof ROLE_DOWNLOADER | typeof ROLE_DONOR,
     world: LinkWorld,
     events: LinkEvents,
-    offer?: string,
+    how: { readonly answer: string } | { readonly offer: "urgent" | "complete" },
   ) {
     this.#role = role;
     this.#world = world;
     this.#events = events;
-    this.#offers = offer === undefined;
-    this.#remoteSdp = offer;
+    this.#offers = "offer" in how;
+    this.#remoteSdp = "answer" in how ? how.answer : undefined;
     const handlers = {
       onChannel: (kind: ChannelKind, channel: RTCDataChannel) => {
         this.#adopt(kind, channel);
@@ -114,7 +115,8 @@ export class PeerLink {
         this.#end("peer_unreachable", "now");
       },
     };
-    this.#connection = offer === undefined ? rtc.makeOffer(handlers) : rtc.takeOffer(offer, handlers);
+    this.#connection =
+      "answer" in how ? rtc.takeOffer(how.answer, handlers) : rtc.makeOffer(handlers, how.offer === "urgent");
   }
 
   /** The local description; undefined until it is there. */

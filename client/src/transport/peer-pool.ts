@@ -3,8 +3,11 @@
  * scheduler as sources. Which and how many is decided by `core/peer-roster.ts`.
  *
  * Rules:
- * - A few gathered offers lie at the coordinator, so that an introduction costs one trip. They are made anew when they are
- *   older than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer.
+ * - A few offers lie at the coordinator, so that an introduction costs one trip. They are made anew when they are older
+ *   than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer.
+ * - While no donor delivers the visitor waits: the first offers are deposited before their candidates are gathered.
+ * - Who delivers is settled whenever something was stored, {@link SETTLE_EVERY_US} apart; wants are rarer, as each is a
+ *   message.
  * - A session that is lost changes nothing for open channels. After the next welcome the want and all unused offers are
  *   said again.
  * - A connection that does not come about in {@link CONNECT_US} is given up, and told.
@@ -30,8 +33,11 @@ const OFFERS_KEPT = 4;
 const OFFER_LIFE_US = 90_000_000;
 const CONNECT_US = 10_000_000;
 
+/** Shortest time between two looks at who delivers: an emptied donor of 1 MiB gave for some hundred milliseconds. */
+const SETTLE_EVERY_US = 20_000;
+
 /** Shortest time between two wants, and the longest that one stands without being said again with what is missing now. */
-const WANT_EVERY_US = 250_000;
+const WANT_EVERY_US = 100_000;
 const WANT_AGAIN_US = 30_000_000;
 
 /** A download whose peers these are. */
@@ -87,6 +93,9 @@ export class PeerPool {
   #lastId = 0;
   /** Introductions that the last want asked for and that have not come. */
   #asked = 0;
+  #settledUs = -SETTLE_EVERY_US;
+  /** When the next look is due; undefined: at no time that is known. */
+  #dueUs: number | undefined;
   #wantedUs = -WANT_AGAIN_US;
   #closed = false;
 
@@ -171,6 +180,7 @@ export class PeerPool {
     if (this.#closed) return;
     this.#closed = true;
     this.#settling.set(undefined);
+    this.#dueUs = undefined;
     this.#say({ type: "unwant", file_id: this.#job.fileId });
     for (const { link } of this.#offers.values()) link.close("cancelled");
     this.#offers.clear();
@@ -187,13 +197,18 @@ export class PeerPool {
 
   #settleIn(delayUs: number): void {
     if (this.#closed) return;
-    const nowUs = this.#world.clock.nowUs();
-    this.#settling.set(Math.max(nowUs + delayUs, this.#wantedUs + WANT_EVERY_US));
+    const atUs = Math.max(this.#world.clock.nowUs() + delayUs, this.#settledUs + SETTLE_EVERY_US);
+    if (this.#dueUs !== undefined && this.#dueUs <= atUs) return;
+    this.#dueUs = atUs;
+    this.#settling.set(atUs);
   }
 
   /** Brings the donors in line with the plan, and says what is wanted. */
   #settle(): void {
     if (this.#closed) return;
+    this.#settledUs = this.#world.clock.nowUs();
+    this.#dueUs = undefined;
+    this.#settling.set(undefined);
     const missing = this.#job.missing();
     const introduced = [...this.#peers.values()];
     const plan = planRoster(
@@ -233,16 +248,20 @@ export class PeerPool {
       return;
     }
     this.#refreshOffers(nowUs);
-    for (let more = Math.min(OFFERS_KEPT, wanted) - this.#offers.size; more > 0; more -= 1) this.#makeOffer(nowUs);
+    const urgent = ![...this.#peers.values()].some((peer) => peer.state === "active");
+    for (let more = Math.min(OFFERS_KEPT, wanted) - this.#offers.size; more > 0; more -= 1)
+      this.#makeOffer(nowUs, urgent ? "urgent" : "complete");
     const gathered = [...this.#offers.values()].every((offer) => offer.link.sdp !== undefined);
     const news = [...this.#offers.values()].some((offer) => !offer.deposited);
     const due = wanted > this.#asked || news || nowUs >= this.#wantedUs + WANT_AGAIN_US;
     // Gathering takes 300 ms at most, and an introduction with an offer in stock is a trip shorter: wait for it.
-    if (due && gathered) {
+    if (!gathered) return; // `offered` brings us back
+    const early = nowUs < this.#wantedUs + WANT_EVERY_US;
+    if (due && !early) {
       this.#sayWant(wanted, missing, nowUs);
       this.#asked = wanted;
     }
-    this.#settling.set(Math.max(nowUs + WANT_EVERY_US, this.#wantedUs + WANT_AGAIN_US));
+    this.#settleIn(this.#wantedUs + (due && early ? WANT_EVERY_US : WANT_AGAIN_US) - nowUs);
   }
 
   #sayWant(wanted: number, missing: Runs, nowUs: number): void {
@@ -271,11 +290,11 @@ export class PeerPool {
     for (const offer of [...this.#offers.values()]) offer.link.close("peer_unreachable");
   }
 
-  #makeOffer(nowUs: number): void {
+  #makeOffer(nowUs: number, offer: "urgent" | "complete"): void {
     this.#lastId += 1;
     const peer = new Peer(this.#lastId);
     const offerId = String(peer.id);
-    const link = new PeerLink(this.#rtc, ROLE_DOWNLOADER, this.#world, this.#linkEvents(peer, offerId));
+    const link = new PeerLink(this.#rtc, ROLE_DOWNLOADER, this.#world, this.#linkEvents(peer, offerId), { offer });
     peer.link = link;
     this.#offers.set(offerId, { link, peer, madeUs: nowUs, deposited: false });
   }
@@ -323,7 +342,7 @@ export class PeerPool {
 
   #introduced(match: Complete<Match>): void {
     this.#asked = Math.max(0, this.#asked - 1);
-    if (match.make_offer && this.#offers.size === 0) this.#makeOffer(this.#world.clock.nowUs());
+    if (match.make_offer && this.#offers.size === 0) this.#makeOffer(this.#world.clock.nowUs(), "urgent");
     const offerId = match.make_offer ? [...this.#offers.keys()][0] : (match.offer_id ?? "");
     const offer = this.#offers.get(offerId ?? "");
     const secret = decodeBase64(match.ticket.secret);

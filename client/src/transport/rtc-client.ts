@@ -55,9 +55,9 @@ export class RtcClient {
   }
 
   /** A connection that offers: two channels, then its description. */
-  makeOffer(events: RtcConnectionEvents): RtcConnection {
+  makeOffer(events: RtcConnectionEvents, urgent: boolean): RtcConnection {
     const connection = this.#next(events);
-    this.#port.postMessage({ type: "make_offer", connection });
+    this.#port.postMessage({ type: "make_offer", connection, urgent });
     return this.#handle(connection);
   }
 

@@ -6,8 +6,9 @@
  *   "mirrors only" never has an `RTCPeerConnection`.
  * - Channels are created before the first description and transferred in the same task: a channel that has opened or
  *   sent can no longer be moved (docs/browser-facts.md, WebRTC).
- * - Candidates are trickled. An answer waits for none; an offer, which is deposited ahead of use, waits at most
- *   {@link GATHER_WAIT_MS}, since a dead STUN server would delay it by seconds.
+ * - Candidates are trickled. An answer waits for none, nor does an urgent offer; one that is deposited ahead of use waits at
+ *   most {@link GATHER_WAIT_MS}, since a dead STUN server would delay it by seconds. (Chromium takes 120 ms to say that it
+ *   has gathered all, however quick it was.)
  * - Chromium counts closed connections towards its limit of about 500 until they are collected, and then throws; that
  *   is reported as `full`, like our own smaller limit.
  * - `pagehide` closes everything: a closed Chromium tab otherwise looks connected for 5 s and more.
@@ -108,7 +109,9 @@ export class RtcHost {
         this.#stunUrls = command.stunUrls;
         return;
       case "make_offer":
-        this.#start(command.connection, (connection) => this.#makeOffer(command.connection, connection));
+        this.#start(command.connection, (connection) =>
+          this.#makeOffer(command.connection, connection, command.urgent),
+        );
         return;
       case "take_offer":
         this.#start(command.connection, (connection) => this.#takeOffer(command.connection, connection, command.sdp));
@@ -148,13 +151,13 @@ export class RtcHost {
     this.#guard(id, run);
   }
 
-  async #makeOffer(id: ConnectionId, connection: RTCPeerConnection): Promise<void> {
+  async #makeOffer(id: ConnectionId, connection: RTCPeerConnection, urgent: boolean): Promise<void> {
     this.#handOver(id, "negotiated", negotiatedChannel(connection));
     // A native peer cannot agree on an id beforehand; towards a browser this second channel stays unused.
     this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
     await connection.setLocalDescription();
-    // An offer lies at the coordinator until a match comes: better complete than quick.
-    await this.#gathered(connection);
+    // An offer that lies at the coordinator until a match comes is better complete than quick.
+    if (!urgent) await this.#gathered(connection);
     this.#describe(id, connection);
   }
 

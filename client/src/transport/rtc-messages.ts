@@ -23,7 +23,8 @@ export interface IceCandidate {
 export type RtcCommand =
   | { readonly type: "configure"; readonly stunUrls: readonly string[] }
   /** Make a connection that offers. Answered by two `channel` reports and one `description`, or by `closed`. */
-  | { readonly type: "make_offer"; readonly connection: ConnectionId }
+  /** `urgent`: somebody waits for it, so it is handed out at once and its candidates are trickled. */
+  | { readonly type: "make_offer"; readonly connection: ConnectionId; readonly urgent: boolean }
   /** Make a connection that answers `sdp`. Answered by one `channel` report and one `description`, or by `closed`. */
   | { readonly type: "take_offer"; readonly connection: ConnectionId; readonly sdp: string }
   | { readonly type: "take_answer"; readonly connection: ConnectionId; readonly sdp: string }

@@ -39,7 +39,7 @@ import { DownloadEngine } from "./download-engine.ts";
 import { FrontHasher } from "./front-hasher.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { DownloadJob, FromWorker, Progress, SourceProgress } from "./messages.ts";
-import { PeerSession, missingRuns } from "./peer-session.ts";
+import { missingRuns, type PeerSession } from "./peer-session.ts";
 import { SegmentIntake } from "./segment-intake.ts";
 
 /** How often the page hears of progress. */
@@ -59,6 +59,8 @@ export interface RunEnvironment {
   readonly browser: StoreBrowser;
   readonly fetch: typeof fetch;
   readonly smallMemory: boolean;
+  /** The session, connecting already. The run ends it. */
+  readonly peers: PeerSession;
   readonly report: (message: FromWorker) => void;
 }
 
@@ -85,7 +87,7 @@ export class DownloadRun {
   /** By the id of each source that came, in the order of the scheduler's table. */
   readonly #rates = new Map<string, SourceRate>();
   readonly #senders: SegmentSenders;
-  readonly #peers: PeerSession | undefined;
+  readonly #peers: PeerSession;
   readonly #stopProgress: () => void;
   readonly #stopStreamRuns: () => void;
   /** The link itself, where it is among the mirrors. */
@@ -161,13 +163,13 @@ export class DownloadRun {
           this.#stored[index] = true;
           this.#senders.stored(index);
           this.#checkpoints.segmentStored(layout.lengthOf(index));
-          this.#peers?.progressed();
+          this.#peers.progressed();
         },
         banned: (sourceId) => {
           this.#accuse(sourceId, "segment_mismatch");
           const replaced = isReplaced(this.#link?.lastModifiedS ?? null, job.publishedAtS);
           if (sourceId === job.link && replaced) this.#linkChanged();
-          else this.#peers?.lied(sourceId);
+          else this.#peers.lied(sourceId);
         },
         excluded: (sourceId, reason) => {
           this.#accuse(sourceId, reason);
@@ -183,30 +185,27 @@ export class DownloadRun {
       },
       (listener) => new SegmentIntake(layout, job.segmentList, store, sha256, memoryBytes, listener),
     );
-    if (job.sessionUrl !== null) {
-      this.#peers = new PeerSession(
-        job.sessionUrl,
-        {
-          fileId: job.fileId,
-          layout,
-          segmentList: job.segmentList,
-          missing: () => missingRuns(this.#stored),
-          nextNumber: () => (this.#donors += 1),
+    this.#peers = environment.peers;
+    this.#peers.begin(
+      {
+        fileId: job.fileId,
+        layout,
+        segmentList: job.segmentList,
+        missing: () => missingRuns(this.#stored),
+        nextNumber: () => (this.#donors += 1),
+      },
+      {
+        sourceAdded: (sourceId, source, holdings) => {
+          this.#addSource(sourceId, "peer", source, holdings);
         },
-        environment.clock,
-        {
-          sourceAdded: (sourceId, source, holdings) => {
-            this.#addSource(sourceId, "peer", source, holdings);
-          },
-          holdingsChanged: (sourceId, holdings) => {
-            this.#engine.setHoldings(sourceId, holdings);
-          },
-          sourceRemoved: (sourceId, code) => {
-            this.#engine.removeSource(sourceId, code);
-          },
+        holdingsChanged: (sourceId, holdings) => {
+          this.#engine.setHoldings(sourceId, holdings);
         },
-      );
-    }
+        sourceRemoved: (sourceId, code) => {
+          this.#engine.removeSource(sourceId, code);
+        },
+      },
+    );
     this.#stopProgress = every(environment.clock, PROGRESS_MS * 1_000, () => {
       this.#account();
       environment.report({ type: "progress", progress: this.#progress(), sent: this.#senders.takeNews() });
@@ -227,12 +226,12 @@ export class DownloadRun {
 
   /** Donors may be asked from now on. Takes ownership of the port. */
   allowPeers(rtc: MessagePort): void {
-    if (!this.#over) this.#peers?.allow(rtc);
+    if (!this.#over) this.#peers.allow(rtc);
   }
 
   /** Mirrors only from now on. */
   forbidPeers(): void {
-    this.#peers?.forbid();
+    this.#peers.forbid();
   }
 
   /** Asks nobody for anything until {@link resume}. */
@@ -285,7 +284,7 @@ export class DownloadRun {
     this.#stopProgress();
     this.#checkpoints.close(); // the hasher's state ends with the digest
     this.#account();
-    this.#peers?.close(); // all is here: donors need not wait for the digest
+    this.#peers.close(); // all is here: donors need not wait for the digest
     this.#environment.report({ type: "progress", progress, sent: this.#senders.takeNews() });
     try {
       const sha256Hex = await this.#hasher.digest();
@@ -343,7 +342,7 @@ export class DownloadRun {
     this.#over = true;
     this.#stopProgress();
     this.#account();
-    this.#peers?.close();
+    this.#peers.close();
     this.#engine.close();
     this.#checkpoints.close();
     this.#hasher.close();
@@ -356,9 +355,9 @@ export class DownloadRun {
     for (const source of this.#scheduler.sources()) {
       figures[source.kind] += source.verifiedBytes;
       figures.rejected += source.rejectedBytes;
-      if (source.kind === "peer") this.#peers?.credited(source.sourceId, source.verifiedBytes);
+      if (source.kind === "peer") this.#peers.credited(source.sourceId, source.verifiedBytes);
     }
-    this.#peers?.used({
+    this.#peers.used({
       mirrorBytes: figures.mirror,
       donorBytes: figures.peer,
       rejectedBytes: figures.rejected,

@@ -7,6 +7,7 @@ import { systemClock } from "../transport/clock.ts";
 import { isDistributeError, StoreError } from "../wire/errors.ts";
 import { DownloadRun } from "./download-run.ts";
 import { runHasher } from "./hasher.ts";
+import { PeerSession } from "./peer-session.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 const worker = self as unknown as DedicatedWorkerGlobalScope; // the only global scope this script runs in
@@ -21,6 +22,8 @@ function report(message: FromWorker): void {
 }
 
 let run: Promise<DownloadRun> | undefined;
+/** A session that connects for the next download. */
+let connecting: PeerSession | undefined;
 
 worker.onmessage = (event: MessageEvent<ToWorker>) => {
   const message = event.data;
@@ -28,21 +31,29 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
     case "hash":
       void runHasher(message.port);
       return;
-    case "download":
+    case "connect":
+      connecting = new PeerSession(message.sessionUrl, systemClock());
+      return;
+    case "download": {
+      const peers = connecting ?? new PeerSession(message.job.sessionUrl, systemClock());
+      connecting = undefined;
       run = DownloadRun.start(message.job, message.hasher, {
         clock: systemClock(),
         browser: navigator,
         fetch: (url, init) => fetch(url, init),
         smallMemory: ((navigator as NavigatorWithMemory).deviceMemory ?? 8) <= 4,
+        peers,
         report,
       });
       run.catch((cause: unknown) => {
+        peers.close();
         const error = isDistributeError(cause)
           ? cause
           : new StoreError("store_unreadable", "The browser's storage failed.", { cause });
         report({ type: "failed", family: error.family, code: error.code, message: error.message });
       });
       return;
+    }
     case "allow_peers":
       void run?.then((running) => {
         running.allowPeers(message.rtc);

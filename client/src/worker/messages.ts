@@ -32,13 +32,15 @@ export interface DownloadJob {
   readonly link: string | null;
   /** When the manifest was signed, in seconds since 1970. */
   readonly publishedAtS: number;
-  /** The coordinator's session; null when there is none. */
-  readonly sessionUrl: string | null;
+  /** The coordinator's session. */
+  readonly sessionUrl: string;
 }
 
 /** To the worker. The first message says what the worker is; after `failed` there may be another `download`. */
 export type ToWorker =
   | { readonly type: "hash"; readonly port: MessagePort }
+  /** A download with this session is about to come: connect, so that donors are a trip nearer. */
+  | { readonly type: "connect"; readonly sessionUrl: string }
   | { readonly type: "download"; readonly job: DownloadJob; readonly hasher: MessagePort }
   /** Donors may be asked from now on; the port leads to the page's `RtcHost`. */
   | { readonly type: "allow_peers"; readonly rtc: MessagePort }

@@ -29,19 +29,17 @@ export interface UsageFigures {
 }
 
 export class PeerSession {
-  readonly #job: PeerJob;
   readonly #clock: Clock;
-  readonly #events: PeerPoolEvents;
   readonly #session: SessionClient;
+  #download: { readonly job: PeerJob; readonly events: PeerPoolEvents } | undefined;
   #welcome: Complete<Welcome> | undefined;
   #pool: PeerPool | undefined;
   #figures: UsageFigures = { mirrorBytes: 0, donorBytes: 0, rejectedBytes: 0 };
   #toldBytes = 0;
 
-  constructor(sessionUrl: string, job: PeerJob, clock: Clock, events: PeerPoolEvents) {
-    this.#job = job;
+  /** Connects at once: the session comes about while the download's store and segment list are still awaited. */
+  constructor(sessionUrl: string, clock: Clock) {
     this.#clock = clock;
-    this.#events = events;
     this.#session = new SessionClient(
       sessionUrl,
       AGENT,
@@ -63,15 +61,21 @@ export class PeerSession {
     );
   }
 
+  /** The download that this is for. Once, before anything else is called. */
+  begin(job: PeerJob, events: PeerPoolEvents): void {
+    this.#download = { job, events };
+  }
+
   /** Asks for donors from now on. Takes ownership of the port, which leads to the page's `RtcHost`. */
   allow(rtc: MessagePort): void {
     this.forbid();
+    if (this.#download === undefined) return;
     this.#pool = new PeerPool(
-      this.#job,
+      this.#download.job,
       new RtcClient(rtc),
       { clock: this.#clock, hmac: webCryptoHmac },
       (message) => this.#session.send(message),
-      this.#events,
+      this.#download.events,
     );
     if (this.#welcome !== undefined) this.#pool.onWelcome(this.#welcome);
   }
@@ -118,10 +122,11 @@ export class PeerSession {
   }
 
   #tell(bytes: number): void {
+    if (this.#download === undefined) return;
     const { mirrorBytes, donorBytes, rejectedBytes } = this.#figures;
     const usage: Usage = {
       type: "usage",
-      file_id: this.#job.fileId,
+      file_id: this.#download.job.fileId,
       mirror_bytes: mirrorBytes,
       donor_bytes: donorBytes,
       rejected_bytes: rejectedBytes,

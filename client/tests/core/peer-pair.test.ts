@@ -128,7 +128,7 @@ test("the window stays small on a short line until it is warm, and grows at once
     pair.request(0, SEGMENT_BYTES);
     pair.run();
   }
-  assert.equal(short.taker.windowBytes, 65_536);
+  assert.ok(short.taker.windowBytes <= 65_536, `${short.taker.windowBytes}`);
   assert.ok(long.taker.windowBytes > 500_000, `${long.taker.windowBytes}`);
   for (let round = 0; round < 4; round += 1) short.request(0, SEGMENT_BYTES);
   short.run();

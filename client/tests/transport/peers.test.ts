@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { toHex } from "../../src/core/hex.ts";
+import { ACTIVE, PREPARED } from "../../src/core/peer-roster.ts";
 import type { Runs } from "../../src/core/runs.ts";
 import { SegmentLayout } from "../../src/core/segment-layout.ts";
 import { TAKERS_MAX } from "../../src/donate/messages.ts";
@@ -208,7 +209,7 @@ test("a donor is told how many more are welcome, and four offers lie ready", asy
   const scene = new Scene();
   await scene.clock.pass(400_000);
   const [want] = scene.coordinator.said("downloader", "want");
-  assert.equal(want?.peers_max, 6);
+  assert.equal(want?.peers_max, ACTIVE + PREPARED);
   assert.equal(want.offers?.length, 4);
   assert.deepEqual(want.missing, [0, layout.count]);
 });
@@ -304,7 +305,7 @@ test("a donor that stops ends its downloads at once; the pool asks for another",
   assert.equal(sink.ended, "peer_closed for good");
   assert.equal(scene.removed[0]?.[0], "donor 1");
   const wants = scene.coordinator.said("downloader", "want");
-  assert.equal(wants.at(-1)?.peers_max, 6);
+  assert.equal(wants.at(-1)?.peers_max, ACTIVE + PREPARED);
 });
 
 test("a donor that sent wrong bytes is told on once, and gone", async () => {

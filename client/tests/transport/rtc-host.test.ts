@@ -92,7 +92,7 @@ class Scene {
 
 test("an offer: both channels first, the description when gathering ends, later candidates trickled", async () => {
   const scene = new Scene();
-  await scene.tell({ type: "configure", stunUrls: ["stun:a:1"] }, { type: "make_offer", connection: 1 });
+  await scene.tell({ type: "configure", stunUrls: ["stun:a:1"] }, { type: "make_offer", connection: 1, urgent: false });
   assert.deepEqual(scene.made[0]?.configuration, { iceServers: [{ urls: ["stun:a:1"] }] });
   assert.deepEqual(scene.connection().channels, [{ label: "dio", negotiated: true, id: 100 }, { label: "dio" }]);
   assert.deepEqual(scene.types, ["channel", "channel"]);
@@ -115,10 +115,16 @@ test("an offer: both channels first, the description when gathering ends, later 
 
 test("a STUN server that does not answer holds an offer up for 300 ms and no longer", async () => {
   const scene = new Scene();
-  await scene.tell({ type: "make_offer", connection: 1 });
+  await scene.tell({ type: "make_offer", connection: 1, urgent: false });
   assert.equal(scene.timers[0]?.delayMs, GATHER_WAIT_MS);
   scene.timers[0].run();
   await settled();
+  assert.equal(scene.types.at(-1), "description");
+});
+
+test("an urgent offer waits for nothing", async () => {
+  const scene = new Scene();
+  await scene.tell({ type: "make_offer", connection: 1, urgent: true });
   assert.equal(scene.types.at(-1), "description");
 });
 
@@ -149,12 +155,13 @@ test("a description that the browser refuses ends its connection, and no other",
 
 test("more connections than allowed are not made, neither by our measure nor by the browser's", async () => {
   const scene = new Scene();
-  for (let id = 1; id <= CONNECTIONS_MAX + 1; id += 1) await scene.tell({ type: "make_offer", connection: id });
+  for (let id = 1; id <= CONNECTIONS_MAX + 1; id += 1)
+    await scene.tell({ type: "make_offer", connection: id, urgent: false });
   assert.equal(scene.made.length, CONNECTIONS_MAX);
   assert.deepEqual(scene.reports.at(-1), { type: "closed", connection: CONNECTIONS_MAX + 1, reason: "full" });
   const poor = new Scene();
   poor.most = 0;
-  await poor.tell({ type: "make_offer", connection: 1 });
+  await poor.tell({ type: "make_offer", connection: 1, urgent: false });
   assert.deepEqual(poor.reports, [{ type: "closed", connection: 1, reason: "full" }]);
 });
 
@@ -172,7 +179,10 @@ test("a connection that fails is closed and told once", async () => {
 
 test("leaving the page closes everything", async () => {
   const scene = new Scene();
-  await scene.tell({ type: "make_offer", connection: 1 }, { type: "make_offer", connection: 2 });
+  await scene.tell(
+    { type: "make_offer", connection: 1, urgent: false },
+    { type: "make_offer", connection: 2, urgent: false },
+  );
   scene.hide();
   assert.ok(scene.made.every(({ connection }) => connection.closed));
   assert.equal(scene.host.connections, 0);

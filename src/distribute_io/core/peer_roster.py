@@ -17,7 +17,7 @@ from msgspec import Struct
 ACTIVE: Final = 4
 """Donors that deliver at the same time."""
 
-PREPARED: Final = 2
+PREPARED: Final = 4
 """Donors that are connected and wait for their turn."""
 
 
