@@ -22,11 +22,11 @@ from typing import Any
 
 from playwright.sync_api import Playwright
 
+from bench.nginx import start_nginx
 from tests.harness.chromium import Chromium, run_chromium
-from tests.harness.coordinator import Coordinator, Publisher, Release, make_publisher, make_release, start_coordinator
+from tests.harness.coordinator import CAUSE, Coordinator, Release, make_release, run_dio_well, start_coordinator
 from tests.harness.downloads import Visitor
-from tests.harness.mirrors import Mirror
-from tests.harness.processes import Stage, free_port, wait_for
+from tests.harness.processes import Stage, free_port, python_module, wait_for
 from tests.harness.site import Site, start_site
 
 MIB = 2**20
@@ -62,11 +62,12 @@ class PeerScene:
     stage: Stage
     playwright: Playwright
     coordinator: Coordinator
-    publisher: Publisher
+    public_key: str
     site: Site
     release: Release
     segment_bytes: int
     profiles: Iterator[Path]
+    mirror_url: str | None
 
     @property
     def size_bytes(self) -> int:
@@ -99,7 +100,7 @@ class PeerScene:
             "fileId": self.release.sha256,
             "segmentSizeBytes": self.segment_bytes,
             "coordinatorUrl": self.coordinator.url,
-            "sessionUrl": self.coordinator.url.replace("http", "ws", 1) + "/api/v1/ws",
+            "sessionUrl": self.coordinator.get(f"/api/v1/files/{self.release.sha256}")["session_url"],
             "upBytesPerS": up_bytes_per_s,
         }
         page.evaluate(f"startDonors({json.dumps(start)})")
@@ -108,10 +109,10 @@ class PeerScene:
         """Wait until the coordinator knows so many that hold something."""
         wait_for(lambda: self.coordinator.stats()["donors"] >= count, f"{count} donors", timeout_s=30)
 
-    def take(self, mirror: Mirror | None = None) -> Taken:
+    def take(self) -> Taken:
         """A visitor with a new browser clicks and waits until all is stored."""
         with self.browser() as browser:
-            visitor = Visitor(browser.new_page(), self._page(mirror))
+            visitor = Visitor(browser.new_page(), self._page())
             page = browser.context.pages[-1]
             page.wait_for_load_state("networkidle")
             cpu_before_s = cpu_seconds(browser)
@@ -137,9 +138,9 @@ class PeerScene:
             cpu_s=cpu_s,
         )
 
-    def _page(self, mirror: Mirror | None) -> str:
-        tag = self.coordinator.script_tag({"data-select": "a.download", "data-key": self.publisher.public_key})
-        href = mirror.link("file.bin") if mirror is not None else "http://127.0.0.1:9/file.bin"
+    def _page(self) -> str:
+        tag = self.coordinator.script_tag({"data-select": "a.download", "data-key": self.public_key})
+        href = f"{self.mirror_url or 'http://127.0.0.1:9'}/file.bin"
         url = self.site.write_page("page.html", links={"file": href}, script=tag)
         path = self.site.folder / "page.html"
         # With no mirror there is no address to resolve: the link names the file.
@@ -165,30 +166,53 @@ class PeerScene:
 
 @contextlib.contextmanager
 def peer_scene(
-    folder: Path, playwright: Playwright, *, mib: int, mirrors: Callable[[Stage, Path], Sequence[Mirror]] | None = None
+    folder: Path, playwright: Playwright, *, mib: int, with_mirror: bool = False, relay_ms: int = 0
 ) -> Iterator[PeerScene]:
-    """Start it all. `mirrors` starts mirrors of the site's folder, in which the file lies."""
+    """Start it all.
+
+    Args:
+        folder: for everything; must not exist.
+        playwright: drives the browsers.
+        mib: size of the file.
+        with_mirror: an nginx serves the file, too.
+        relay_ms: what a message takes from peer to peer through the coordinator, each leg half of it.
+    """
     with Stage(folder) as stage:
         site_folder = stage.folder / "site"
         release = make_release(site_folder, "file.bin", mib * MIB)
-        node = shutil.which("node", path=f"{_ROOT / '.venv' / 'bin'}:{os.environ['PATH']}") or "node"
-        subprocess.run([node, _PAGES / "build.mjs", site_folder], check=True)
-        coordinator = start_coordinator(stage)
-        running = mirrors(stage, site_folder) if mirrors is not None else []
-        publisher = make_publisher(coordinator, running)
-        publisher.publish([release], running)
+        subprocess.run(["node", _PAGES / "build.mjs", site_folder], check=True, env=_environment())
+        relay_port = free_port() if relay_ms else None
+        session_url = f"ws://127.0.0.1:{relay_port}/api/v1/ws" if relay_port else None
+        coordinator = start_coordinator(stage, session_url=session_url)
+        if relay_port is not None:
+            words = [str(relay_port), str(coordinator.port), str(relay_ms / 2)]
+            relay = stage.start("relay", python_module("bench.slow_relay", *words), folder=_ROOT)
+            relay.wait_until(lambda: _answers(relay_port), "the relay")
+        mirror_url = start_nginx(stage, site_folder) if with_mirror else None
+        key_path = stage.folder / "publisher.pem"
+        public_key = run_dio_well("keygen", key_path).strip()
+        token = coordinator.create_token(origins=[mirror_url] if mirror_url else [])
+        words = ["--cause", CAUSE, "--to", coordinator.url, "--token", token]
+        words += ["--mirror", f"{mirror_url}/"] if mirror_url else []
+        run_dio_well("publish", release.path, "--key", key_path, *words, "-o", stage.folder)
         entry = coordinator.get(f"/api/v1/files/{release.sha256}")
         payload = json.loads(base64.b64decode(entry["manifests"][0]["payload"]))
         yield PeerScene(
             stage=stage,
             playwright=playwright,
             coordinator=coordinator,
-            publisher=publisher,
+            public_key=public_key,
             site=start_site(stage, site_folder),
             release=release,
             segment_bytes=payload["segment_size_bytes"],
             profiles=(stage.folder / f"profile-{number}" for number in range(10_000)),
+            mirror_url=mirror_url,
         )
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with the node of the virtual environment first."""
+    return {**os.environ, "PATH": f"{_ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"}
 
 
 @dataclass(frozen=True)
@@ -222,16 +246,17 @@ class WebTorrent:
 
 def start_webtorrent(scene: PeerScene) -> WebTorrent:
     """Install it if need be, put its bundle on the site and start a tracker."""
-    environment = {**os.environ, "PATH": f"{_ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"}
     if not (_WEBTORRENT / "node_modules").is_dir():
         _WEBTORRENT.mkdir(parents=True, exist_ok=True)
         flags = ["--no-save", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(["npm", "install", "--prefix", _WEBTORRENT, *flags, *_NPM_PACKAGES], check=True, env=environment)
+        subprocess.run(
+            ["npm", "install", "--prefix", _WEBTORRENT, *flags, *_NPM_PACKAGES], check=True, env=_environment()
+        )
     modules = _WEBTORRENT / "node_modules"
     shutil.copy(modules / "webtorrent" / "dist" / "webtorrent.min.js", scene.site.folder)
     port = free_port()
     shutil.copy(_PAGES / "tracker.mjs", _WEBTORRENT)  # modules are looked up from where a script lies
-    tracker = scene.stage.start("tracker", ["node", _WEBTORRENT / "tracker.mjs", str(port)], env=environment)
+    tracker = scene.stage.start("tracker", ["node", _WEBTORRENT / "tracker.mjs", str(port)], env=_environment())
     tracker.wait_until(lambda: _answers(port), "the tracker")
     return WebTorrent(scene, f"ws://127.0.0.1:{port}")
 

@@ -48,6 +48,8 @@ class Coordinator:
     folder: Path | None
     watch_every_s: int | None = None
     """Longest time between two checks of a mirror; None: no checks, all mirrors are listed."""
+    session_url: str | None = None
+    """Where it sends clients for their session; None: to itself."""
     process: Process = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,8 @@ class Coordinator:
             command.append("--no-watch-mirrors")
         else:
             env = {"DIO_SERVE_MIRROR_CHECK_S": str(self.watch_every_s), "DIO_SERVE_MIRROR_RETRY_S": "1"}
+        if self.session_url is not None:
+            env["DIO_SERVE_SESSION_URL"] = self.session_url
         self.process = self.stage.start("coordinator", dio(*command), env=env)
         self.process.wait_until(lambda: is_answering(f"{self.url}/readyz"), "the coordinator", timeout_s=30)
 
@@ -102,14 +106,18 @@ class Coordinator:
         return f"<script {words} async></script>"
 
 
-def start_coordinator(stage: Stage, *, folder: Path | None = None, watch_every_s: int | None = None) -> Coordinator:
+def start_coordinator(
+    stage: Stage, *, folder: Path | None = None, watch_every_s: int | None = None, session_url: str | None = None
+) -> Coordinator:
     """A new coordinator with an empty catalogue.
 
     Args:
         folder: what its embedded mirror publishes.
         watch_every_s: longest time between two checks of a mirror; without it all mirrors are listed unseen.
+        session_url: what clients are told, for a relay in front of the session.
     """
-    return Coordinator(stage, stage.folder / "coordinator", free_port(), free_udp_port_pair(), folder, watch_every_s)
+    data_dir = stage.folder / "coordinator"
+    return Coordinator(stage, data_dir, free_port(), free_udp_port_pair(), folder, watch_every_s, session_url)
 
 
 @dataclass(frozen=True)
