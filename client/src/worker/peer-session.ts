@@ -103,7 +103,8 @@ export class PeerSession {
 
   /** A mirror was banned or given up: the coordinator looks at it, and leaves it out if it is so. */
   mirrorFailed(url: string, code: string): void {
-    this.#session.send({ type: "mirror_report", file_id: this.#job.fileId, url, code });
+    if (this.#download === undefined) return;
+    this.#session.send({ type: "mirror_report", file_id: this.#download.job.fileId, url, code });
   }
 
   /** Notes the figures, and tells them from time to time. */
