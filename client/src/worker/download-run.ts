@@ -314,7 +314,7 @@ export class DownloadRun {
 
   /** The coordinator looks at mirrors that do not work: others will not be sent there. */
   #accuse(sourceId: string, code: string): void {
-    if (this.#job.mirrors.some(({ url }) => url === sourceId)) this.#peers?.mirrorFailed(sourceId, code);
+    if (this.#job.mirrors.some(({ url }) => url === sourceId)) this.#peers.mirrorFailed(sourceId, code);
   }
 
   /** The link leads to another file by now: nobody is to blame, and whoever clicked wants that one (M6). */
