@@ -61,7 +61,10 @@ class RawServer:
                     answer = self._answer(head.decode())
                     if answer is None:
                         continue
-                    connection.sendall(answer)
+                    try:
+                        connection.sendall(answer)
+                    except OSError:
+                        return  # the client has what it wanted, or the test is over
                     if self._close:
                         return
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import pty
+import re
 import subprocess
 import time
 from collections.abc import Sequence
@@ -70,6 +73,55 @@ def test_stdout_takes_one_file_and_no_json(stage: Stage, published: Published) -
         done = run(dio("get", *words, "-o", "-"))
         assert done.returncode == 2
         assert b"[bad_argument]" in done.stderr
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_terminal_shows_each_source_and_colours_only_where_wanted(
+    stage: Stage, published: Published, environment: dict[str, str]
+) -> None:
+    mirror = start_mirror(stage, published.path.parent, rate="8MB/s")
+    document = published.write_document(stage.folder, mirror.link("file.bin"))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        dio("get", document, "--allow-private", "-o", stage.folder / "out"),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "60"} | environment,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # what reading says when the other end is closed
+        while piece := os.read(ours, 65_536):
+            shown += piece
+    os.close(ours)
+    assert process.wait(10) == 0
+    lines = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown)
+    colours = re.search(rb"\x1b\[[0-9;]*(3|38|48|9)[0-9;]*m", shown)
+    if environment.get("TERM") == "dumb":
+        assert b"\x1b" not in shown
+    else:
+        assert mirror.url.removeprefix("http://").encode() in lines
+        assert (colours is None) == ("NO_COLOR" in environment)
+
+
+def test_part_of_a_file_that_changed_meanwhile_is_not_gone_on_with(stage: Stage, tmp_path: Path) -> None:
+    older = publish(tmp_path / "www", size_bytes=12 * MIB)
+    mirror = start_mirror(stage, tmp_path / "www", rate="4MB/s")
+    document = older.write_document(stage.folder, mirror.link("file.bin"))
+    command = dio("get", document, "--allow-private", "-o", stage.folder / "out")
+    first = stage.start("get", command)
+    first.wait_until(lambda: mirror.bytes_sent() > 4 * MIB, "some megabytes")
+    first.kill()
+    newer = publish(tmp_path / "www", size_bytes=12 * MIB, seed=2)
+    newer.write_document(stage.folder, mirror.link("file.bin"))
+    refused = run(command)
+    assert refused.returncode == 2
+    assert b"[file_exists]" in refused.stderr
+    for left in stage.folder.glob("out.part*"):
+        left.unlink()
+    mirror.change(rate=None)
+    assert run(command).returncode == 0
+    assert (stage.folder / "out").read_bytes() == newer.data
 
 
 def test_one_of_several_files_fails_and_the_others_arrive(stage: Stage, tmp_path: Path) -> None:

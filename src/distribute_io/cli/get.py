@@ -6,6 +6,7 @@ Progress and warnings go to stderr. stdout gets one line for each file, or with 
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import signal
 import sys
@@ -69,6 +70,7 @@ def get(
     Run the same command again to resume. With --pin the file is verified against the publisher's key; without it the
     result says whose list it matches, which is no more than that.
     """
+    gc.freeze()  # what is loaded by now stays to the end: the collector need not look through it again and again
     folder, file = _targets(output, len(what))
     if file == _STDOUT:
         _check_stdout(as_json=as_json)
