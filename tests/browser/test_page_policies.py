@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,21 @@ def documented_policy(strict: Strict) -> str:
     return policy
 
 
+def shown_policy(strict: Strict) -> str:
+    """The policy that the coordinator's front page shows to copy."""
+    with urllib.request.urlopen(f"{strict.ours}/", timeout=10) as answer:
+        page = answer.read().decode()
+    shown = page.partition('<code id="policy">')[2].partition("</code>")[0]
+    return re.sub(r"\s+", " ", html.unescape(shown))
+
+
+def test_the_front_page_shows_the_policy_of_the_document_for_its_own_hosts(strict: Strict) -> None:
+    def words(policy: str) -> list[list[str]]:
+        return [sorted(directive.split()) for directive in policy.split(";")]
+
+    assert words(shown_policy(strict)) == words(documented_policy(strict))
+
+
 @BOTH
 def test_what_the_policy_allows_is_used_and_nothing_is_asked_for(
     strict: Strict, any_browser: StartBrowser, browser_name: str
@@ -96,12 +113,12 @@ def test_what_the_policy_allows_is_used_and_nothing_is_asked_for(
     strict.installed(["download-worker.js"], "Cross-Origin-Embedder-Policy: require-corp\n")
     installed = strict.scene.tag({"data-worker": "/download-worker.js"})
     nonce = strict.scene.tag({"nonce": "c29tZQ"})
-    own = documented_policy(strict).replace("script-src ", "default-src 'none'; script-src 'self' ")
+    own = shown_policy(strict).replace("script-src ", "default-src 'none'; script-src 'self' ")
     enforced = "'script'; trusted-types distribute-io"
     shielded = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
     lighter = {**shielded, "Cross-Origin-Embedder-Policy": "credentialless"}
     plans: dict[str, tuple[str, str | None, dict[str, str] | None]] = {
-        "the policy of the document": (own, None, None),
+        "the policy of the front page": (own, None, None),
         "an installed worker": (strict.policy(worker_src="'self'"), installed, None),
         "a nonce": (strict.policy(script_src="'self' 'nonce-c29tZQ' 'wasm-unsafe-eval'"), nonce, None),
         "trusted types": (strict.policy(require_trusted_types_for=enforced), None, None),
@@ -118,7 +135,7 @@ def test_what_the_policy_allows_is_used_and_nothing_is_asked_for(
         if name.startswith("isolated"):
             assert cases[name].page.evaluate("crossOriginIsolated") is True, name
     panel = "document.querySelector('distribute-panel')"
-    assert cases["the policy of the document"].page.evaluate(f"getComputedStyle({panel}).position") == "fixed"
+    assert cases["the policy of the front page"].page.evaluate(f"getComputedStyle({panel}).position") == "fixed"
     assert {name: advice(visitor) for name, visitor in cases.items() if advice(visitor)} == {}
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from distribute_io.coordinator.mirror_words import in_words
+from distribute_io.manifest.limits import PINS_MAX
 from distribute_io.stores.catalogue import CauseRecord
 from distribute_io.units import format_size
 from distribute_io.wire.http import MirrorStatus
@@ -40,7 +41,9 @@ class FrontPage(Struct, frozen=True, kw_only=True):
     waiting: int
     """Files that are still being hashed."""
     keys: tuple[str, ...]
-    """Those that signed the files shown: what this page itself pins."""
+    """All that signed the files shown, the server's own first: what this page itself pins."""
+    policy: str
+    """What a page's Content-Security-Policy has to allow for these files; empty when the client is not built."""
     tag: str
     """Empty when the client is not built."""
     public_url: str
@@ -89,11 +92,11 @@ def _document(page: FrontPage) -> Iterator[str]:
     yield '<meta name="description" content="Verified downloads from mirrors and from people who give bandwidth.">'
     if page.style:
         yield f'<link rel="stylesheet" href="{escape(page.style)}">'
-    if page.loader:
-        pins = escape(" ".join(page.keys))
+    for group, pins in enumerate(_pin_groups(page.keys) if page.loader else ()):
+        select = "a.download" if len(page.keys) <= PINS_MAX else f"a.download[data-pins='{group}']"
         yield (
             f'<script src="{escape(page.loader)}" integrity="{escape(page.loader_integrity)}" crossorigin="anonymous" '
-            f'data-select="a.download" data-key="{pins}" async></script>'
+            f'data-select="{select}" data-key="{escape(" ".join(pins))}" async></script>'
         )
     if page.script:
         yield (
@@ -111,6 +114,14 @@ def _document(page: FrontPage) -> Iterator[str]:
     yield from _footer(page)
     yield "</body>"
     yield "</html>"
+
+
+def _pin_groups(keys: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """A tag may pin so many keys; with more publishers there are several tags, each for the links of its own.
+
+    One tag for all would refuse the files of those that it cannot pin.
+    """
+    return tuple(keys[first : first + PINS_MAX] for first in range(0, len(keys), PINS_MAX))
 
 
 def _header(page: FrontPage) -> Iterator[str]:
@@ -150,7 +161,7 @@ def _files(page: FrontPage) -> Iterator[str]:
             yield f'<h3 class="folder">{escape(folder)}/</h3>'
         yield '<ul class="files">'
         for file in group:
-            yield from _file(file)
+            yield from _file(file, page.keys)
         yield "</ul>"
     yield "</section>"
 
@@ -161,7 +172,7 @@ def _place(file: FrontFile) -> tuple[str, str]:
     return folder, base
 
 
-def _file(file: FrontFile) -> Iterator[str]:
+def _file(file: FrontFile, keys: tuple[str, ...]) -> Iterator[str]:
     base = file.name.rpartition("/")[2]
     pending = "" if file.file_id else '<span class="pending">being hashed</span>'
     inside = (
@@ -170,7 +181,10 @@ def _file(file: FrontFile) -> Iterator[str]:
     )
     yield "<li>"
     if file.href:
-        kind = f'download row" data-distribute="{file.file_id}' if file.file_id else "row"
+        kind = "row"
+        if file.file_id:
+            group = f'" data-pins="{keys.index(file.signed_by) // PINS_MAX}' if len(keys) > PINS_MAX else ""
+            kind = f'download row" data-distribute="{file.file_id}{group}'
         yield f'<a class="{kind}" href="{escape(file.href)}">{inside}</a>'
     else:
         yield f'<p class="row">{inside}</p>'
@@ -211,6 +225,12 @@ def _tag(page: FrontPage) -> Iterator[str]:
             )
         yield f'<div class="copy"><pre tabindex="0"><code id="tag">{escape(page.tag)}</code></pre>'
         yield '<button type="button" class="button" data-copy="tag" hidden>Copy</button></div>'
+        yield (
+            "<p>If your site sends a Content-Security-Policy, add this to it; what is missing makes the links ordinary "
+            "ones, and your browser&rsquo;s console says so:</p>"
+        )
+        yield f'<div class="copy"><pre tabindex="0"><code id="policy">{escape(page.policy)}</code></pre>'
+        yield '<button type="button" class="button" data-copy="policy" hidden>Copy</button></div>'
     else:
         yield "<p>The browser client is not built, so the links above are ordinary downloads.</p>"
     yield "<p>In a terminal:</p>"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -19,12 +20,14 @@ from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.errors import RefusedError
 from distribute_io.ids import PublicKeyText
-from distribute_io.manifest.limits import PINS_MAX
 from distribute_io.manifest.names import url_path
 from distribute_io.stores.catalogue import Catalogue
 
 FILES_SHOWN_MAX: Final = 500
 """Files on the front page; whoever has more makes pages of their own."""
+
+ORIGINS_SHOWN_MAX: Final = 64
+"""Mirrors' origins in the policy to copy; a header has to stay short."""
 
 FRESH_US: Final = 500_000
 """How long the same front page is told: it takes some look-ups for each file."""
@@ -87,6 +90,21 @@ class Pages:
             f'        data-key="{key or self._key}" async></script>'
         )
 
+    def embedding_policy(self, mirrors: Iterable[str]) -> str:
+        """What the Content-Security-Policy of a page with the tag has to allow, for files on these mirrors.
+
+        `docs/publishing.md` explains it, and a browser test holds that it suffices.
+        """
+        if not self._parts.is_built:
+            return ""
+        ours, session = _origin(self._public.url), _origin(self._public.session_url)
+        others = sorted({_origin(url) for url in mirrors} - {ours})[:ORIGINS_SHOWN_MAX]
+        return (
+            f"script-src {ours} 'wasm-unsafe-eval';\n"
+            "worker-src blob:;\n"
+            f"connect-src {' '.join((ours, session, *others))}"
+        )
+
     async def _front(self, _request: web.Request) -> web.StreamResponse:
         now_us = self._clock_us()
         if self._rendered is None or now_us - self._rendered[0] > FRESH_US:
@@ -98,13 +116,14 @@ class Pages:
         )
 
     async def _render(self) -> str:
-        files = await self._files()
+        files, mirrors = await self._files()
         keys = pinned_keys(files, own=self._key)
         page = FrontPage(
             files=files,
             causes=await self._catalogue.causes(),
             waiting=len(self._library.waiting()) if self._library is not None else 0,
             keys=keys,
+            policy=self.embedding_policy(mirrors),
             tag=self.tag(keys[0]),
             public_url=self._public.url,
             is_secure=self._public.is_secure_context,
@@ -122,14 +141,20 @@ class Pages:
     def _asset(self, name: str) -> str:
         return self._parts.address(name) if self._parts.get(name) is not None else ""
 
-    async def _files(self) -> tuple[FrontFile, ...]:
-        """What can be downloaded: files of the catalogue, and those of the folder that have no manifest yet."""
+    async def _files(self) -> tuple[tuple[FrontFile, ...], frozenset[str]]:
+        """What can be downloaded: files of the catalogue, and those of the folder that have no manifest yet.
+
+        Beside them the addresses of their mirrors.
+        """
         shown: dict[tuple[str, str], FrontFile] = {}
+        addresses: set[str] = set()
         records = await self._catalogue.files(limit=FILES_SHOWN_MAX)
         known = await self._catalogue.mirrors_of([record.file_id for record in records])
         for record in records:
             told = self._listing.told_of(record.file_id, known.get(record.file_id, ()))
             shelved = self._library.get(record.name) if self._library is not None else None
+            # Also of mirrors that are left out at present: they come back by themselves.
+            addresses.update(mirror.url for mirror in known.get(record.file_id, ()))
             if shelved is not None and shelved.payload_sha256 == record.payload_sha256:
                 href = f"/files/{url_path(record.name)}"
             else:
@@ -152,7 +177,7 @@ class Pages:
                 size_bytes=shelved.found.stat.size_bytes,
                 cause="",
             )
-        return tuple(file for _key, file in sorted(shown.items()))[:FILES_SHOWN_MAX]
+        return tuple(file for _key, file in sorted(shown.items()))[:FILES_SHOWN_MAX], frozenset(addresses)
 
     async def _donate(self, request: web.Request) -> web.StreamResponse:
         part = self._parts.get("donate.html")
@@ -170,4 +195,9 @@ def pinned_keys(files: Iterable[FrontFile], *, own: str) -> tuple[str, ...]:
     """
     counts = Counter(file.signed_by for file in files if file.signed_by)
     ranked = sorted(counts, key=lambda key: (key != own, -counts[key], key))
-    return tuple(ranked[:PINS_MAX]) or (own,)
+    return tuple(ranked) or (own,)
+
+
+def _origin(url: str) -> str:
+    scheme, host, *_ = urlsplit(url)
+    return f"{scheme}://{host}"

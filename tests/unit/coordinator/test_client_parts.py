@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def page(*files: FrontFile, secure: bool = True, keys: tuple[str, ...] = ("ed255
             causes=(CauseRecord(cause=CauseId("main"), title="<b>Bold</b>", text='"quoted"'),),
             waiting=1,
             keys=keys,
+            policy="worker-src blob:",
             tag='<script src="x"></script>',
             public_url="http://localhost:1",
             is_secure=secure,
@@ -113,6 +115,20 @@ def test_the_front_page_links_work_without_a_script() -> None:
     assert "nothing here yet" in page()
 
 
+def test_more_publishers_than_a_tag_can_pin_get_several_tags() -> None:
+    many = [FrontFile(f"{i:02}", "/m", f"{i:064}", 5, "main", f"ed25519:{i:02}") for i in range(PINS_MAX + 1)]
+    keys = pinned_keys(many, own="ed25519:00")
+    assert len(keys) == len(many)
+    html = page(*many, keys=keys)
+    tags = re.findall(r"data-select=.a\.download\[data-pins='(\d+)'\]. data-key=.([^\"]*)", html)
+    pins = {group: pinned.split(" ") for group, pinned in tags}
+    assert [len(pinned) for pinned in pins.values()] == [PINS_MAX, 1]
+    for file in many:
+        group = re.search(rf'data-distribute="{file.file_id}" data-pins="(\d+)"', html)
+        assert group is not None
+        assert file.signed_by in pins[group[1]]
+
+
 def test_the_front_page_pins_the_keys_of_all_whose_files_it_shows() -> None:
     mine, other = "ed25519:MINE", "ed25519:OTHER"
     ours = FrontFile("a.iso", "/files/a.iso", "f" * 64, 5, "main", mine)
@@ -121,8 +137,6 @@ def test_the_front_page_pins_the_keys_of_all_whose_files_it_shows() -> None:
     assert pinned_keys([], own=mine) == pinned_keys([ours, hashing], own=mine) == (mine,)
     assert pinned_keys([theirs], own=mine) == (other,)
     assert pinned_keys([theirs, theirs, ours], own=mine) == (mine, other)
-    many = [FrontFile(f"{i}", "", "d" * 64, 5, "main", f"ed25519:{i}") for i in range(PINS_MAX + 1)]
-    assert len(pinned_keys(many, own=mine)) == PINS_MAX
     html = page(ours, theirs, keys=(mine, other))
     assert f'data-key="{mine} {other}"' in html
     assert f"<dt>Signed by</dt><dd><code>{other}</code></dd>" in html
