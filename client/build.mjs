@@ -42,7 +42,7 @@ const STAGES = [
   ],
   [
     ["donate.js", "src/pages/donate.ts", 12_000],
-    ["front.js", "src/pages/front.ts", 1_500],
+    ["front.js", "src/pages/front.ts", 3_000],
   ],
   [[LOADER, "src/snippet/loader.ts", 6_000]],
   [[MODULE, "src/index.ts", 90_000]],

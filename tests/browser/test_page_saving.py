@@ -229,3 +229,30 @@ def test_unfinished_downloads_are_listed_and_deleted(
     wait_for(lambda: not other.evaluate(listed)[0]["running"], "the closed tab's worker to end")
     assert other.evaluate(deleted) == "deleted"
     assert other.evaluate(listed) == []
+
+
+def test_the_front_page_lists_what_was_not_finished_there(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    browser = chromium("visitor")
+    page = browser.new_page()
+    page.goto(published.scene.coordinator.url)
+    published.set_rate("6MB/s")
+    page.click(f'#files a[data-distribute="{published.large.sha256}"]')
+    wait_for_value(page, "document.querySelector('distribute-panel') !== null", "the download")
+    other = browser.new_page()
+
+    def listed() -> list[str]:
+        other.goto(published.scene.coordinator.url)
+        rows: list[str] = other.evaluate(
+            "[...document.querySelectorAll('#unfinished li')].map((row) => row.textContent)"
+        )
+        return [row for row in rows if " 0 %" not in row]
+
+    wait_for(listed, "a checkpoint", timeout_s=30)
+    page.close()
+    published.set_rate(None)
+    (row,) = wait_for(lambda: [row for row in listed() if "on its way" not in row], "the closed tab's worker to end")
+    assert row.startswith(published.large.name)
+    other.press_button(f"Delete what is stored of {published.large.name}")
+    wait_for_value(other, "document.getElementById('unfinished').hidden", "the list to go")

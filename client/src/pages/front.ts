@@ -1,4 +1,10 @@
-/** The front page's own script: buttons that copy a text. Everything else there works without it. */
+/** The front page's own script: buttons that copy a text, and what this browser has not finished. The rest works without. */
+
+import { showUnfinished } from "./front-unfinished.ts";
+
+const unfinished = document.getElementById("unfinished");
+// A secure context is what storage and locks are given to.
+if (unfinished !== null && isSecureContext) void showUnfinished(unfinished);
 
 const SHOWN_MS = 2_000;
 

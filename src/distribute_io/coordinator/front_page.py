@@ -108,6 +108,7 @@ def _document(page: FrontPage) -> Iterator[str]:
     yield '<a class="skip" href="#files">Skip to the files</a>'
     yield from _header(page)
     yield "<main>"
+    yield from _unfinished()
     yield from _files(page)
     yield from _tag(page)
     yield "</main>"
@@ -141,6 +142,15 @@ def _header(page: FrontPage) -> Iterator[str]:
     )
     yield "</div>"
     yield "</header>"
+
+
+def _unfinished() -> Iterator[str]:
+    """What this browser has begun and not finished; `front.js` fills it where there is anything."""
+    yield '<section class="wrap" id="unfinished" aria-labelledby="unfinished-title" hidden>'
+    yield '<h2 id="unfinished-title">Not finished yet</h2>'
+    yield "<p>Begun in this browser. A click goes on where it was.</p>"
+    yield '<ul class="files"></ul>'
+    yield "</section>"
 
 
 def _files(page: FrontPage) -> Iterator[str]:
