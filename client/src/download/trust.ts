@@ -31,6 +31,8 @@ export interface TrustedFile {
   readonly publishedAtS: number;
   /** The pinned key that signed it; null when no key is pinned. */
   readonly signedBy: string | null;
+  /** The key that signed it; without a pin, the one that the manifest itself names, which proves nothing of whose it is. */
+  readonly signer: string;
 }
 
 /** What was seen before of a name, which belongs to a signer within a cause. */
@@ -57,8 +59,8 @@ export async function trustedFile(
 ): Promise<TrustedFile> {
   const { manifest, signedBy, pinned } = await firstTrusted(entry, keys);
   checkFileId(manifest, askedId ?? entry.file_id);
-  const signer = pinned ? (signedBy[0] ?? null) : null;
-  if (signer !== null && versions !== undefined) {
+  const signer = signedBy[0] ?? ""; // a verified manifest has at least one
+  if (pinned && versions !== undefined) {
     checkVersion(manifest, versions.highest(signer, manifest.cause, manifest.name));
     versions.saw(signer, manifest.cause, manifest.name, manifest.version);
   }
@@ -69,7 +71,8 @@ export async function trustedFile(
     layout: new SegmentLayout(manifest.sizeBytes, manifest.segmentSizeBytes),
     segmentsSha256: manifest.segmentsSha256,
     publishedAtS: manifest.publishedAtS,
-    signedBy: signer,
+    signedBy: pinned ? signer : null,
+    signer,
   };
 }
 

@@ -3,10 +3,12 @@
 import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
 import { TAKERS_MAX } from "../donate/messages.ts";
 import { deviceTells } from "../donate/device-state.ts";
-import { formatSize } from "../ui/format.ts";
+import { Figures } from "../ui/format.ts";
 import { DAILY_CHOICES, MONTHLY_CHOICES } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
 import { element } from "./elements.ts";
+
+const FIGURES = new Figures();
 
 const HOUR_MINUTES = 60;
 const DAY_HOURS = 24;
@@ -79,7 +81,7 @@ function numberOf(select: HTMLSelectElement): number | null {
 function budget(select: HTMLSelectElement, choices: readonly number[], chosen: number | null): void {
   // What another version of this page offered stays a choice.
   const all = chosen === null || choices.includes(chosen) ? choices : [...choices, chosen].sort((a, b) => a - b);
-  const named = all.map((bytes): [string, string] => [String(bytes), formatSize(bytes)]);
+  const named = all.map((bytes): [string, string] => [String(bytes), FIGURES.size(bytes)]);
   fill(select, [[NONE, TEXT.noLimit], ...named], chosen === null ? NONE : String(chosen));
 }
 

@@ -3,12 +3,15 @@
 import type { AllowanceLimits } from "../core/allowance.ts";
 import type { DonorState } from "../donate/donor-control.ts";
 import type { DonorSettings, DonorStatus, HeldFile } from "../donate/messages.ts";
-import { formatRate, formatSize } from "../ui/format.ts";
+import { Figures } from "../ui/format.ts";
 import type { Cause } from "../wire/messages.ts";
 import { RATE_STEPS, stepOf } from "./donate-settings.ts";
 import { MoreLimits } from "./donate-limits.ts";
 import { TEXT } from "./donate-text.ts";
 import { element } from "./elements.ts";
+
+/** In the browser's language, as the page's text is not: numbers are read as one is used to. */
+const FIGURES = new Figures();
 
 /** Files that are listed by name; the rest is counted. */
 const FILES_SHOWN = 12;
@@ -72,7 +75,7 @@ export class DonateView {
     this.#storage.value = String(stepOf(steps, settings.storageBytes));
     this.#rate.max = String(RATE_STEPS.length - 1);
     this.#rate.value = String(stepOf(RATE_STEPS, settings.upBytesPerS));
-    element("storage-note", HTMLElement).textContent = TEXT.storageNote(formatSize(steps.at(-1) ?? 0));
+    element("storage-note", HTMLElement).textContent = TEXT.storageNote(FIGURES.size(steps.at(-1) ?? 0));
     this.#more.show(settings.takersMax, settings.allowance);
     this.#showLimits();
     this.#form.hidden = false;
@@ -134,8 +137,8 @@ export class DonateView {
 
   #showLimits(): void {
     const { storageBytes, upBytesPerS } = this.chosen();
-    const storage = formatSize(storageBytes);
-    const rate = formatRate(upBytesPerS);
+    const storage = FIGURES.size(storageBytes);
+    const rate = FIGURES.rate(upBytesPerS);
     element("storage-value", HTMLOutputElement).textContent = storage;
     element("rate-value", HTMLOutputElement).textContent = rate;
     this.#storage.setAttribute("aria-valuetext", storage);
@@ -147,14 +150,14 @@ export class DonateView {
     const set = (id: string, text: string) => {
       setText(element(id, HTMLElement), text);
     };
-    set("rate-now", formatRate(status.rateBytesPerS));
+    set("rate-now", FIGURES.rate(status.rateBytesPerS));
     set("takers", TEXT.people(status.takers));
-    set("served-today", formatSize(status.servedTodayBytes));
+    set("served-today", FIGURES.size(status.servedTodayBytes));
     set("left-today", leftWords(status, this.#more.chosen()));
-    set("served-ever", formatSize(status.servedBytes));
+    set("served-ever", FIGURES.size(status.servedBytes));
     set("people", TEXT.fromHere(status.people));
-    set("verified", TEXT.verified(formatSize(status.verifiedBytes), status.verifiedPeople));
-    set("held-size", TEXT.held(formatSize(status.usedBytes), formatSize(status.limitBytes)));
+    set("verified", TEXT.verified(FIGURES.size(status.verifiedBytes), status.verifiedPeople));
+    set("held-size", TEXT.held(FIGURES.size(status.usedBytes), FIGURES.size(status.limitBytes)));
     const fetching = status.assignedHeld < status.assignedSegments;
     set("fetching", fetching ? TEXT.fetching(status.assignedHeld, status.assignedSegments) : "");
     const problem = element("problem", HTMLElement);
@@ -180,7 +183,7 @@ export class DonateView {
         name.textContent = file.name === "" ? TEXT.unnamed : file.name;
         name.className = "name";
         const size = document.createElement("span");
-        size.textContent = `${TEXT.pieces(file.segments)}, ${formatSize(file.bytes)}`;
+        size.textContent = `${TEXT.pieces(file.segments)}, ${FIGURES.size(file.bytes)}`;
         size.className = "note";
         row.append(name, size);
         return row;
@@ -210,7 +213,7 @@ function causeRow(cause: Cause, chosen: readonly string[]): HTMLElement {
   need.textContent = cause.need >= NEED_HIGH ? TEXT.needHigh : cause.need >= NEED_LOW ? TEXT.needSome : TEXT.needLow;
   const words = document.createElement("span");
   words.className = "note";
-  const facts = TEXT.causeFacts(cause.files, formatSize(cause.size_bytes));
+  const facts = TEXT.causeFacts(cause.files, FIGURES.size(cause.size_bytes));
   words.textContent = cause.text === "" ? facts : `${cause.text} (${facts})`;
   text.append(title, " ", need, words);
   label.append(box, text);
@@ -220,9 +223,9 @@ function causeRow(cause: Cause, chosen: readonly string[]): HTMLElement {
 /** What the budgets leave, where there are any. */
 function leftWords(status: DonorStatus, { dailyBytes, monthlyBytes }: AllowanceLimits): string {
   const left: string[] = [];
-  if (dailyBytes !== null) left.push(TEXT.leftToday(formatSize(Math.max(0, dailyBytes - status.sentTodayBytes))));
+  if (dailyBytes !== null) left.push(TEXT.leftToday(FIGURES.size(Math.max(0, dailyBytes - status.sentTodayBytes))));
   if (monthlyBytes !== null) {
-    left.push(TEXT.leftThisMonth(formatSize(Math.max(0, monthlyBytes - status.sentThisMonthBytes))));
+    left.push(TEXT.leftThisMonth(FIGURES.size(Math.max(0, monthlyBytes - status.sentThisMonthBytes))));
   }
   return left.join(", ");
 }

@@ -1,6 +1,7 @@
 /** Entry of `download.js`: what the loader brings in when somebody is about to use a link. */
 
 import { WorkerFactory } from "../download/worker-code.ts";
+import { loadWords } from "../ui/language.ts";
 import { Panel } from "../ui/panel.ts";
 import { LinkDownload } from "./link-download.ts";
 import { registry, type DownloadPart, type LinkOptions } from "./part.ts";
@@ -9,7 +10,10 @@ const WORKER_PART = "download-worker.js";
 
 const running = new Map<string, LinkDownload>();
 const factories = new Map<string, WorkerFactory>();
-let panel: Panel | undefined;
+let panel: Promise<Panel> | undefined;
+
+/** Words that have not come by then are not waited for. */
+const WORDS_TIMEOUT_MS = 3_000;
 
 const part: DownloadPart = {
   downloadLink(link, plain, options) {
@@ -20,7 +24,7 @@ const part: DownloadPart = {
       present.reveal();
       return;
     }
-    if (options.ui === "panel") panel ??= new Panel();
+    if (options.ui === "panel") panel ??= makePanel(options);
     const download = new LinkDownload(
       { link, plain },
       options,
@@ -31,6 +35,20 @@ const part: DownloadPart = {
     void download.run().finally(() => running.delete(key));
   },
 };
+
+/** The page's one panel; its words may have to be fetched, for which no download waits. */
+async function makePanel({ partsUrl, parts }: LinkOptions): Promise<Panel> {
+  const wanted = [document.documentElement.lang, ...navigator.languages];
+  const words = await loadWords(wanted, (name) =>
+    fetch(partsUrl + name, {
+      integrity: parts[name] ?? "",
+      credentials: "omit",
+      referrerPolicy: "no-referrer",
+      signal: AbortSignal.timeout(WORDS_TIMEOUT_MS),
+    }),
+  );
+  return new Panel(words);
+}
 
 /** The factory of an address; its code is fetched once for all downloads. */
 function workers(options: LinkOptions): WorkerFactory {

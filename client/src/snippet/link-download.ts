@@ -21,9 +21,10 @@ import { holdFinished, removeFinished } from "../saving/kept-files.ts";
 import type { TrustedFile } from "../download/trust.ts";
 import type { WorkerFactory } from "../download/worker-code.ts";
 import type { Card } from "../ui/card.ts";
-import type { Panel } from "../ui/panel.ts";
+import type { CardEvent } from "../ui/card-state.ts";
+import type { NewCard, Panel } from "../ui/panel.ts";
 import { isIntegrityFailure, type DistributeError } from "../wire/errors.ts";
-import type { Progress } from "../worker/messages.ts";
+import type { Progress, SentRuns } from "../worker/messages.ts";
 import { followLink, plainCopy } from "./follow-link.ts";
 import { announce, NOTHING, type Announcement, type EventKind, type EventLink } from "./link-events.ts";
 import type { LinkOptions } from "./part.ts";
@@ -55,10 +56,10 @@ export interface ClickedLink {
 export class LinkDownload {
   readonly #from: EventLink;
   readonly #plain: HTMLAnchorElement;
-  readonly #options: LinkOptions;
   readonly #effects: LinkEffects;
-  readonly #panel: Panel | undefined;
-  readonly #card: Card | undefined;
+  readonly #panel: Promise<Panel> | undefined;
+  /** Undefined on pages that draw their own. */
+  readonly #card: Promise<Card> | undefined;
   readonly #download: FileDownload;
   #file: TrustedFile | undefined;
   #progress = NOTHING;
@@ -73,12 +74,11 @@ export class LinkDownload {
     { link, plain }: ClickedLink,
     options: LinkOptions,
     workers: WorkerFactory,
-    panel: Panel | undefined,
+    panel: Promise<Panel> | undefined,
     effects = EFFECTS,
   ) {
     this.#from = { link, href: plain.href, selector: options.selector };
     this.#plain = plain;
-    this.#options = options;
     this.#effects = effects;
     this.#panel = panel;
     const peers = peersAllowed(options.peers);
@@ -92,47 +92,63 @@ export class LinkDownload {
       {
         found: (file) => {
           this.#file = file;
-          this.#card?.start({ name: baseName(file.name), sizeBytes: file.sizeBytes });
+          const { name, sizeBytes, layout } = file;
+          this.#tell({ type: "found", name: baseName(name), sizeBytes, segments: layout.count });
         },
-        started: (progress) => {
+        started: (progress, sent) => {
           this.#progress = progress;
-          this.#card?.progress(progress);
+          this.#tell({ type: "started", progress }, sent);
           if (!this.#started) this.#announce("start", { file: this.#file, progress });
           this.#started = true;
         },
         elsewhere: (progress) => {
-          this.#card?.elsewhere();
+          this.#tell({ type: "elsewhere" });
           if (progress !== undefined) this.#progressed(progress);
         },
-        progressed: (progress) => {
-          this.#progressed(progress);
+        progressed: (progress, sent) => {
+          this.#progressed(progress, sent);
         },
       },
     );
-    this.#card = panel?.add(nameOf(plain), options.peers === "off" ? "not offered" : peers, {
-      cancel: () => {
-        this.#cancelled = true;
-        this.#download.cancel();
-      },
-      pause: () => {
-        this.#download.pause();
-      },
-      resume: () => {
-        this.#download.resume();
-      },
-      dismiss: () => {
-        this.#dismiss();
-      },
-      saveAgain: () => {
-        this.#save();
-      },
-      mirrorsOnly: (only) => {
-        choosePeers(only ? "off" : "on");
-        if (only) this.#download.forbidPeers();
-        else this.#download.allowPeers();
-      },
-    });
+    this.#card = panel?.then((shown) => shown.add(this.#newCard(link, options)));
     if (peers === "on") this.#download.allowPeers();
+  }
+
+  #newCard(opener: HTMLElement, { peers, coordinatorUrl }: LinkOptions): NewCard {
+    return {
+      name: nameOf(this.#plain),
+      peers: peers === "off" ? "never" : peersAllowed(peers),
+      coordinator: new URL(coordinatorUrl).host,
+      linkHost: this.#plain.host,
+      plainLink: plainCopy(this.#plain),
+      opener,
+      actions: {
+        cancel: () => {
+          this.#cancelled = true;
+          this.#download.cancel();
+        },
+        pause: () => {
+          this.#download.pause();
+          this.#tell({ type: "paused" });
+        },
+        resume: () => {
+          this.#download.resume();
+          this.#tell({ type: "resumed" });
+        },
+        dismiss: () => {
+          this.#dismiss();
+        },
+        save: () => {
+          this.#save();
+        },
+        use_donors: () => {
+          this.#choosePeers("on");
+        },
+        mirrors_only: () => {
+          this.#choosePeers("off");
+        },
+      },
+    };
   }
 
   /** Runs to the end. Never throws. */
@@ -140,33 +156,49 @@ export class LinkDownload {
     try {
       this.#finished = await this.#download.run(targetOf(this.#plain));
     } catch (cause) {
-      if (this.#cancelled) this.#card?.cancelled();
+      if (this.#cancelled) this.#tell({ type: "cancelled" });
       else this.#end(asDistributeError(cause));
       return;
     }
     const { file, progress } = this.#finished;
+    const { fileId, signer, signedBy } = file;
     this.#progressed(progress);
-    this.#card?.verified(file.fileId, file.signedBy, new URL(this.#options.coordinatorUrl).host);
-    this.#announce("verified", { file, progress, sha256: file.fileId, signedBy: file.signedBy });
+    this.#tell({ type: "verified", proof: { sha256: fileId, signer, pinned: signedBy !== null } });
+    this.#announce("verified", { file, progress, sha256: fileId, signedBy });
     if (this.#finished.saved) this.#saved();
     else if (this.#panel === undefined || canSaveNow()) this.#save();
     else {
       const { keptName } = this.#finished;
       if (keptName !== null) this.#release = holdFinished(keptName);
-      this.#card?.saveWaits();
+      this.#tell({ type: "save_waits" });
     }
   }
 
   /** Brings the download's card into view: its link was clicked again. */
   reveal(): void {
-    if (this.#card !== undefined) this.#panel?.reveal(this.#card);
+    void Promise.all([this.#panel, this.#card]).then(([panel, card]) => {
+      if (card !== undefined) panel?.reveal(card);
+    });
   }
 
-  #progressed(progress: Progress): void {
+  #progressed(progress: Progress, sent?: SentRuns): void {
     this.#progress = progress;
-    this.#card?.progress(progress);
-    this.#panel?.refresh();
+    this.#tell({ type: "progressed", progress }, sent);
     this.#announce("progress", { file: this.#file, progress });
+  }
+
+  /** Tells the card, in order. The panel's words may still be on their way; the download does not wait for them. */
+  #tell(event: CardEvent, sent?: SentRuns): void {
+    void this.#card?.then((card) => {
+      card.tell(event, sent);
+    });
+  }
+
+  #choosePeers(choice: "on" | "off"): void {
+    choosePeers(choice);
+    this.#tell({ type: "peers_chosen", allowed: choice === "on" });
+    if (choice === "on") this.#download.allowPeers();
+    else this.#download.forbidPeers();
   }
 
   /** Hands the file over; the first time, and again on demand. */
@@ -179,14 +211,20 @@ export class LinkDownload {
   #saved(): void {
     this.#isSaved = true;
     this.#release?.();
-    this.#card?.saved();
+    this.#tell({ type: "saved" });
     this.#announce("saved", { file: this.#file, progress: this.#progress });
   }
 
-  /** "Save again" is not wanted any more: what is stored can go, when the browser has surely copied it. */
+  /** The card is closed: another tab is not waited for any more, and "save again" is not wanted. */
   #dismiss(): void {
-    const name = this.#finished?.keptName ?? null;
+    if (this.#finished === undefined) {
+      this.#cancelled = true;
+      this.#download.cancel(); // to no effect when it has ended
+      return;
+    }
+    const name = this.#finished.keptName;
     if (name === null || !this.#isSaved) return;
+    // What is stored can go when the browser has surely copied it.
     setTimeout(() => void removeFinished(name), COPIED_MS);
   }
 
@@ -199,16 +237,16 @@ export class LinkDownload {
     const detail = { file: this.#file, progress: this.#progress, code, message };
     // A pin that is no key counts as one that does not fit: whoever misspells it must hear of it, not lose the check.
     if (isIntegrityFailure(error) || error.code === "bad_argument") {
-      this.#card?.failed(message, code, plainCopy(this.#plain));
+      this.#tell({ type: "stopped", code });
       this.#announce("error", detail);
       return;
     }
     if (code === "save_interrupted") {
-      this.#card?.cancelled();
+      this.#tell({ type: "cancelled" });
       this.#announce("error", detail);
       return;
     }
-    this.#card?.followed(message, code);
+    this.#tell({ type: "followed", code });
     this.#announce("fallback", detail);
     this.#effects.follow(this.#plain);
   }

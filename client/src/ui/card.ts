@@ -1,321 +1,279 @@
-/** One download in the panel: what it is, how far it is, where it comes from, and what one can do about it. */
+/** One download in the panel: draws what card-view.ts says, and passes on what is pressed. Decides nothing. */
 
-import type { Progress, SourceProgress } from "../worker/messages.ts";
-import { button, element, setText } from "./elements.ts";
-import { formatRate, formatSize, formatTimeLeft, percentOf, sourceName } from "./format.ts";
-import { STRINGS } from "./strings.ts";
+import type { SentRuns } from "../worker/messages.ts";
+import { type CardEvent, type CardState, firstState, nextState, type PeersChoice, percentOf } from "./card-state.ts";
+import { speechOf } from "./card-speech.ts";
+import { type Action, type ButtonView, type CardView, type Surroundings, viewOf } from "./card-view.ts";
+import { button, element, fillChildren, setAttribute, setShape, setText, type Shape, sign } from "./elements.ts";
+import { SegmentMap } from "./segment-map.ts";
 
-/** What a person can do in a card. */
-export interface CardActions {
-  readonly cancel: () => void;
-  readonly pause: () => void;
-  readonly resume: () => void;
-  readonly dismiss: () => void;
-  readonly saveAgain: () => void;
-  /** True: mirrors only from now on; false: donors, too. */
-  readonly mirrorsOnly: (only: boolean) => void;
-}
+/** What is done when a button is pressed or the switch is turned; the card is told by {@link Card.tell} what came of it. */
+export type CardActions = Readonly<Record<Action, () => void>>;
 
-/** What is known of the file. */
-export interface CardFile {
+/** What a card is made for. */
+export interface CardOptions extends Surroundings {
+  /** What the file is called until its manifest is there. */
   readonly name: string;
-  readonly sizeBytes: number;
+  readonly peers: PeersChoice;
+  /** Offered when the download has stopped. */
+  readonly plainLink: HTMLAnchorElement;
+  readonly actions: CardActions;
+  /** The figures have changed, and perhaps something is to be said aloud. */
+  readonly changed: (speech?: string) => void;
 }
 
-/** Sources that get a row of their own; more are summed up by the bar alone. */
-const SOURCES_SHOWN_MAX = 12;
+const SHAPE_OF: Readonly<Record<CardView["phase"], Shape>> = {
+  preparing: "down",
+  downloading: "down",
+  checking: "down",
+  paused: "pause",
+  verified: "shield",
+  save_waits: "shield",
+  saved: "shield",
+  stopped: "warning",
+  followed: "link",
+  elsewhere: "link",
+  cancelled: "cross",
+};
 
-type Tone = "plain" | "good" | "bad";
+/** The button that takes the focus of one that went. */
+const HEIR: Readonly<Partial<Record<Action, Action>>> = { pause: "resume", resume: "pause" };
 
 export class Card {
   readonly root: HTMLElement;
-  readonly #actions: CardActions;
-  readonly #title = element("h3");
-  readonly #state = element("p", { className: "state", attributes: { role: "status" } });
-  readonly #bar = element("div", { className: "bar", attributes: { role: "progressbar", "aria-valuemin": "0" } });
-  readonly #keptFill = element("span", { className: "kept-fill" });
-  readonly #mirrorFill = element("span", { className: "mirror-fill" });
-  readonly #donorFill = element("span", { className: "donor-fill" });
-  readonly #received = element("span");
-  readonly #speed = element("span");
-  readonly #figures = element("div", { className: "figures" }, this.#received, this.#speed);
-  readonly #sources = element("ul", { attributes: { "aria-label": STRINGS.sources } });
-  readonly #facts = element("div");
-  readonly #question = element("div", { className: "ask" });
-  readonly #peers = element("div");
+  readonly #options: CardOptions;
+  #state: CardState;
+  #map = new SegmentMap(0);
+  readonly #name = element("h3");
+  readonly #sign = sign("down");
+  readonly #headline = element("strong");
+  readonly #aside = element("span", { className: "aside" });
+  readonly #note = element("p", { className: "note" });
+  readonly #status = element(
+    "div",
+    { className: "status" },
+    element("p", { className: "state" }, this.#sign, this.#headline, this.#aside),
+    this.#note,
+  );
+  readonly #fill = element("span");
+  readonly #bar = element("div", { className: "bar", attributes: { role: "progressbar" } }, this.#fill);
+  readonly #amount = element("span");
+  readonly #rate = element("span", { className: "aside" });
+  readonly #cells = element("div", { className: "map", attributes: { role: "img" } });
+  readonly #summary = element("summary");
+  readonly #rows = element("ul");
+  readonly #sources = element("details", {}, this.#summary, this.#rows);
+  readonly #question: HTMLElement;
+  readonly #proof: HTMLDetailsElement;
+  readonly #checksum = element("code");
+  readonly #signer = element("code");
+  readonly #signerNote = element("p", { className: "note" });
+  readonly #code = element("p", { className: "note" });
+  readonly #plainNote = element("p", { className: "note" });
+  readonly #box = element("input", { attributes: { type: "checkbox", role: "switch" } });
+  readonly #switch: HTMLElement;
   readonly #buttons = element("div", { className: "row" });
-  readonly #pause: HTMLButtonElement;
-  #file: CardFile | undefined;
-  #percent = 0;
-  #paused = false;
+  /** The buttons that are shown, by what they do. */
+  #shown = new Map<Action, HTMLButtonElement>();
 
-  /** @param peers whether the choice between donors and mirrors is offered, and how it stands. */
-  constructor(name: string, peers: "on" | "ask" | "off" | "not offered", actions: CardActions) {
-    this.#actions = actions;
-    this.#title.textContent = name;
-    this.#bar.append(this.#keptFill, this.#mirrorFill, this.#donorFill);
-    this.#bar.setAttribute("aria-label", name);
-    this.#figures.hidden = this.#sources.hidden = true;
-    this.root = element(
-      "article",
-      { attributes: { "aria-label": name } },
-      this.#title,
-      this.#state,
-      this.#bar,
-      this.#figures,
-      this.#question,
-      this.#sources,
-      this.#facts,
-      this.#peers,
-      this.#buttons,
-    );
-    this.#showState(STRINGS.preparing, "plain");
-    this.#showPercent(0, STRINGS.preparing);
-    this.#pause = button(STRINGS.pause, () => {
-      this.#setPaused(!this.#paused);
-    });
-    this.#pause.hidden = true;
-    this.#buttons.append(this.#pause, button(STRINGS.cancel, actions.cancel));
-    this.#question.hidden = true;
-    if (peers === "ask") this.#ask();
-    else if (peers !== "not offered") this.#offerPeers(peers === "on");
-  }
-
-  /** Whole percent of what is there. */
-  get percent(): number {
-    return this.#percent;
-  }
-
-  start(file: CardFile): void {
-    this.#file = file;
-    this.#title.textContent = file.name;
-    this.#showState(STRINGS.downloading, "plain");
-  }
-
-  progress(progress: Progress): void {
-    if (this.#file === undefined) return;
-    const { sizeBytes } = this.#file;
-    const left = formatTimeLeft(sizeBytes - progress.receivedBytes, progress.rateBytesPerS);
-    const rate = formatRate(progress.rateBytesPerS);
-    const timeLeft = left === undefined ? STRINGS.unknownTime : STRINGS.timeLeft(left);
-    this.#percent = percentOf(progress.receivedBytes, sizeBytes);
-    this.#figures.hidden = false;
-    setText(this.#received, STRINGS.ofSize(formatSize(progress.receivedBytes), formatSize(sizeBytes)));
-    const all = progress.receivedBytes === sizeBytes;
-    this.#pause.hidden = all;
-    setText(this.#speed, all || this.#paused ? "" : `${rate} · ${timeLeft}`);
-    if (all) this.#showState(STRINGS.checking, "plain");
-    this.#showPercent(this.#percent, STRINGS.progressText(this.#percent, rate, timeLeft));
-    if (progress.keptBytes > 0 && this.#facts.childElementCount === 0) {
-      this.#facts.append(element("p", { className: "small", text: STRINGS.kept(formatSize(progress.keptBytes)) }));
-    }
-    this.#showFills(progress, sizeBytes);
-    this.#showSources(progress.sources);
-  }
-
-  /** The file is right. `coordinator` is whose list it matches when no key was pinned. */
-  verified(sha256: string, signedBy: string | null, coordinator: string): void {
-    this.#percent = 100;
-    this.#forgetRates();
-    this.#bar.dataset["tone"] = "good";
-    this.#showPercent(100, STRINGS.saved);
-    this.#showState(signedBy === null ? STRINGS.verifiedListed(coordinator) : STRINGS.verifiedPinned, "good");
-    this.#question.hidden = true;
-    this.#peers.replaceChildren();
-    this.#facts.replaceChildren(
+  constructor(options: CardOptions) {
+    const { words, actions, plainLink } = options;
+    this.#options = options;
+    this.#state = firstState(options.name, options.peers);
+    this.#question = element(
+      "div",
+      { className: "ask" },
+      element("p", { text: words.say("ask_peers") }),
       element(
-        "details",
-        {},
-        element("summary", { text: STRINGS.details }),
-        element(
-          "dl",
-          {},
-          element("dt", { text: STRINGS.checksum }),
-          element("dd", { text: sha256 }),
-          element("dt", { text: STRINGS.signer }),
-          element("dd", { text: signedBy ?? STRINGS.noSigner }),
-        ),
+        "div",
+        { className: "row" },
+        button(words.say("use_donors"), actions.use_donors, "primary"),
+        button(words.say("mirrors_only"), actions.mirrors_only),
       ),
     );
-    setText(this.#speed, "");
-  }
-
-  /** The browser wants a click before it saves a second file. */
-  saveWaits(): void {
-    this.#buttons.replaceChildren(button(STRINGS.save, this.#actions.saveAgain, "primary"));
-  }
-
-  saved(): void {
-    this.#facts.prepend(element("p", { className: "small", text: STRINGS.saved }));
-    this.#buttons.replaceChildren(
-      button(STRINGS.saveAgain, this.#actions.saveAgain),
-      button(STRINGS.dismiss, this.#actions.dismiss),
+    this.#box.addEventListener("change", () => {
+      if (this.#box.checked) actions.mirrors_only();
+      else actions.use_donors();
+    });
+    this.#switch = element(
+      "div",
+      {},
+      element("label", {}, this.#box, element("span", { text: words.say("mirrors_only") })),
+      element("p", { className: "note", text: words.say("mirrors_only_note") }),
     );
-  }
-
-  /** It stopped, and will not go on by itself. The plain link is offered, with what it means. */
-  failed(message: string, code: string, plainLink: HTMLAnchorElement): void {
-    this.#bar.dataset["tone"] = "bad";
-    this.#showState(STRINGS.failedIntegrity, "bad");
-    this.#state.setAttribute("role", "alert");
-    plainLink.className = "link-button";
-    plainLink.textContent = STRINGS.plainLink(new URL(plainLink.href).host);
+    this.#proof = element(
+      "details",
+      {},
+      element("summary", { text: words.say("proof") }),
+      element("h4", { text: words.say("checksum") }),
+      element("div", { className: "copy" }, this.#checksum, this.#copyButton()),
+      element("h4", { text: words.say("signer") }),
+      this.#signer,
+      this.#signerNote,
+    );
+    plainLink.className = "button";
     // It may still match the page's selector, and the loader's listener on the document would take it over again.
     plainLink.addEventListener("click", (event) => {
       event.stopPropagation();
     });
-    this.#end([
-      element("p", { className: "small", text: STRINGS.reason(message, code) }),
-      element("p", { className: "small", text: STRINGS.plainLinkNote }),
-    ]);
-    this.#buttons.prepend(plainLink);
+    this.#bar.ariaValueMin = "0";
+    this.#bar.ariaValueMax = "100";
+    // On a phone the panel must leave room for the page: there the details are folded until they are asked for.
+    this.#sources.open = this.#proof.open = matchMedia("(min-width: 481px)").matches;
+    const offersDonors = options.peers !== "never";
+    this.root = element(
+      "article",
+      { attributes: { tabindex: "-1" } },
+      this.#name,
+      this.#status,
+      this.#bar,
+      element("p", { className: "figures" }, this.#amount, this.#rate),
+      this.#cells,
+      ...(offersDonors ? [this.#question] : []),
+      this.#sources,
+      this.#proof,
+      ...(offersDonors ? [this.#switch] : []),
+      this.#plainNote,
+      plainLink,
+      this.#code,
+      this.#buttons,
+    );
+    this.#draw();
   }
 
-  /** Something of ours was missing, and the browser follows the link now. */
-  followed(message: string, code: string): void {
-    this.#bar.hidden = true;
-    this.#showState(STRINGS.followed, "plain");
-    this.#end([element("p", { className: "small", text: STRINGS.reason(message, code) })]);
+  /** Whole percent of what is there. */
+  get percent(): number {
+    return percentOf(this.#state);
   }
 
-  /** The same file is on its way in another tab, and the link is not followed. */
-  elsewhere(): void {
-    this.#bar.hidden = true;
-    this.#showState(STRINGS.elsewhere, "plain");
-    this.#end([]);
+  /** Takes in what happened. `sent` comes with a start and with progress: who sent what is new. */
+  tell(event: CardEvent, sent?: SentRuns): void {
+    const before = this.#state;
+    this.#state = nextState(before, event);
+    if (event.type === "started") this.#map = new SegmentMap(this.#state.segments);
+    if (sent !== undefined) this.#map.add(sent);
+    this.#keepFocus(() => {
+      this.#draw();
+    });
+    this.#options.changed(speechOf(before, this.#state, this.#options));
   }
 
-  cancelled(): void {
-    this.#bar.hidden = true;
-    this.#showState(STRINGS.cancelled, "plain");
-    this.#end([]);
+  /** Folds the details away: another card has come, and has something to tell. */
+  fold(): void {
+    this.#sources.open = this.#proof.open = false;
   }
 
-  /** At the end it matters who gave how much, and who lied; no more who was fast, or left when nothing was to do. */
-  #forgetRates(): void {
-    for (const row of this.#sources.querySelectorAll("li")) {
-      if (row.dataset["state"] === "banned") continue;
-      row.removeAttribute("data-out");
-      row.querySelector(".rate")?.replaceChildren();
+  #draw(): void {
+    const view = viewOf(this.#state, this.#map, this.#options);
+    this.root.dataset["tone"] = view.tone;
+    setAttribute(this.root, "aria-label", view.name);
+    setText(this.#name, view.name);
+    this.#name.title = view.name;
+    setShape(this.#sign, view.tone === "fair" ? "list" : SHAPE_OF[view.phase]);
+    setText(this.#headline, view.state);
+    setText(this.#aside, view.aside);
+    setText(this.#note, view.note);
+    this.#bar.hidden = view.bar === null;
+    if (view.bar !== null) {
+      this.#fill.style.inlineSize = `${view.bar.percent}%`;
+      setAttribute(this.#bar, "aria-label", view.name);
+      setAttribute(this.#bar, "aria-valuenow", String(view.bar.percent));
+      setAttribute(this.#bar, "aria-valuetext", view.bar.text);
     }
+    setText(this.#amount, view.amount);
+    setText(this.#rate, view.rate);
+    this.#drawMap(view.map);
+    this.#drawSources(view);
+    this.#question.hidden = !view.asks;
+    this.#switch.hidden = view.mirrorsOnly === null;
+    this.#box.checked = view.mirrorsOnly === true;
+    this.#proof.hidden = view.proof === null;
+    setText(this.#checksum, view.proof?.sha256 ?? "");
+    setText(this.#signer, view.proof?.signer ?? "");
+    setText(this.#signerNote, view.proof?.signerNote ?? "");
+    setText(this.#options.plainLink, view.plainLink?.label ?? "");
+    setText(this.#plainNote, view.plainLink?.note ?? "");
+    setText(this.#code, view.code);
+    this.#drawButtons(view.buttons);
   }
 
-  #end(facts: readonly Node[]): void {
-    this.#figures.hidden = this.#question.hidden = true;
-    this.#peers.replaceChildren();
-    this.#facts.replaceChildren(...facts);
-    this.#buttons.replaceChildren(button(STRINGS.dismiss, this.#actions.dismiss));
-  }
-
-  #ask(): void {
-    const answer = (only: boolean) => {
-      this.#question.hidden = true;
-      this.#offerPeers(!only);
-      this.#actions.mirrorsOnly(only);
-    };
-    this.#question.replaceChildren(
-      element("p", { text: STRINGS.askPeers }),
-      element(
-        "div",
-        { className: "row" },
-        button(
-          STRINGS.askPeersYes,
-          () => {
-            answer(false);
-          },
-          "primary",
-        ),
-        button(STRINGS.askPeersNo, () => {
-          answer(true);
-        }),
-      ),
-    );
-    this.#question.hidden = false;
-  }
-
-  #offerPeers(allowed: boolean): void {
-    const box = element("input", { attributes: { type: "checkbox" } });
-    box.checked = !allowed;
-    box.addEventListener("change", () => {
-      this.#actions.mirrorsOnly(box.checked);
-    });
-    this.#peers.replaceChildren(
-      element("label", {}, box, element("span", { text: STRINGS.mirrorsOnly })),
-      element("p", { className: "small", text: STRINGS.mirrorsOnlyNote }),
+  #drawMap(map: CardView["map"]): void {
+    this.#cells.hidden = map === null || map.cells.length === 0;
+    if (map === null) return;
+    setAttribute(this.#cells, "aria-label", map.label);
+    this.#cells.style.setProperty("--columns", String(map.columns));
+    fillChildren(
+      this.#cells,
+      map.cells.length,
+      () => element("i"),
+      (cell, index) => {
+        const { mark, full } = map.cells[index] ?? { mark: null, full: false };
+        setAttribute(cell, "data-mark", mark === null ? "" : String(mark));
+        cell.toggleAttribute("data-full", full);
+      },
     );
   }
 
-  #setPaused(paused: boolean): void {
-    this.#paused = paused;
-    this.#pause.textContent = paused ? STRINGS.resume : STRINGS.pause;
-    this.#showState(paused ? STRINGS.paused : STRINGS.downloading, "plain");
-    if (paused) setText(this.#speed, "");
-    if (paused) this.#actions.pause();
-    else this.#actions.resume();
-  }
-
-  #showState(text: string, tone: Tone): void {
-    setText(this.#state, text);
-    this.#state.dataset["tone"] = tone;
-  }
-
-  #showPercent(percent: number, text: string): void {
-    this.#bar.setAttribute("aria-valuemax", "100");
-    this.#bar.setAttribute("aria-valuenow", String(percent));
-    this.#bar.setAttribute("aria-valuetext", text);
-  }
-
-  #showFills({ keptBytes, sources }: Progress, sizeBytes: number): void {
-    const share = (bytes: number) => `${((100 * bytes) / Math.max(1, sizeBytes)).toFixed(2)}%`;
-    const of = (kind: SourceProgress["kind"]) =>
-      sources.filter((source) => source.kind === kind).reduce((sum, source) => sum + source.bytes, 0);
-    this.#keptFill.style.inlineSize = share(keptBytes);
-    this.#mirrorFill.style.inlineSize = share(of("mirror"));
-    this.#donorFill.style.inlineSize = share(of("peer"));
-  }
-
-  #showSources(sources: readonly SourceProgress[]): void {
-    const shown = sources
-      .filter((source) => source.bytes > 0 || source.state !== "removed")
-      .slice(0, SOURCES_SHOWN_MAX);
-    this.#sources.hidden = shown.length === 0;
-    while (this.#sources.children.length > shown.length) this.#sources.lastElementChild?.remove();
-    shown.forEach((source, index) => {
-      const row = this.#sources.children[index] ?? this.#sources.appendChild(sourceRow());
-      fillRow(row as HTMLLIElement, source); // only rows are ever appended
+  #drawSources({ summary, sources }: CardView): void {
+    this.#sources.hidden = sources.length === 0;
+    setText(this.#summary, summary);
+    fillChildren(this.#rows, sources.length, sourceRow, (row, index) => {
+      const source = sources[index];
+      const [swatch, name, detail, size] = row.children as HTMLCollectionOf<HTMLElement>; // as: made by sourceRow
+      if (source === undefined || swatch === undefined) return;
+      setAttribute(swatch, "data-mark", source.mark === null ? "" : String(source.mark));
+      row.toggleAttribute("data-out", source.out);
+      if (name !== undefined) setText(name, source.name);
+      if (detail !== undefined) setText(detail, source.detail);
+      if (size !== undefined) setText(size, source.size);
     });
   }
-}
 
-function sourceRow(): HTMLLIElement {
-  const spans = ["name", "rate", "bytes"].map((className) => element("span", { className }));
-  return element("li", {}, ...spans);
-}
-
-function fillRow(row: HTMLLIElement, source: SourceProgress): void {
-  const [name, rate, bytes] = row.children;
-  row.dataset["kind"] = source.kind;
-  row.dataset["state"] = source.state;
-  row.toggleAttribute("data-out", source.state !== "ready");
-  row.title = source.problem ?? "";
-  const kind = source.kind === "mirror" ? STRINGS.mirror : STRINGS.donor;
-  if (name !== undefined)
-    setText(name, source.kind === "mirror" ? `${sourceName(source)} (${kind})` : sourceName(source));
-  if (rate !== undefined) setText(rate, stateText(source) ?? formatRate(source.rateBytesPerS));
-  if (bytes !== undefined) setText(bytes, formatSize(source.bytes));
-}
-
-function stateText(source: SourceProgress): string | undefined {
-  switch (source.state) {
-    case "ready":
-      return undefined;
-    case "probation":
-      return STRINGS.stateProbation;
-    case "excluded":
-      return STRINGS.stateExcluded;
-    case "banned":
-      return STRINGS.stateBanned;
-    case "removed":
-      return STRINGS.stateRemoved;
+  #drawButtons(buttons: readonly ButtonView[]): void {
+    const present = [...this.#shown.keys()];
+    if (buttons.length === present.length && buttons.every(({ action }, index) => action === present[index])) return;
+    const { words, actions } = this.#options;
+    this.#shown = new Map(
+      buttons.map(({ action, label, primary }) => [
+        action,
+        button(words.say(label), actions[action], primary === true ? "primary" : ""),
+      ]),
+    );
+    this.#buttons.replaceChildren(...this.#shown.values());
   }
+
+  /** Draws, and gives the focus a place when what had it went: the keyboard must not fall out of the panel. */
+  #keepFocus(draw: () => void): void {
+    const active = (this.root.getRootNode() as Partial<ShadowRoot>).activeElement ?? null; // as: a lone card has none
+    if (!(active instanceof HTMLElement) || !this.root.contains(active)) {
+      draw();
+      return;
+    }
+    const had = [...this.#shown].find(([, shown]) => shown === active)?.[0];
+    draw();
+    if (active.isConnected && active.closest("[hidden]") === null) return;
+    const heir = had === undefined ? undefined : HEIR[had];
+    (this.#shown.get(heir ?? "dismiss") ?? this.root).focus({ preventScroll: true });
+  }
+
+  #copyButton(): HTMLButtonElement {
+    const { words, changed } = this.#options;
+    const copy = button(words.say("copy"), () => {
+      navigator.clipboard.writeText(this.#checksum.textContent).then(
+        () => {
+          copy.textContent = words.say("copied");
+          changed(words.say("copied"));
+        },
+        () => {
+          getSelection()?.selectAllChildren(this.#checksum); // copying is forbidden here: it can be done by hand
+        },
+      );
+    });
+    return copy;
+  }
+}
+
+function sourceRow(): HTMLElement {
+  const parts = ["name", "detail", "size"].map((className) => element("span", { className }));
+  return element("li", {}, element("i"), ...parts);
 }

@@ -1,43 +1,56 @@
 /**
  * The panel that holds the cards of all downloads of a page: one custom element with a shadow root.
  *
- * The element's name is never registered: a valid name may carry a shadow root as it is, and two versions of this script
- * on one page cannot quarrel about a registration. Focus is never taken away from where the visitor was.
+ * Rules:
+ * - The element's name is never registered: a valid name may carry a shadow root as it is, and two versions of this script
+ *   on one page cannot quarrel about a registration.
+ * - It hangs below the root element, not the body: a page may replace its body, transform it or make it inert.
+ * - The focus is never taken from where the visitor was, unless the visitor asked for the panel.
+ * - What is said aloud goes through one polite live region: milestones, no figures (card-speech.ts).
  */
 
-import { Card, type CardActions } from "./card.ts";
-import { button, element } from "./elements.ts";
+import { Card, type CardOptions } from "./card.ts";
+import { button, element, sign } from "./elements.ts";
 import { PANEL_CSS } from "./panel-style.ts";
-import { STRINGS } from "./strings.ts";
+import type { Words } from "./words.ts";
 
 const ELEMENT_NAME = "distribute-panel";
 
+/** A live region must have been there for a moment before it speaks. */
+const SPEECH_DELAY_MS = 200;
+/** What was said is forgotten after some more. */
+const SPEECHES_KEPT = 3;
+
+/** What the owner of a download gives; the panel adds the rest. */
+export type NewCard = Omit<CardOptions, "words" | "changed"> & {
+  /** Where the focus goes when the panel is gone. */
+  readonly opener: HTMLElement;
+};
+
 export class Panel {
+  readonly words: Words;
   readonly #host = document.createElement(ELEMENT_NAME);
   readonly #cards = element("div", { className: "cards" });
+  readonly #polite = element("div", { className: "unseen", attributes: { "aria-live": "polite" } });
   readonly #section: HTMLElement;
   readonly #pill: HTMLButtonElement;
   #shown: Card[] = [];
-  #minimised = false;
 
-  constructor() {
+  constructor(words: Words) {
+    this.words = words;
     const shadow = this.#host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(PANEL_CSS);
     shadow.adoptedStyleSheets = [sheet];
-    const minimise = button(
-      "",
-      () => {
-        this.#minimise(true);
-      },
-      "plain",
-    );
-    minimise.setAttribute("aria-label", STRINGS.minimise);
-    minimise.append(chevron());
+    const fold = button("", () => {
+      this.#minimise(true);
+    });
+    fold.setAttribute("aria-label", words.say("minimise"));
+    fold.append(sign("fold"));
     this.#section = element(
       "section",
-      { attributes: { "aria-label": STRINGS.panelLabel } },
-      element("header", {}, element("h2", { text: STRINGS.panelLabel }), minimise),
+      { attributes: { "aria-label": words.say("panel") } },
+      element("header", {}, element("h2", { text: words.say("panel") }), fold),
       this.#cards,
     );
     this.#pill = button(
@@ -45,10 +58,17 @@ export class Panel {
       () => {
         this.#minimise(false);
       },
-      "pill primary",
+      "primary",
     );
     this.#pill.hidden = true;
-    shadow.append(this.#section, this.#pill);
+    const frame = element(
+      "div",
+      { className: "frame", attributes: { lang: words.language.tag } },
+      this.#section,
+      this.#pill,
+      this.#polite,
+    );
+    shadow.append(frame);
     // Escape folds the panel away; it never ends a download.
     this.#section.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.#minimise(true);
@@ -56,56 +76,82 @@ export class Panel {
   }
 
   /** Adds a card on top; the panel comes into the page with its first card. */
-  add(name: string, peers: ConstructorParameters<typeof Card>[1], actions: CardActions): Card {
-    const card = new Card(name, peers, {
-      ...actions,
-      dismiss: () => {
-        this.#remove(card);
-        actions.dismiss();
+  add({ opener, actions, ...rest }: NewCard): Card {
+    for (const other of this.#shown) other.fold();
+    const card = new Card({
+      ...rest,
+      words: this.words,
+      changed: (speech) => {
+        this.#attach();
+        this.#refresh();
+        if (speech !== undefined) this.#speak(speech);
+      },
+      actions: {
+        ...actions,
+        dismiss: () => {
+          this.#remove(card, opener);
+          actions.dismiss();
+        },
       },
     });
     this.#shown = [card, ...this.#shown];
     this.#cards.prepend(card.root);
-    if (!this.#host.isConnected) document.body.append(this.#host);
+    this.#attach();
     return card;
   }
 
-  /** Brings a card into view. */
+  /** Brings a card before the visitor, who asked for it. */
   reveal(card: Card): void {
+    this.#attach();
     this.#minimise(false);
+    card.root.focus();
     card.root.scrollIntoView({ block: "nearest" });
   }
 
-  /** Shows what the cards say now in the folded form. */
-  refresh(): void {
-    const percents = this.#shown.map((card) => card.percent);
-    this.#pill.textContent = `${STRINGS.restore} · ${percents.map((percent) => `${percent} %`).join(", ")}`;
+  /** Into the page; also back into it, when the page has thrown it out with what it replaced. */
+  #attach(): void {
+    const frame = this.#section.parentElement;
+    const rtl = this.words.language.direction === "rtl" || getComputedStyle(document.body).direction === "rtl";
+    frame?.setAttribute("dir", rtl ? "rtl" : "ltr");
+    if (this.#host.isConnected) return;
+    // Another version of this script has a panel of its own: the second one takes the other end of the window.
+    this.#host.toggleAttribute("data-second", document.querySelector(ELEMENT_NAME) !== null);
+    document.documentElement.append(this.#host);
   }
 
-  #remove(card: Card): void {
+  /** Shows what the cards say now in the folded form. */
+  #refresh(): void {
+    const percents = this.#shown.map((card) => this.words.percent(card.percent)).join(" · ");
+    this.#pill.textContent = this.words.say("restore", { count: this.#shown.length, percent: percents });
+  }
+
+  #speak(text: string): void {
+    setTimeout(() => {
+      this.#polite.append(element("p", { text }));
+      while (this.#polite.childElementCount > SPEECHES_KEPT) this.#polite.firstElementChild?.remove();
+    }, SPEECH_DELAY_MS);
+  }
+
+  #remove(card: Card, opener: HTMLElement): void {
+    const at = this.#shown.indexOf(card);
     card.root.remove();
-    this.#shown = this.#shown.filter((other) => other !== card);
-    if (this.#shown.length === 0) this.#host.remove();
+    this.#shown.splice(at, 1);
+    const next = this.#shown[Math.min(at, this.#shown.length - 1)];
+    if (next !== undefined) {
+      this.#refresh();
+      next.root.focus();
+      return;
+    }
+    this.#host.remove();
+    opener.focus();
   }
 
   #minimise(minimised: boolean): void {
-    if (this.#minimised === minimised) return;
-    this.#minimised = minimised;
+    if (this.#section.hidden === minimised) return;
     this.#section.hidden = minimised;
     this.#pill.hidden = !minimised;
-    this.refresh();
+    this.#refresh();
     if (minimised) this.#pill.focus();
     else this.#section.querySelector("button")?.focus();
   }
-}
-
-function chevron(): SVGSVGElement {
-  const namespace = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(namespace, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(namespace, "path");
-  path.setAttribute("d", "M6 9l6 6 6-6");
-  svg.append(path);
-  return svg;
 }

@@ -90,8 +90,10 @@ test("one pinned signer among others suffices", async () => {
   assert.equal(file.signedBy, publisher.key);
 });
 
-test("without a pinned key nobody is named as the signer", async () => {
-  assert.equal((await trustedFile(entry(publisher.envelope()), undefined, [])).signedBy, null);
+test("without a pinned key nobody is named as the publisher", async () => {
+  const file = await trustedFile(entry(publisher.envelope()), undefined, []);
+  assert.equal(file.signedBy, null);
+  assert.equal(file.signer, publisher.key); // told, and not called the publisher's
 });
 
 const REFUSALS: readonly (readonly [string, Parameters<typeof trustedFile>, string])[] = [

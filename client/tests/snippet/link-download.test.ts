@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { SegmentLayout } from "../../src/core/segment-layout.ts";
 import type { DownloadObserver, DownloadSettings, FileDownload } from "../../src/download/file-download.ts";
 import type { TrustedFile } from "../../src/download/trust.ts";
 import type { WorkerFactory } from "../../src/download/worker-code.ts";
@@ -13,8 +14,16 @@ import { IntegrityError, RefusedError, StoreError, UsageError } from "../../src/
 
 const HREF = "https://mirror.example/pub/app%201.iso";
 const PROGRESS = { receivedBytes: 7, keptBytes: 0, rateBytesPerS: 7, sources: [] };
-// as: what a download shows of a file, without its layout
-const FILE = { fileId: "ab".repeat(32), name: "pub/app 1.iso", sizeBytes: 7, signedBy: "ed25519:A" } as TrustedFile;
+const FILE: TrustedFile = {
+  fileId: "ab".repeat(32),
+  name: "pub/app 1.iso",
+  sizeBytes: 7,
+  layout: new SegmentLayout(7, 262_144),
+  segmentsSha256: "cd".repeat(32),
+  publishedAtS: 0,
+  signedBy: "ed25519:A",
+  signer: "ed25519:A",
+};
 const OPTIONS: LinkOptions = {
   selector: "a.download",
   coordinatorUrl: "https://dio.example",
