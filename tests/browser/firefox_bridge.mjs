@@ -1,6 +1,8 @@
-// Drives stock Firefox by WebDriver BiDi for the Python tests (tests/harness/firefox.py).
+// Drives stock Firefox by WebDriver BiDi for the Python tests (tests/harness/firefox.py), and Chromium where tabs have to
+// be hidden as in life (tests/harness/chromium_tabs.py).
 //
-// Playwright can only drive a Firefox that it patched itself, so this uses puppeteer-core of client/node_modules.
+// Playwright can only drive a Firefox that it patched itself, and keeps every tab of Chromium visible, so this uses
+// puppeteer-core of client/node_modules.
 // Protocol: one JSON object a line. In: {"id", "method", "params"}; out: {"id", "result"} or {"id", "error"}, and
 // {"console": text} for what the pages print. The bridge ends, and the browser with it, when its input ends.
 
@@ -63,6 +65,31 @@ const methods = {
       protocolTimeout: 120_000,
     });
     return { pid: browser.process().pid };
+  },
+  async launchChromium({ executable, profile, downloads, args }) {
+    browser = await puppeteer.launch({
+      browser: "chrome",
+      executablePath: executable,
+      headless: true,
+      userDataDir: profile,
+      args,
+      // These keep hidden tabs as fast as visible ones: the very thing that is to be seen.
+      ignoreDefaultArgs: [
+        "--disable-background-timer-throttling",
+        "--disable-backgrounding-occluded-windows",
+        "--disable-renderer-backgrounding",
+      ],
+      protocolTimeout: 120_000,
+    });
+    const session = await browser.target().createCDPSession();
+    await session.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads });
+    return { pid: browser.process().pid };
+  },
+  // Another tab comes in front of the page's.
+  async cover() {
+    const page = await browser.newPage();
+    await page.bringToFront();
+    return null;
   },
   async newPage({ initScript }) {
     const page = await browser.newPage();

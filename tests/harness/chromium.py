@@ -23,7 +23,7 @@ from playwright.sync_api import Page as PlaywrightPage
 
 from tests.harness.browser import Downloaded, require_program
 
-_ARGUMENTS = (
+ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -102,7 +102,7 @@ class Chromium:
             headless=True,
             accept_downloads=True,
             java_script_enabled=javascript,
-            args=list(_ARGUMENTS),
+            args=list(ARGUMENTS),
         )
 
     def new_page(self, *, init_script: str | None = None) -> ChromiumPage:

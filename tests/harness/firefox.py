@@ -36,7 +36,7 @@ def find_node() -> str:
     return node
 
 
-class FirefoxBridge:
+class PuppeteerBridge:
     """The Node process: sends calls, receives answers."""
 
     def __init__(self, log_path: Path) -> None:
@@ -94,10 +94,10 @@ class FirefoxBridge:
         self._stdout.close()
 
 
-class FirefoxPage:
-    """A `Page` of Firefox."""
+class PuppeteerPage:
+    """A `Page` of a browser that puppeteer-core drives."""
 
-    def __init__(self, bridge: FirefoxBridge, page: int, downloads: Path) -> None:
+    def __init__(self, bridge: PuppeteerBridge, page: int, downloads: Path) -> None:
         self._bridge = bridge
         self._page = page
         self._downloads = downloads
@@ -119,15 +119,20 @@ class FirefoxPage:
         self._bridge.call("pressButton", page=self._page, text=text, isPrefix=name.endswith("…"))
 
     def downloads(self) -> list[Downloaded]:
-        # Firefox first makes an empty file of the final name and fills one that ends in .part beside it.
+        # Firefox first makes an empty file of the final name and fills one that ends in .part beside it. Chromium
+        # renames a hidden one, by way of one that ends in .crdownload.
         files = list(self._downloads.iterdir())
-        if any(path.suffix == ".part" for path in files):
+        if any(path.suffix in (".part", ".crdownload") or path.name.startswith(".") for path in files):
             return []
         files.sort(key=lambda path: path.stat().st_mtime_ns)
         return [Downloaded(path.name, path) for path in files if path.stat().st_size > 0]
 
     def screenshot(self, path: Path) -> None:
         self._bridge.call("screenshot", page=self._page, path=str(path))
+
+    def cover(self) -> None:
+        """Open another tab in front of this one, which is hidden then."""
+        self._bridge.call("cover")
 
     def console(self) -> str:
         return "\n".join(self._bridge.console_lines)
@@ -146,7 +151,7 @@ class Firefox:
         self._downloads = folder / "downloads"
         self.profile.mkdir(parents=True, exist_ok=True)
         self._downloads.mkdir(exist_ok=True)
-        self._bridge = FirefoxBridge(folder / "bridge.stderr")
+        self._bridge = PuppeteerBridge(folder / "bridge.stderr")
         executable = require_program(["/usr/bin/firefox-esr", "/usr/bin/firefox"], "firefox-esr")
         launched = self._bridge.call(
             "launch",
@@ -157,9 +162,9 @@ class Firefox:
         )
         self._pid: int = launched["pid"]
 
-    def new_page(self, *, init_script: str | None = None) -> FirefoxPage:
+    def new_page(self, *, init_script: str | None = None) -> PuppeteerPage:
         page = self._bridge.call("newPage", initScript=init_script)
-        return FirefoxPage(self._bridge, page, self._downloads)
+        return PuppeteerPage(self._bridge, page, self._downloads)
 
     def console(self) -> str:
         """The consoles of all tabs."""

@@ -1,0 +1,87 @@
+"""What does a verified download of 1 GiB cost in a page, beside aria2c that checks the whole file's SHA-256?
+
+One nginx on this machine. Options: `--mib N` (default 1024), `--small-mib N` (default 256: the renderer's peak memory
+of both is compared), `--rounds N` (default 3). CPU seconds are those of all the browser's processes, from the click
+until the file is handed to the browser's downloads; "segments only" is without the thread of the whole file's hasher.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+from bench.nginx import start_nginx
+from bench.page_runs import FILE, MIB, bench_stage, make_served, publish, run_aria2c
+from bench.record import Bar, Comparison
+from tests.harness.processes import Stage
+
+_ARIA2C = "aria2c -x8 --checksum"
+_STORED = "page: verified and stored"
+_SEGMENTS = "page: segments only"
+_DIGEST = "page: with the whole file's digest"
+_PEAK = "page: renderer's peak"
+_SMALL_PEAK = "page: renderer's peak, the small file"
+_PEAK_BAR_MIB = 220.0
+
+
+def run(options: list[str]) -> bool:
+    """Run both alternately and write three results; True when all bars hold."""
+    parser = argparse.ArgumentParser(prog="page_cost", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--mib", type=int, default=1024)
+    parser.add_argument("--small-mib", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args(options)
+    size_mib: int = chosen.mib
+    size_gib = size_mib / 1024
+    notes = {"mib": size_mib, "small_mib": chosen.small_mib}
+    speed = Comparison("page_cost_speed", (__doc__ or "").splitlines()[0], unit="MiB/s", notes=notes)
+    cpu = Comparison("page_cost_cpu", (__doc__ or "").splitlines()[0], unit="CPU s per GiB", notes=notes)
+    memory = Comparison("page_cost_memory", (__doc__ or "").splitlines()[0], unit="MiB", notes=notes)
+    with bench_stage() as stage, Stage(_folder(stage, "small")) as small_stage:
+        served = make_served(stage, size_mib * MIB)
+        mirror = start_nginx(stage, served)
+        pages = publish(stage, served, [mirror])
+        small_served = make_served(small_stage, chosen.small_mib * MIB)
+        small_pages = publish(small_stage, small_served, [start_nginx(small_stage, small_served)])
+        checksum = _sha256(served / FILE)
+
+        def aria2c() -> float:
+            seconds, cpu_s = run_aria2c(
+                stage,
+                *("--max-connection-per-server=8", "--split=8", "--min-split-size=1M"),
+                *(f"--checksum=sha-256={checksum}", f"{mirror}/{FILE}"),
+            )
+            cpu.figures.setdefault(_ARIA2C, []).append(cpu_s / size_gib)
+            return size_mib / seconds
+
+        def ours() -> float:
+            click = pages.click(pages.with_snippet)
+            assert click.stored_s is not None
+            assert click.hasher_cpu_s is not None
+            cpu.figures.setdefault(_DIGEST, []).append(click.cpu_s / size_gib)
+            cpu.figures.setdefault(_SEGMENTS, []).append((click.cpu_s - click.hasher_cpu_s) / size_gib)
+            memory.figures.setdefault(_PEAK, []).append(click.renderer_peak_bytes / MIB)
+            memory.figures.setdefault("the bar", []).append(_PEAK_BAR_MIB)
+            small = small_pages.click(small_pages.with_snippet)
+            memory.figures.setdefault(_SMALL_PEAK, []).append(small.renderer_peak_bytes / MIB)
+            return size_mib / click.stored_s
+
+        speed.run({_ARIA2C: aria2c, _STORED: ours}, rounds=chosen.rounds)
+    outcomes = [
+        speed.finish([Bar(_STORED, _ARIA2C, at_least=1.3)]),
+        cpu.finish([Bar(_SEGMENTS, _ARIA2C, at_most=1.2), Bar(_DIGEST, _ARIA2C, at_most=1.9)]),
+        memory.finish([Bar(_PEAK, "the bar", at_most=1.0), Bar(_PEAK, _SMALL_PEAK, at_most=1.15)]),
+    ]
+    return all(outcomes)
+
+
+def _folder(stage: Stage, name: str) -> Path:
+    folder = stage.folder / name
+    folder.mkdir()
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

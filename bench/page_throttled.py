@@ -1,0 +1,56 @@
+"""Is a download in the page as fast as the plain link where the mirror is the limit?
+
+A mirror with a true token bucket that all its requests share, and Chromium's own unverified download beside ours.
+Options: `--rate MIB` (20 or 50; default both), `--mib N` (default 128), `--rounds N` (default 3).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from bench.page_runs import MIB, bench_stage, make_served, publish
+from bench.record import Bar, Comparison
+from tests.harness.mirrors import start_mirror
+
+_BARS = {20: 0.97, 50: 0.95}
+_CHROMIUM = "Chromium's own download"
+_STORED = "page: verified and stored"
+_FILE = "page: and in the download folder"
+
+
+def run(options: list[str]) -> bool:
+    """Run both alternately and write a result for each rate; True when the bars hold."""
+    parser = argparse.ArgumentParser(prog="page_throttled", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rate", type=int, choices=list(_BARS))
+    parser.add_argument("--mib", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args(options)
+    rates = [chosen.rate] if chosen.rate else list(_BARS)
+    outcomes = [_at(rate, chosen.mib, chosen.rounds) for rate in rates]
+    return all(outcomes)
+
+
+def _at(rate_mib_per_s: int, size_mib: int, rounds: int) -> bool:
+    with bench_stage() as stage:
+        served = make_served(stage, size_mib * MIB)
+        mirror = start_mirror(stage, served, rate=f"{rate_mib_per_s}MiB/s")
+        pages = publish(stage, served, [mirror.url])
+        comparison = Comparison(
+            f"page_throttled_{rate_mib_per_s}",
+            (__doc__ or "").splitlines()[0],
+            unit="MiB/s",
+            notes={"mib": size_mib, "rate_mib_per_s": rate_mib_per_s},
+        )
+
+        def own() -> float:
+            return size_mib / pages.click(pages.plain).in_folder_s
+
+        def ours() -> float:
+            click = pages.click(pages.with_snippet)
+            assert click.stored_s is not None
+            comparison.figures.setdefault(_FILE, []).append(size_mib / click.in_folder_s)
+            return size_mib / click.stored_s
+
+        comparison.run({_CHROMIUM: own, _STORED: ours}, rounds=rounds)
+        bar = _BARS[rate_mib_per_s]
+        return comparison.finish([Bar(_STORED, _CHROMIUM, at_least=bar), Bar(_FILE, _CHROMIUM, at_least=bar)])
