@@ -71,8 +71,8 @@ def run(options: list[str]) -> bool:
         comparison.run(contenders, rounds=chosen.rounds)
         return comparison.finish(
             [
-                Bar("dio get", "the sum of the rates", at_least=0.9),
-                Bar("dio get", "aria2c, four addresses, unchecked", at_least=1.43),
+                Bar("dio get", "the sum of the rates", at_least=0.95),
+                Bar("dio get", "aria2c, four addresses, unchecked", at_least=1.6),
             ]
         )
 

@@ -33,7 +33,7 @@ from distribute_io.errors import DistributeError, IntegrityError, SourceError, S
 from distribute_io.ids import SegmentIndex, SourceId
 from distribute_io.manifest.segments import segment_range, verify_segment
 
-_BURST_S = 0.004
+_BURST_S = 0.008
 """While threads post without a pause, the loop looks after them this often. Waking it for each segment of a mirror of
 1 GB/s would take the interpreter's lock from those who read and hash a thousand times a second."""
 
