@@ -96,6 +96,7 @@ CODES: Final[dict[str, dict[str, str]]] = {
         "key_exists": "A key file is there already and is never overwritten.",
         "key_unreadable": "The key file cannot be read or is no Ed25519 key.",
         "file_not_found": "A file or folder that was named is not there.",
+        "other_folder": "The data directory belongs to another folder, whose files would be taken down.",
         "not_a_file": "Only regular files can be published.",
         "port_in_use": "Another program listens on the port.",
         "insecure_context": "The page is not a secure context, so the browser gives it no hashing and no storage.",

@@ -6,7 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.harness.coordinator import Coordinator, Publisher, Release, make_publisher, make_release, start_coordinator
+from tests.harness.coordinator import (
+    Coordinator,
+    Publisher,
+    Release,
+    make_publisher,
+    make_release,
+    run_dio_well,
+    start_coordinator,
+)
 from tests.harness.mirrors import start_mirror
 from tests.harness.nginx import CORS, Nginx, start_nginx
 from tests.harness.processes import Stage, wait_for
@@ -109,6 +117,9 @@ def test_a_mirror_that_is_bad_from_the_start_is_never_listed(stage: Stage, tmp_p
     scene.publish(liar.url)
     assert scene.state(liar.url)["reason"] == "segment_mismatch"
     assert scene.listed() == {scene.nginx.url, scene.steady.url}
+    words = run_dio_well("mirror", "list", scene.release.sha256, "--to", scene.coordinator.url)
+    (line,) = [line for line in words.splitlines() if line.startswith(liar.url)]
+    assert "left out: a segment's SHA-256 is not the one in the list" in line
 
 
 def test_when_all_fail_those_that_may_be_well_are_listed_and_said_to_fail(stage: Stage, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ export const PEER_HELLO_TIMEOUT_MS = 10_000;
 
 /** Error codes by family: see spec/errors.md. */
 export const ERROR_CODES = {
-  usage: ["bad_argument", "bad_config", "not_supported", "file_exists", "key_exists", "key_unreadable", "file_not_found", "not_a_file", "port_in_use", "insecure_context", "unsupported_browser", "part_unavailable", "cancelled", "no_sources", "dependency_missing"],
+  usage: ["bad_argument", "bad_config", "not_supported", "file_exists", "key_exists", "key_unreadable", "file_not_found", "other_folder", "not_a_file", "port_in_use", "insecure_context", "unsupported_browser", "part_unavailable", "cancelled", "no_sources", "dependency_missing"],
   protocol: ["message_malformed", "message_too_large", "message_unknown", "message_unexpected", "protocol_version", "flood", "hello_timeout", "idle_timeout", "slow_reader", "frame_malformed", "frame_too_large", "frame_unknown", "frame_unexpected", "grant_exceeded", "unrequested_data", "request_limit", "ticket_unknown", "ticket_expired", "ticket_used", "ticket_stolen", "match_unknown", "receipt_invalid"],
   source: ["mirror_unreachable", "mirror_status", "mirror_missing", "mirror_forbidden", "mirror_busy", "mirror_ignores_range", "mirror_wrong_range", "mirror_truncated", "mirror_file_changed", "mirror_private_address", "mirror_insecure", "mirror_redirects", "mirror_no_cors", "mirror_local_network", "mirror_tls", "mirror_too_slow", "stalled", "slow", "peer_unreachable", "peer_closed", "peer_refused", "not_held", "over_budget", "busy", "no_channel"],
   integrity: ["untrusted_manifest", "bad_signature", "segment_mismatch", "file_mismatch", "segment_list_mismatch", "manifest_expired", "manifest_not_yet_valid", "manifest_rollback", "file_id_mismatch", "all_sources_lie"],

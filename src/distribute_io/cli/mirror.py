@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import random
+import sys
 import time
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote
 
 import msgspec
@@ -27,13 +28,17 @@ from distribute_io.cli.local_catalogue import (
 )
 from distribute_io.coordinator import links
 from distribute_io.coordinator.claims import Claims
+from distribute_io.coordinator.listing import statuses
+from distribute_io.coordinator.mirror_words import in_words
 from distribute_io.coordinator.prober import HttpProber
 from distribute_io.errors import RefusedError, UsageError
 from distribute_io.ids import FileId
-from distribute_io.stores.catalogue import Catalogue
+from distribute_io.stores.catalogue import Catalogue, MirrorRecord
 from distribute_io.wire.http import FileEntry, ManifestDocument, Mirror
 
 app = typer.Typer(no_args_is_help=True, help="Add, remove and list the mirrors of a file.")
+
+_PIPED_CHARS: Final = 10_000
 
 UrlArgument = Annotated[str, typer.Argument(metavar="URL", help="Address of the whole file; ending in /: a base.")]
 
@@ -111,24 +116,39 @@ def remove(
 def list_mirrors(
     file_id: FileIdArgument, to: ToCoordinator = None, data_dir: DataDir = None, config: ConfigFile = None
 ) -> None:
-    """List the mirrors of a file, first asked first."""
+    """List the mirrors of a file, first asked first, and how each one does."""
     wanted = checked_file_id(file_id)
     if to is not None:
-        mirrors = list(_entry(to, wanted).mirrors)
+        entry = _entry(to, wanted)
+        known = {mirror.url: mirror for mirror in entry.mirrors}
+        states = {state.url: state for state in entry.mirror_states}
     else:
+        settings = coordinator_config(data_dir, config)
 
-        async def read(catalogue: Catalogue) -> list[Mirror]:
+        async def read(catalogue: Catalogue) -> tuple[MirrorRecord, ...]:
             if not await catalogue.manifests(wanted):
                 raise _unknown(wanted)
-            return [Mirror(row.url, row.priority, row.location) for row in await catalogue.mirrors(wanted)]
+            return await catalogue.mirrors(wanted)
 
-        mirrors = with_catalogue(coordinator_config(data_dir, config), read)
+        rows = with_catalogue(settings, read)
+        known = {row.url: Mirror(row.url, row.priority, row.location) for row in rows}
+        # A folder's own copy is not known here; it decides only whether what fails is listed for want of better.
+        told = statuses(rows, has_own=False, watched=settings.watch_mirrors)
+        states = {state.url: state for state in told}
     table = Table("mirror", box=None, pad_edge=False)
     table.add_column("priority", justify="right")
     table.add_column("location")
-    for mirror in mirrors:
-        table.add_row(mirror.url, str(mirror.priority), mirror.location or "")
-    Console(soft_wrap=True).print(table)
+    table.add_column("how it does")
+    for url in dict.fromkeys((*known, *states)):
+        mirror, state = known.get(url), states.get(url)
+        table.add_row(
+            url,
+            str(mirror.priority) if mirror is not None else "",
+            (mirror.location or "") if mirror is not None else "",
+            in_words(state) if state is not None else "served here",
+        )
+    # A program that reads this wants one mirror a line, a person no wider than the terminal.
+    Console(soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_CHARS).print(table)
 
 
 def _add_remotely(coordinator: str, token: str | None, entry: FileEntry, mirror: Mirror) -> None:

@@ -127,7 +127,10 @@ class Publication:
             # Only here: half of what this command would load is the standard library's HTTP client.
             from distribute_io.cli import coordinator_client
 
-            coordinator_client.request("POST", self._coordinator, "/api/v1/files", token=self._token, body=document)
+            answer = coordinator_client.request(
+                "POST", self._coordinator, "/api/v1/files", token=self._token, body=document
+            )
+            _warn_of_mirrors(answer)
         return f"{digests.sha256}  {name}"
 
     def _previous_version(self, name: str) -> int | None:
@@ -143,6 +146,14 @@ class Publication:
         except (OSError, DistributeError):
             return None
         return manifest.version if (manifest.cause, manifest.name) == (self._cause, name) else None
+
+
+def _warn_of_mirrors(answer: bytes) -> None:
+    """Say which mirrors the coordinator looked at and found wanting: now somebody is there to mend them."""
+    from distribute_io.coordinator.mirror_words import mirror_warnings  # as above
+
+    for line in mirror_warnings(answer):
+        typer.echo(line, err=True)
 
 
 def _load_keys(paths: Sequence[Path]) -> list[SigningKey]:

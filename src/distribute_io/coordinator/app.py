@@ -30,6 +30,7 @@ from distribute_io.coordinator.changes import Changes
 from distribute_io.coordinator.claims import Claims
 from distribute_io.coordinator.client_parts import ClientParts
 from distribute_io.coordinator.config import DEFAULT_CAUSE, CoordinatorConfig
+from distribute_io.coordinator.folder_mark import refuse_other_folder
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.coordinator.middleware import add_headers, limited, preflight
@@ -124,6 +125,8 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         key, key_is_new = publisher_key(data_dir)
         catalogue = await asyncio.to_thread(open_catalogue, config)
         stack.push_async_callback(catalogue.close)
+        if folder is not None:
+            await refuse_other_folder(catalogue, folder, data_dir)
         listener = stack.enter_context(_listener(config))
         stun = await _stun(config)
         stack.callback(stun.close)
@@ -308,7 +311,9 @@ def _listener(config: CoordinatorConfig) -> Iterator[socket.socket]:
     """The bound HTTP socket: bound before anything else, so that a taken port is told at once."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
-        bound = socket.create_server((config.host, config.port), family=family)
+        # `::` means all networks, the older ones too, whatever the system's default is.
+        both = config.host == "::" and socket.has_dualstack_ipv6()
+        bound = socket.create_server((config.host, config.port), family=family, dualstack_ipv6=both)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(

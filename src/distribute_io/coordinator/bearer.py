@@ -61,8 +61,13 @@ def require_cause(token: TokenRecord, cause: CauseId) -> None:
     Raises:
         RefusedError: `token_scope`.
     """
-    if ANY not in token.causes and cause not in token.causes:
+    if not covers_cause(token, cause):
         raise RefusedError("token_scope", f"The token does not cover the cause {cause!r}.")
+
+
+def covers_cause(token: TokenRecord, cause: CauseId) -> bool:
+    """Whether the token may publish in `cause`."""
+    return ANY in token.causes or cause in token.causes
 
 
 def covers_origin(token: TokenRecord, origin: str) -> bool:

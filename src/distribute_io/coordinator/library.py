@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ from distribute_io.coordinator.library_plan import LibraryPlan, Look, compare
 from distribute_io.coordinator.library_publisher import Publisher
 from distribute_io.coordinator.library_scan import Found, Skipped, scan, shown
 from distribute_io.coordinator.library_shelf import Progress, Shelf, Shelved
-from distribute_io.errors import DistributeError
+from distribute_io.errors import DistributeError, RefusedError
 from distribute_io.ids import CauseId, FileId
 from distribute_io.manifest.keys import SigningKey
 from distribute_io.stores.catalogue import Catalogue, LibraryRecord
@@ -89,6 +90,7 @@ class Library:
             clock_ns: nanoseconds since 1970, comparable with the times of files.
         """
         self._folder = folder
+        self._root = folder.resolve()
         self._data_dir = data_dir
         self._catalogue = catalogue
         self._publisher = Publisher(
@@ -143,6 +145,20 @@ class Library:
     def path(self, shelved: Shelved) -> Path:
         """Where the file lies."""
         return self._folder / os.fsdecode(shelved.found.path)
+
+    def checked_place(self, path: Path, descriptor: int) -> Path:
+        """A path to the file that was opened at `path`, which is still a regular one inside the folder.
+
+        Raises:
+            RefusedError: `unknown_file`: since the scan, something else or a link out of the folder took its place.
+        """
+        by_number = Path(f"/proc/self/fd/{descriptor}")
+        # Without /proc the name has to do: between here and the sending it could be swapped once more.
+        place = by_number if by_number.exists() else path
+        real = os.path.realpath(place)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or not Path(real).is_relative_to(self._root):
+            raise RefusedError("unknown_file", "The file is no longer there.")
+        return place
 
     def names_of(self, file_id: FileId) -> tuple[str, ...]:
         """The names by which a file's content lies in the folder."""

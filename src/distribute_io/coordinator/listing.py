@@ -34,6 +34,12 @@ _EMBEDDED_PRIORITY: Final = 50
 """Before mirrors without a priority of their own (100): it is known to be right, and it is here."""
 
 
+_UNKNOWN_LINK: Final = (
+    "No file is known by this link. Is it spelt as its publisher spells it? `dio mirror add FILE_ID LINK` "
+    "makes it known."
+)
+
+
 class ToldMirrors(Struct, frozen=True):
     """A file's mirrors, as they are told."""
 
@@ -105,17 +111,13 @@ class Listing:
             Mirror(url=self.embedded_url(name, file_id), priority=_EMBEDDED_PRIORITY)
             for name in (self._library.names_of(file_id)[:1] if self._library is not None else ())
         ]
-        if self._watched:
-            are_listed = listed([mirror.health for mirror in known], has_own=bool(own))
-        else:
-            are_listed = (True,) * len(known)
+        states = statuses(known, has_own=bool(own), watched=self._watched)
         chosen = [
             Mirror(mirror.url, mirror.priority, mirror.location, pages=serves_pages(mirror.health))
-            for mirror, is_listed in zip(known, are_listed, strict=True)
-            if is_listed
+            for mirror, state in zip(known, states, strict=True)
+            if state.listed
         ]
-        states = [_status(mirror, is_listed) for mirror, is_listed in zip(known, are_listed, strict=True)]
-        return ToldMirrors(tuple(own + chosen), tuple(states))
+        return ToldMirrors(tuple(own + chosen), states)
 
     def embedded_url(self, name: str, file_id: FileId) -> str:
         """The address of a file of the folder, for programs: with the content's id."""
@@ -141,13 +143,13 @@ class Listing:
         if file_id is None and links.origin(link) in (self._public.origin, asked_origin):
             file_id, name = self._embedded(link)
         if file_id is None:
-            raise RefusedError("unknown_link", "No file is known by this link.")
+            raise RefusedError("unknown_link", _UNKNOWN_LINK)
         try:
             return await self.entry(file_id, keys=keys, name=name)
         except RefusedError as error:
             if error.code != "unknown_file":
                 raise
-            raise RefusedError("unknown_link", "No file is known by this link.") from error
+            raise RefusedError("unknown_link", _UNKNOWN_LINK) from error
 
     def _embedded(self, link: str) -> tuple[FileId | None, str | None]:
         """The file and name behind an address of the embedded mirror."""
@@ -162,6 +164,13 @@ class Listing:
         if asked and asked[0] != shelved.file_id:
             return None, None
         return shelved.file_id, name
+
+
+def statuses(known: Sequence[MirrorRecord], *, has_own: bool, watched: bool) -> tuple[MirrorStatus, ...]:
+    """How each mirror of one file does (`core.mirror_health.listed`); without `watched` all are listed."""
+    healths = [mirror.health for mirror in known]
+    are_listed = listed(healths, has_own=has_own) if watched else (True,) * len(known)
+    return tuple(_status(mirror, is_listed) for mirror, is_listed in zip(known, are_listed, strict=True))
 
 
 def _status(mirror: MirrorRecord, is_listed: bool) -> MirrorStatus:

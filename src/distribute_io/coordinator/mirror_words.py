@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
+
+import msgspec
 
 from distribute_io.errors import CODES
 from distribute_io.units import format_rate
-from distribute_io.wire.http import MirrorStatus
+from distribute_io.wire.http import FileEntry, MirrorStatus
 
 _MEANINGS: Final = {code: meaning for family in ("source", "integrity") for code, meaning in CODES[family].items()}
 
@@ -28,6 +31,18 @@ def in_words(mirror: MirrorStatus) -> str:
             return f"for programs only, not for pages: {why}"
         case "changed" | "failing":
             return f"listed for want of a better one: {why}" if mirror.listed else f"left out: {why}"
+
+
+def mirror_warnings(answer: bytes) -> Iterator[str]:
+    """A line for each mirror of a file's entry that pages are not sent to; none when the answer is something else."""
+    try:
+        entry = msgspec.json.decode(answer, type=FileEntry)
+    except msgspec.MsgspecError:
+        return
+    for mirror in entry.mirror_states:
+        is_unwatched = mirror.state == "unchecked" and mirror.listed
+        if mirror.state != "well" and not is_unwatched:
+            yield f"dio: warning: {mirror.url}: {in_words(mirror)}; `dio doctor {mirror.url}` says what to do"
 
 
 def _meaning(code: str | None) -> str:

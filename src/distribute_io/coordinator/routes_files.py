@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import os
+from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.library_scan import FileStat, stat_of
 from distribute_io.coordinator.library_shelf import Shelved
 from distribute_io.coordinator.listing import Listing
+from distribute_io.coordinator.problems import answer
 from distribute_io.errors import RefusedError
 from distribute_io.ids import FileId
 from distribute_io.manifest.build import guess_media_type
@@ -57,16 +59,32 @@ class EmbeddedMirror:
             await self._refuse(asked)
         path = self._library.path(shelved)
         try:
-            stat = stat_of(os.stat(path))
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             raise RefusedError("unknown_file", "The file is no longer there.") from None
+        try:
+            return await self._send(request, shelved, descriptor, self._library.checked_place(path, descriptor))
+        finally:
+            os.close(descriptor)
+
+    async def _send(self, request: web.Request, shelved: Shelved, descriptor: int, place: Path) -> web.StreamResponse:
+        """Answer with the very file that was opened: nobody can put another in its place between check and sending."""
+        asked = request.query.get("id")
+        stat = stat_of(os.fstat(descriptor))
         unchanged = stat == shelved.found.stat
         if asked is not None and not unchanged:
             raise RefusedError("unknown_file", "The file has changed: this content is no longer here.")
         if "If-Range" not in request.headers:  # else the range may not count at all, which the answer itself decides
-            _check_range(request, stat.size_bytes)
-        response = _ExactFile(path, stat)
+            try:
+                _check_range(request, stat.size_bytes)
+            except RefusedError as error:
+                refusal = answer(error)
+                refusal.headers["Content-Range"] = f"bytes */{stat.size_bytes}"  # RFC 9110 section 15.5.17
+                refusal.headers["Access-Control-Expose-Headers"] = EXPOSED
+                return refusal
+        response = _ExactFile(place, stat)
         response.headers.update(await self._headers(shelved, unchanged=unchanged, by_content=asked is not None))
+        await response.prepare(request)  # sends all of it, while the descriptor is open
         return response
 
     async def _refuse(self, asked: str | None) -> NoReturn:
@@ -119,6 +137,8 @@ class _ExactFile(web.FileResponse):
         self._tag = f'"{stat.mtime_ns:x}-{stat.size_bytes:x}"'
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        if self.prepared:
+            return None  # sent already; aiohttp asks once more when the handler has returned
         headers = CIMultiDict(request.headers)
         headers.popall("Accept-Encoding", None)
         condition = headers.get("If-Range", "")

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from distribute_io.coordinator import links
-from distribute_io.coordinator.bearer import authenticate, covers_origin, require_cause
+from distribute_io.coordinator.bearer import authenticate, covers_cause, covers_origin, require_cause
 from distribute_io.coordinator.claims import Claims
 from distribute_io.coordinator.listing import Listing
 from distribute_io.coordinator.routes_api import json_response
@@ -83,10 +83,13 @@ class PublishApi:
     async def _unpublish(self, request: web.Request) -> web.Response:
         token = await authenticate(request, self._catalogue)
         file_id = FileId(request.match_info["file_id"])
-        # A token may take down what it could publish; a file that lies in several causes needs all of them.
-        for record in await self._listing.manifests(file_id):
-            require_cause(token, record.cause)
-        await self._catalogue.withdraw(file_id, actor=token.token_id, at_s=int(time.time()))
+        # A token takes down what it could publish. What others publish too stays theirs: else nobody could take down
+        # what a stranger has put into a cause of his own.
+        causes = {record.cause for record in await self._listing.manifests(file_id)}
+        covered = {cause for cause in causes if covers_cause(token, cause)}
+        if not covered:
+            require_cause(token, min(causes))
+        await self._catalogue.withdraw(file_id, actor=token.token_id, at_s=int(time.time()), causes=covered)
         await self._announce()
         return web.Response(status=204)
 

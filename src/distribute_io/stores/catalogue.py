@@ -210,11 +210,17 @@ class Catalogue(Protocol):
     async def drop_manifest(self, payload_sha256: str, *, actor: str, at_s: int) -> bool:
         """Forget one manifest (a file of the folder that was removed or changed). True when it was there."""
 
-    async def withdraw(self, file_id: FileId, *, actor: str, at_s: int) -> tuple[CauseId, ...]:
+    async def withdraw(
+        self, file_id: FileId, *, actor: str, at_s: int, causes: Collection[CauseId] | None = None
+    ) -> tuple[CauseId, ...]:
         """Take a file down: drop its manifests and mirrors, and remember that holders must erase it.
 
+        Args:
+            causes: drop the manifests of these causes only; while others have the content too, it is theirs, and nobody
+                must erase it. None: of all.
+
         Returns:
-            The causes it was in; empty when the file was unknown (it is remembered all the same).
+            The causes it was taken out of; empty when there were none (with all causes it is remembered all the same).
         """
 
     async def restore(self, file_id: FileId, *, actor: str, at_s: int) -> bool:

@@ -5,7 +5,7 @@ The rules that it keeps are those of `catalogue.py`; the numbers in comments are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -133,13 +133,21 @@ def drop_manifest(connection: sa.Connection, payload_sha256: str, *, actor: str,
     return file_id is not None
 
 
-def withdraw(connection: sa.Connection, file_id: FileId, *, actor: str, at_s: int) -> tuple[CauseId, ...]:
+def withdraw(
+    connection: sa.Connection, file_id: FileId, *, actor: str, at_s: int, causes: Collection[CauseId] | None
+) -> tuple[CauseId, ...]:
     """See `Catalogue.withdraw`."""
     table = schema.manifest
-    found = connection.execute(sa.select(table.c.payload_sha256, table.c.cause).where(table.c.file_id == file_id)).all()
+    everywhere = connection.execute(
+        sa.select(table.c.payload_sha256, table.c.cause).where(table.c.file_id == file_id)
+    ).all()
+    found = [row for row in everywhere if causes is None or row.cause in causes]
     for row in found:
         _forget_manifest(connection, row.payload_sha256, keep_links_of=None)
-    if not _exists(connection, schema.withdrawn.c.file_id == file_id):
+    if causes is not None and len(found) < max(len(everywhere), 1):
+        if found:
+            _note(connection, actor, "unpublish", file_id, at_s)
+    elif not _exists(connection, schema.withdrawn.c.file_id == file_id):
         connection.execute(sa.insert(schema.withdrawn).values(file_id=file_id, at_s=at_s))
         _note(connection, actor, "unpublish", file_id, at_s)
     return tuple(sorted({CauseId(row.cause) for row in found}))

@@ -174,8 +174,12 @@ class SqlCatalogue:
             lambda connection: writes.drop_manifest(connection, payload_sha256, actor=actor, at_s=at_s)
         )
 
-    async def withdraw(self, file_id: FileId, *, actor: str, at_s: int) -> tuple[CauseId, ...]:
-        return await self._writer.run(lambda connection: writes.withdraw(connection, file_id, actor=actor, at_s=at_s))
+    async def withdraw(
+        self, file_id: FileId, *, actor: str, at_s: int, causes: Collection[CauseId] | None = None
+    ) -> tuple[CauseId, ...]:
+        return await self._writer.run(
+            lambda connection: writes.withdraw(connection, file_id, actor=actor, at_s=at_s, causes=causes)
+        )
 
     async def restore(self, file_id: FileId, *, actor: str, at_s: int) -> bool:
         return await self._writer.run(lambda connection: writes.restore(connection, file_id, actor=actor, at_s=at_s))

@@ -174,12 +174,15 @@ def converted(server: str) -> Iterator[None]:
 
 
 def is_private_server(host: str) -> bool:
-    """Whether a name leads to a private, loopback or link-local address. Looks it up; False when that fails."""
+    """Whether a name leads to private, loopback and link-local addresses only. Looks it up; False when that fails.
+
+    Only: a stranger's name may have a private address beside its public ones, and must gain nothing by it.
+    """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False
-    return any(not is_public_address(str(place[0])) for _, _, _, _, place in found)
+    return bool(found) and all(not is_public_address(str(place[0])) for _, _, _, _, place in found)
 
 
 @dataclass(frozen=True, slots=True)

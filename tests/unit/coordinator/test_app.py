@@ -1,4 +1,4 @@
-"""app.py: what `serve` refuses before it opens anything."""
+"""app.py: what `serve` refuses, and where it listens."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from distribute_io.cli.doctor_coordinator import stun_answers
 from distribute_io.coordinator.app import Started, serve
 from distribute_io.coordinator.config import CoordinatorConfig
 from distribute_io.errors import UsageError
+from tests.unit.coordinator.served import coordinator, write
 
 
 def not_started(_started: Started) -> None:
@@ -61,3 +63,35 @@ def test_what_the_scan_leaves_out_may_lie_in_the_folder(tmp_path: Path, inside: 
         await asyncio.gather(serving, return_exceptions=True)
 
     asyncio.run(until_started())
+
+
+def test_another_folder_with_the_same_data_is_refused_and_a_moved_one_is_not(tmp_path: Path) -> None:
+    write(tmp_path, "a", b"a")
+
+    async def serve_folder(name: str) -> str:
+        async with coordinator(tmp_path, folder=str(tmp_path / name)) as served:
+            await served.settled()
+            return await served.file_id("a")
+
+    file_id = asyncio.run(serve_folder("folder"))
+    (tmp_path / "folder").rename(tmp_path / "moved")
+    assert asyncio.run(serve_folder("moved")) == file_id
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "b").write_bytes(b"b")
+    with pytest.raises(UsageError) as caught:
+        asyncio.run(serve_folder("other"))
+    assert caught.value.code == "other_folder"
+    assert str(tmp_path / "moved") in caught.value.message
+    assert asyncio.run(serve_folder("moved")) == file_id
+
+
+def test_all_networks_means_the_older_ones_too(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with coordinator(tmp_path, host="::") as served:
+            port = served.started.listening.rpartition(":")[2]
+            async with served.client.get(f"http://127.0.0.1:{port}/healthz") as response:
+                assert response.status == 200
+            stun = f"stun:127.0.0.1:{served.started.stun_ports[0]}"
+            assert await asyncio.to_thread(stun_answers, stun)
+
+    asyncio.run(scene())

@@ -6,11 +6,13 @@ import asyncio
 import base64
 import gzip
 import hashlib
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from distribute_io.errors import RefusedError
 from tests.unit.coordinator.served import Served, coordinator, write
 
 CONTENT = bytes(range(256)) * 2_000
@@ -74,6 +76,7 @@ def test_a_bad_range_is_named(tmp_path: Path, asked: str) -> None:
         response, _body = await served.get("/files/a", headers={"Range": asked})
         problem = await served.json("/files/a", headers={"Range": asked})
         assert (response.status, problem["code"]) == (416, "bad_range")
+        assert response.headers["Content-Range"] == f"bytes */{len(CONTENT)}"
 
     play(tmp_path, scene)
 
@@ -181,5 +184,29 @@ def test_head_and_preflight(tmp_path: Path) -> None:
             assert response.status == 204
             assert "Range" in response.headers["Access-Control-Allow-Headers"]
             assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+    play(tmp_path, scene)
+
+
+def test_a_link_out_of_the_folder_that_takes_a_files_place_is_not_followed(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", CONTENT)
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+
+    async def scene(served: Served) -> None:
+        library = served.started.library
+        assert library is not None
+        shelved = library.get("a")
+        assert shelved is not None
+        path.unlink()
+        path.symlink_to(secret)
+        response, body = await served.get("/files/a")
+        assert (response.status, b"secret" in body) == (404, False)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            with pytest.raises(RefusedError):
+                library.checked_place(path, descriptor)
+        finally:
+            os.close(descriptor)
 
     play(tmp_path, scene)

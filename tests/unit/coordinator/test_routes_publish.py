@@ -297,3 +297,31 @@ def test_the_pages_are_served_under_a_strict_policy(tmp_path: Path) -> None:
         assert icon.content_type == "image/svg+xml"
 
     play(tmp_path, scene)
+
+
+def test_a_token_takes_its_own_causes_files_down_whoever_has_the_same_content(tmp_path: Path, upload: Path) -> None:
+    async def scene(served: Served) -> None:
+        catalogue = open_catalogue(served.config)
+        for cause in ("ours", "theirs"):
+            await catalogue.put_cause(CauseRecord(cause=CauseId(cause), title=cause), actor="cli", at_s=1)
+        await catalogue.close()
+        ours, theirs = await token(served, causes=("ours",)), await token(served, causes=("theirs",))
+        await post(served, document(upload, KEY, name="a", cause="ours"), ours)
+        status, entry = await post(served, document(upload, KEY, name="a", cause="theirs"), theirs)
+        assert status == 201
+        address = f"/api/v1/files/{entry['file_id']}"
+        stranger = await token(served, causes=("nothing",))
+
+        async def take_down(text: str) -> int:
+            headers = {"Authorization": f"Bearer {text}"}
+            async with served.client.delete(served.url + address, headers=headers) as response:
+                return response.status
+
+        assert await take_down(stranger) == 403
+        assert await take_down(ours) == 204
+        assert (await served.json(address))["cause"] == "theirs"
+        assert await take_down(ours) == 403
+        assert await take_down(theirs) == 204
+        assert (await served.json(address))["code"] == "taken_down"
+
+    play(tmp_path, scene)

@@ -101,3 +101,11 @@ def test_private_server_is_known_by_its_address() -> None:
     assert is_private_server("127.0.0.1")
     assert not is_private_server("9.9.9.9")
     assert not is_private_server("name.invalid")
+
+
+def test_a_private_address_beside_public_ones_makes_no_private_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(0, 0, 0, "", (address, 0)) for address in ("10.0.0.1", "93.184.215.14")]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_arguments, **_options: found)
+    assert not is_private_server("split.example")
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_arguments, **_options: found[:1])
+    assert is_private_server("intranet.example")
