@@ -1,6 +1,6 @@
 """What to change so that a mirror serves pages: lines to copy for the server that is there.
 
-The lines are those of docs/publishing.md; tests put them into a real nginx, Apache and Caddy.
+The lines are those of docs/publishing.md; a test puts those for nginx into a real one and asks again.
 """
 
 from __future__ import annotations

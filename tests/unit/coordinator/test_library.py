@@ -133,7 +133,9 @@ def test_added_changed_and_removed_files_are_noticed(tmp_path: Path) -> None:
 
         async def is_followed() -> bool:
             found = await scene.names()
-            return set(found) == {"changes.txt", "comes.txt"} and found["changes.txt"].file_id == new
+            remembered = {record.path for record in await scene.catalogue.library()}
+            followed = set(found) == {"changes.txt", "comes.txt"} and found["changes.txt"].file_id == new
+            return followed and remembered == {b"changes.txt", b"comes.txt"}
 
         await scene.until(is_followed)
         after = (await scene.names())["changes.txt"]
