@@ -75,7 +75,7 @@ def test_stdout_takes_one_file_and_no_json(stage: Stage, published: Published) -
         assert b"[bad_argument]" in done.stderr
 
 
-@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}, {"QUIET": "1"}])
 def test_terminal_shows_each_source_and_colours_only_where_wanted(
     stage: Stage, published: Published, environment: dict[str, str]
 ) -> None:
@@ -83,7 +83,9 @@ def test_terminal_shows_each_source_and_colours_only_where_wanted(
     document = published.write_document(stage.folder, mirror.link("file.bin"))
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        dio("get", document, "--allow-private", "-o", stage.folder / "out"),
+        dio(
+            "get", document, "--allow-private", "-o", stage.folder / "out", *(["-q"] if "QUIET" in environment else [])
+        ),
         stdout=subprocess.DEVNULL,
         stderr=theirs,
         env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "60"} | environment,
@@ -97,7 +99,9 @@ def test_terminal_shows_each_source_and_colours_only_where_wanted(
     assert process.wait(10) == 0
     lines = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown)
     colours = re.search(rb"\x1b\[[0-9;]*(3|38|48|9)[0-9;]*m", shown)
-    if environment.get("TERM") == "dumb":
+    if "QUIET" in environment:
+        assert shown == b""
+    elif environment.get("TERM") == "dumb":
         assert b"\x1b" not in shown
     else:
         assert mirror.url.removeprefix("http://").encode() in lines

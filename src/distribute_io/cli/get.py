@@ -64,6 +64,7 @@ def get(
         bool, typer.Option("--allow-private", help="Ask mirrors on private and loopback addresses too.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each file.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress; errors and results stay.")] = False,
 ) -> None:
     """Download files, verified, from mirrors and donors at once.
 
@@ -89,6 +90,7 @@ def get(
                 limit=limit,
                 mirrors_only=mirrors_only,
                 as_json=as_json,
+                quiet=quiet,
             )
         except DistributeError as error:
             if len(what) == 1:
@@ -137,6 +139,7 @@ def _get_one(
     limit: RateLimit | None,
     mirrors_only: bool,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     plan = make_plan(typed, options, policy=policy, warn=_warn)
     VersionMemory(default_path(), warn=_warn).check(plan.verified)
@@ -145,7 +148,7 @@ def _get_one(
     if target != _STDOUT and target.exists():
         result = is_there_already(target, plan)
     else:
-        result = _download(plan, target, policy, limit, mirrors_only=mirrors_only)
+        result = _download(plan, target, policy, limit, mirrors_only=mirrors_only, quiet=quiet)
     if as_json:
         typer.echo(msgspec.json.encode(report(plan, result)).decode())
     else:
@@ -153,9 +156,9 @@ def _get_one(
 
 
 def _download(
-    plan: DownloadPlan, target: Path, policy: HttpPolicy, limit: RateLimit | None, *, mirrors_only: bool
+    plan: DownloadPlan, target: Path, policy: HttpPolicy, limit: RateLimit | None, *, mirrors_only: bool, quiet: bool
 ) -> FetchResult:
-    with show_progress(plan.manifest.name) as view:
+    with show_progress(plan.manifest.name, quiet=quiet) as view:
         options = FetchOptions(target=target, policy=policy, limit=limit, on_snapshot=view.show)
         try:
             return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only))

@@ -35,8 +35,11 @@ class ProgressView(Protocol):
 
 
 @contextmanager
-def show_progress(name: str) -> Iterator[ProgressView]:
-    """A view on stderr that fits what stderr is."""
+def show_progress(name: str, *, quiet: bool) -> Iterator[ProgressView]:
+    """A view on stderr that fits what stderr is; a quiet one shows no progress and still says what it is told."""
+    if quiet:
+        yield _QuietView()
+        return
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield _PlainView(name)
         return
@@ -61,7 +64,15 @@ class Meter:
         return (total_bytes - before) / (now - since) if now > since else 0.0
 
 
-class _PlainView:
+class _QuietView:
+    def show(self, snapshot: Snapshot) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        typer.echo(f"dio: {text}", err=True)
+
+
+class _PlainView(_QuietView):
     def __init__(self, name: str) -> None:
         self._name = name
         self._meter = Meter()
@@ -73,9 +84,6 @@ class _PlainView:
         if now - self._said_at >= _PLAIN_EVERY_S:
             self._said_at = now
             self.say(f"{self._name}: {progress_in_words(snapshot, rate)}")
-
-    def say(self, text: str) -> None:
-        typer.echo(f"dio: {text}", err=True)
 
 
 def progress_in_words(snapshot: Snapshot, rate_bytes_per_s: float) -> str:
