@@ -1,7 +1,9 @@
 /** The worker of `donors.mjs`. */
+import { NO_LIMITS } from "../../client/src/core/allowance.ts";
 import { verifySegment } from "../../client/src/core/verified.ts";
 import { toHex } from "../../client/src/core/hex.ts";
 import { Donor } from "../../client/src/donate/donor.ts";
+import { TAKERS_MAX } from "../../client/src/donate/messages.ts";
 import { DonorCatalogue } from "../../client/src/donate/catalogue.ts";
 import { RECORD_BYTES } from "../../client/src/core/store-record.ts";
 import { SegmentStore, STORE_BYTES_MIN } from "../../client/src/storage/segment-store.ts";
@@ -37,18 +39,14 @@ async function begin({ donors, start, ports }) {
         root: folder,
         fetch: (url, init) => fetch(url, init),
         sha256,
-        today: () => 20_000,
+        localTime: () => ({ day: 20_000, month: 24_000, minute: 0 }),
         catalogue: new DonorCatalogue(coordinatorUrl, self.location.href),
       };
+      const settings = { storageBytes, upBytesPerS, causes: [], takersMax: TAKERS_MAX, allowance: NO_LIMITS };
       await new Promise((online, failed) => {
-        Donor.start(
-          { coordinatorUrl, sessionUrl, settings: { storageBytes, upBytesPerS, causes: [] } },
-          ports[number],
-          world,
-          (status) => {
-            if (status.session === "online") online();
-          },
-        ).catch(failed);
+        Donor.start({ coordinatorUrl, sessionUrl, settings }, ports[number], world, (status) => {
+          if (status.session === "online") online();
+        }).catch(failed);
       });
     }),
   );
