@@ -152,7 +152,7 @@ class PeerPool:
         self._segments = segments
         self._limit = limit
         self._session = SessionClient(session_url, agent=agent, events=self, rng=rng)
-        self._helper = ThreadPoolExecutor(2, thread_name_prefix="peer-hash")
+        self._helper = _new_helper()
         self._stun: list[str] = []
         self._reported: set[SourceId] = set()
         self._welcomed = False
@@ -169,8 +169,11 @@ class PeerPool:
         self._writer: SegmentWriter | None = None
 
     async def attach(self, driver: Driver, writer: SegmentWriter, exits: AsyncExitStack) -> None:
-        """Begin to look for donors. On leaving `exits` all are let go, with their receipts."""
+        """Begin to look for donors. On leaving `exits` all are let go, with their receipts; then again, if need be."""
         self._driver, self._writer = driver, writer
+        if self._closed:  # a round that a spoilt disk ended was before; its donors are gone
+            self._closed = False
+            self._helper = _new_helper()
         session = asyncio.ensure_future(self._session.run())
         ticker = asyncio.ensure_future(self._tick())
 
@@ -179,8 +182,13 @@ class PeerPool:
             await self._session.drain(_DRAIN_S)
             session.cancel()
             ticker.cancel()
-            await asyncio.gather(session, ticker, return_exceptions=True)
+            ended = await asyncio.gather(session, ticker, return_exceptions=True)
             self._helper.shutdown(wait=True, cancel_futures=True)
+            self._welcomed, self._asked, self._not_before = False, 0, 0.0
+            for error in ended:
+                # Both run until they are cancelled: anything else is a mistake of ours, not a lack of donors.
+                if isinstance(error, Exception):
+                    raise error
 
         exits.push_async_callback(leave)
 
@@ -422,3 +430,7 @@ class PeerPool:
                 peer.source.close()
             else:
                 self._give_up(peer, "cancelled")
+
+
+def _new_helper() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, thread_name_prefix="peer-hash")

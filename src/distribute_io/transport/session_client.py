@@ -7,8 +7,8 @@ Rules:
 2. After each `welcome` the owner tells again who it is and what it holds: nothing is assumed to be remembered.
 3. `send` never waits. Without a connection what is sent is dropped: rule 2 makes up for it. What a slow coordinator
    does not read is bounded; above the bound the connection is given up and made again.
-4. What the coordinator says is decoded once, into one of the messages of `wire.session`; anything else ends the
-   connection, as it would break every later message too.
+4. What the coordinator says is decoded once, into one of the messages of `wire.session`. A type of a later version is
+   passed over; anything else ends the connection, as it would break every later message too.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import random
 from typing import Final, Protocol
 
 import aiohttp
-import msgspec
 
+from distribute_io.errors import RemoteProtocolError
+from distribute_io.wire.codec import decode_coordinator_message, encode_message
 from distribute_io.wire.limits import HEARTBEAT_MS, MESSAGE_BYTES_MAX, OUTBOUND_BYTES_MAX, PROTOCOL_VERSION
 from distribute_io.wire.session import (
     ClientMessage,
@@ -41,9 +42,6 @@ _CONNECT_TIMEOUT_S: Final = 15.0
 _CLOSE_GOING_AWAY: Final = 1001
 _SILENCE_S: Final = 75.0
 """Three heartbeats without even a `pong`: the connection is dead, whatever the operating system says."""
-
-_decoder = msgspec.json.Decoder(CoordinatorMessage)
-_encoder = msgspec.json.Encoder()
 
 
 class SessionEvents(Protocol):
@@ -83,7 +81,7 @@ class SessionClient:
         """Send a message, or drop it when there is no connection (rule 3)."""
         if self._outbox is None:
             return
-        data = _encoder.encode(message)
+        data = encode_message(message)
         if self._queued_bytes + len(data) > OUTBOUND_BYTES_MAX:
             self._overrun.set()
             return
@@ -146,8 +144,8 @@ class SessionClient:
         return outcome
 
     def _explain(self, error: BaseException, outcome: _Outcome) -> None:
-        if isinstance(error, msgspec.DecodeError):
-            outcome.reason = "the coordinator's message cannot be understood"
+        if isinstance(error, RemoteProtocolError):
+            outcome.reason = f"the coordinator's message cannot be understood [{error.code}]"
         elif isinstance(error, (aiohttp.ClientError, TimeoutError, OSError)):
             outcome.reason = f"the connection to the coordinator was lost ({type(error).__name__})"
         else:
@@ -159,7 +157,7 @@ class SessionClient:
                 async with asyncio.timeout(HEARTBEAT_MS / 1000):
                     data = await outbox.get()
             except TimeoutError:
-                await socket.send_str(_encoder.encode(Ping()).decode())
+                await socket.send_str(encode_message(Ping()).decode())
                 continue
             self._queued_bytes -= len(data)
             await socket.send_str(data.decode())
@@ -172,7 +170,12 @@ class SessionClient:
             if received.type is not aiohttp.WSMsgType.TEXT:
                 outcome.reason = outcome.reason or "the coordinator closed the session"
                 return
-            message = _decoder.decode(received.data)
+            try:
+                message = decode_coordinator_message(received.data)
+            except RemoteProtocolError as error:
+                if error.code == "message_unknown":
+                    continue
+                raise
             match message:
                 case Welcome():
                     outcome.welcomed = True

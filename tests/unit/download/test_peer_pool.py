@@ -1,0 +1,111 @@
+"""`download.peer_pool`: what it says to a coordinator, with connections that only make offers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any, cast
+
+import pytest
+
+from distribute_io.core import runs
+from distribute_io.core.peer_roster import ACTIVE, PREPARED
+from distribute_io.core.runs import Runs
+from distribute_io.download.driver import Driver
+from distribute_io.download.mirror import SegmentWriter
+from distribute_io.download.peer_pool import PeerPool
+from distribute_io.ids import FileId
+from distribute_io.transport.webrtc import IceCandidate, PeerEvents
+from tests.unit.transport.test_session_client import Coordinator
+
+FILE = FileId("f1" * 32)
+
+
+class OfferingConnection:
+    """A connection that makes offers and is never answered."""
+
+    async def create_offer(self) -> str:
+        return "v=0"
+
+    async def accept_offer(self, sdp: str) -> str:
+        return sdp
+
+    async def accept_answer(self, sdp: str) -> None:
+        """Nobody answers."""
+
+    async def add_candidate(self, candidate: IceCandidate) -> None:
+        """Nobody sends any."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class OfferingEngine:
+    name = "offers only"
+
+    def connect(self, events: PeerEvents, *, stun: Sequence[str]) -> OfferingConnection:
+        return OfferingConnection()
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class EmptyDriver:
+    """A download of which nothing has come; `broken` makes it fail when it is asked."""
+
+    broken = False
+
+    def missing(self) -> Runs:
+        if self.broken:
+            raise ZeroDivisionError("a mistake of ours")
+        return runs.whole(8)
+
+    def source_table(self) -> list[Any]:  # Any: of an empty list
+        return []
+
+
+def new_pool(coordinator: Coordinator) -> PeerPool:
+    return PeerPool(
+        cast(Any, OfferingEngine()),  # Any: the pool uses of an engine what the class above has
+        session_url=coordinator.url,
+        agent="test",
+        file_id=FILE,
+        segments=8,
+        limit=None,
+        rng=random.Random(1),
+    )
+
+
+async def attach(pool: PeerPool, driver: EmptyDriver, exits: AsyncExitStack) -> None:
+    # Any: the pool uses of both only what the fakes have.
+    await pool.attach(cast(Driver, cast(Any, driver)), cast(SegmentWriter, cast(Any, None)), exits)
+
+
+def test_a_want_brings_four_offers_and_a_second_round_of_the_download_asks_again() -> None:
+    async def scenario() -> list[dict[str, Any]]:  # Any: JSON
+        async with Coordinator() as coordinator:
+            pool = new_pool(coordinator)
+            for round_number in (1, 2):
+                async with AsyncExitStack() as exits:
+                    await attach(pool, EmptyDriver(), exits)
+                    await coordinator.until(lambda n=round_number: coordinator.count("want") == n)  # type: ignore[misc]
+            return [cast(Any, said) for said in coordinator.said if said["type"] == "want"]
+
+    wants = asyncio.run(scenario())
+    assert [want["peers_max"] for want in wants] == [ACTIVE + PREPARED] * 2
+    assert [len(want["offers"]) for want in wants] == [4, 4]
+
+
+def test_a_mistake_of_ours_does_not_pass_for_a_lack_of_donors() -> None:
+    async def scenario() -> None:
+        async with Coordinator() as coordinator, AsyncExitStack() as exits:
+            driver = EmptyDriver()
+            await attach(new_pool(coordinator), driver, exits)
+            await coordinator.until(lambda: coordinator.count("want") == 1)
+            driver.broken = True
+            await asyncio.sleep(0.4)  # longer than the pool takes to look again
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(scenario())
