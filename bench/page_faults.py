@@ -2,7 +2,8 @@
 
 For each fault of `tests/harness/mirror_faults.py` a file on two mirrors: a good one, and one that fails so. The page
 takes it from both, from the click to the complete file in the download folder; the contender is the plain link to the
-good one. Options: `--mib N` (default 128), `--mib-per-s N` (of the good mirror, default 50), `--rounds N` (default 3),
+good one, and so that what the fault costs can be told from what the page costs, the page with the good mirror alone.
+Options: `--mib N` (default 256), `--mib-per-s N` (of the good mirror, default 50), `--rounds N` (default 3),
 `--only FAULT` (repeatable).
 """
 
@@ -24,13 +25,14 @@ from tests.harness.processes import Stage
 from tests.harness.site import start_site
 
 _PLAIN = "the plain link"
+_ALONE = "no other mirror"
 _TIMEOUT_MS = 120_000
 
 
 def run(options: list[str]) -> bool:
     """Run them all in turn and write the result; True when the bars hold."""
     parser = argparse.ArgumentParser(prog="page_faults", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--mib", type=int, default=128)
+    parser.add_argument("--mib", type=int, default=256)
     parser.add_argument("--mib-per-s", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", choices=sorted(FAULTS))
@@ -55,7 +57,8 @@ def run(options: list[str]) -> bool:
 
             seconds(_PLAIN)  # warms up: the page cache, the browser's files
             comparison.run({page: partial(seconds, page) for page in pages}, rounds=chosen.rounds)
-        return comparison.finish([Bar(fault, _PLAIN, at_most=1.05) for fault in faults])
+        bars = [Bar(page, _PLAIN, at_most=1.05) for page in (_ALONE, *faults)]
+        return comparison.finish([*bars, *(Bar(fault, _ALONE, at_most=1.05) for fault in faults)])
 
 
 def _publish(stage: Stage, faults: list[str], size_bytes: int, rate: str) -> dict[str, str]:
@@ -63,7 +66,7 @@ def _publish(stage: Stage, faults: list[str], size_bytes: int, rate: str) -> dic
     folders = {name: stage.folder / name for name in ("served", "other", "empty")}
     for folder in folders.values():
         folder.mkdir()
-    spare, *good = start_farm(stage, [MirrorKind(folders["served"], rate) for _ in range(len(FAULTS) + 1)])
+    spare, *good = start_farm(stage, [MirrorKind(folders["served"], rate) for _ in range(len(FAULTS) + 2)])
     bad = faulty_mirrors(stage, folders, spare.url)
     coordinator = start_coordinator(stage)
     key_path = stage.folder / "publisher.pem"
@@ -72,20 +75,23 @@ def _publish(stage: Stage, faults: list[str], size_bytes: int, rate: str) -> dic
     site = start_site(stage, stage.folder / "site")
     tag = coordinator.script_tag({"data-select": "a.download", "data-key": public_key, "data-peers": "off"})
     pages = {}
-    for place, fault in enumerate(faults):
-        make_big_file(folders["served"] / f"{fault}.bin", size_bytes)
-        with (folders["served"] / f"{fault}.bin").open("r+b") as file:
+    for place, fault in enumerate([_ALONE, *faults]):
+        name = f"{fault.replace(' ', '-')}.bin"
+        make_big_file(folders["served"] / name, size_bytes)
+        with (folders["served"] / name).open("r+b") as file:
             file.write(fault.encode())  # a file of its own: equal ones have one entry, and one list of mirrors
-        make_big_file(folders["other"] / f"{fault}.bin", size_bytes // 2)
+        make_big_file(folders["other"] / name, size_bytes // 2)
+        mirrors = [good[place], *([] if fault == _ALONE else [bad[fault]])]
         run_dio_well(
-            *("publish", folders["served"] / f"{fault}.bin", "--key", key_path, "--cause", CAUSE),
+            *("publish", folders["served"] / name, "--key", key_path, "--cause", CAUSE),
             *("--to", coordinator.url, "--token", token, "-o", stage.folder),
-            *("--mirror", f"{bad[fault].url}/", "--mirror", f"{good[place].url}/"),
+            *(word for mirror in mirrors for word in ("--mirror", f"{mirror.url}/")),
             timeout_s=300,
         )
-        links = {"file": good[place].link(f"{fault}.bin")}
-        pages[fault] = site.write_page(f"{fault}.html", links=links, script=tag)
-    return {_PLAIN: site.write_page("plain.html", links={"file": good[0].link(f"{faults[0]}.bin")}), **pages}
+        links = {"file": good[place].link(name)}
+        pages[fault] = site.write_page(f"{place}.html", links=links, script=tag)
+        pages.setdefault(_PLAIN, site.write_page("plain.html", links=links))
+    return pages
 
 
 def _click(browser: Chromium, url: str) -> float:
