@@ -44,10 +44,17 @@ _END = """new Promise((resolve) => {
 })"""
 
 
+# When the answer about the link or file was there; the segment list's address ends in `.segments`.
+_RESOLVED = """Math.min(...performance.getEntriesByType("resource")
+  .filter(({ name }) => /\\/api\\/v1\\/(resolve|files\\/[0-9a-f]+$)/.test(name))
+  .map(({ responseEnd }) => responseEnd))"""
+
+
 @dataclass(frozen=True)
 class Taken:
     """One download in a page: seconds since the click."""
 
+    resolved_s: float
     first_byte_s: float
     first_segment_s: float
     stored_s: float
@@ -83,6 +90,12 @@ class PeerScene:
     def file_url(self) -> str:
         """Where bench pages read the file to fill their stores; no mirror."""
         return f"{self.site.url}/file.bin"
+
+    def stop_mirror(self) -> None:
+        """End the nginx: from now on only donors have the file."""
+        for process in self.stage.processes:
+            if process.name == "nginx":
+                process.stop()
 
     def browser(self) -> contextlib.AbstractContextManager[Chromium]:
         """A new Chromium with an empty profile."""
@@ -124,6 +137,7 @@ class PeerScene:
                 raise RuntimeError(f"{verified['type']}: {verified['detail']['code']}\n{self.stage.report()}")
             cpu_s = cpu_seconds(browser) - cpu_before_s
             events = visitor.events("start", "progress", "verified")
+            resolved_ms: float = page.evaluate(_RESOLVED)
         sources = [source for source in verified["detail"]["sources"] if source["bytes"] > 0]
 
         def since_click(condition: Callable[[dict[str, Any]], bool]) -> float:  # Any: JSON of the page
@@ -131,6 +145,7 @@ class PeerScene:
             return (at - clicked_ms) / 1_000
 
         return Taken(
+            resolved_s=(resolved_ms - clicked_ms) / 1_000,
             first_byte_s=since_click(lambda event: any(s["rateBytesPerS"] > 0 for s in event["detail"]["sources"])),
             first_segment_s=since_click(lambda event: event["detail"]["receivedBytes"] > 0),
             stored_s=since_click(lambda event: event["detail"]["receivedBytes"] == self.size_bytes),

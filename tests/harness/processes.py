@@ -241,6 +241,11 @@ class Stage:
         self._exits.enter_context(process)
         return process
 
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """All that were started, in that order."""
+        return tuple(self._processes)
+
     def enter(self, resource: contextlib.AbstractContextManager[T]) -> T:
         """Keep any other context manager open until the stage ends."""
         return self._exits.enter_context(resource)

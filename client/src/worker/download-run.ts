@@ -159,11 +159,13 @@ export class DownloadRun {
           hasher.segmentReadable(index);
         },
         segmentStored: (index) => {
+          const isFirst = this.#storedBytes === this.#keptBytes;
           this.#storedBytes += layout.lengthOf(index);
           this.#stored[index] = true;
           this.#senders.stored(index);
           this.#checkpoints.segmentStored(layout.lengthOf(index));
           this.#peers.progressed();
+          if (isFirst) this.#tell();
         },
         banned: (sourceId) => {
           this.#accuse(sourceId, "segment_mismatch");
@@ -208,7 +210,7 @@ export class DownloadRun {
     );
     this.#stopProgress = every(environment.clock, PROGRESS_MS * 1_000, () => {
       this.#account();
-      environment.report({ type: "progress", progress: this.#progress(), sent: this.#senders.takeNews() });
+      this.#tell();
     });
     this.#stopStreamRuns = every(environment.clock, STREAM_RUNS_MS * 1_000, () => {
       if (job.place.kind === "stream") environment.report({ type: "stream_runs" });
@@ -273,10 +275,16 @@ export class DownloadRun {
     const nowUs = this.#environment.clock.nowUs();
     const rate = this.#rates.get(sourceId);
     if (rate === undefined) return; // cannot be: bytes come from sources that were added
+    const isFirst = rate.meter === undefined;
     rate.meter ??= new RateMeter(nowUs);
     rate.meter.add(bytes, nowUs);
     this.#total.add(bytes, nowUs);
     this.#senders.sent(rate.row, endByte - bytes, endByte);
+    if (isFirst) this.#tell(); // people see at once that somebody delivers
+  }
+
+  #tell(): void {
+    this.#environment.report({ type: "progress", progress: this.#progress(), sent: this.#senders.takeNews() });
   }
 
   async #complete(): Promise<void> {
