@@ -90,7 +90,8 @@ bench: .make/client .make/machine
 build: .make/client
 	$(BIN)/python -m build
 	mkdir -p client/dist
-	cp src/distribute_io/client_dist/index.js client/dist/
+	cp src/distribute_io/client_dist/index.js src/distribute_io/client_dist/download-worker.js \
+		src/distribute_io/client_dist/donor-worker.js client/dist/
 	cp LICENSE client/
 	cd client && npm run --silent declarations && npm pack --pack-destination ../dist
 
