@@ -165,7 +165,11 @@ export class DownloadRun {
           this.#senders.stored(index);
           this.#checkpoints.segmentStored(layout.lengthOf(index));
           this.#peers.progressed();
-          if (isFirst) this.#tell();
+          // A moment later: the scheduler hears of it next, and the sources' figures add up then.
+          if (isFirst)
+            queueMicrotask(() => {
+              if (!this.#over) this.#tell();
+            });
         },
         banned: (sourceId) => {
           this.#accuse(sourceId, "segment_mismatch");
