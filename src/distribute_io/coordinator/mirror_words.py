@@ -11,7 +11,10 @@ from distribute_io.errors import CODES
 from distribute_io.units import format_rate
 from distribute_io.wire.http import FileEntry, MirrorStatus
 
-_MEANINGS: Final = {code: meaning for family in ("source", "integrity") for code, meaning in CODES[family].items()}
+_MEANINGS: Final = {code: meaning for family in ("source", "integrity") for code, meaning in CODES[family].items()} | {
+    "mirror_unreachable": "it does not answer",  # the code's own text is for pages, which cannot tell why
+    "mirror_no_cors": "it sends no CORS header",
+}
 
 
 def in_words(mirror: MirrorStatus) -> str:

@@ -19,7 +19,7 @@ URL = "https://m.example/a"
         (MirrorStatus(URL, "well", listed=True, reason="stalled"), "well; the last check failed: no byte came for too"),
         (
             MirrorStatus(URL, "limited", listed=True, reason="mirror_no_cors"),
-            "for programs only, not for pages: the mir",
+            "for programs only, not for pages: it sends no CORS",
         ),
         (MirrorStatus(URL, "failing", listed=False, reason="mirror_tls"), "left out: the mirror's TLS certificate is"),
         (MirrorStatus(URL, "failing", listed=True, reason="stalled"), "listed for want of a better one: no byte came"),
