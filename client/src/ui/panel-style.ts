@@ -47,7 +47,6 @@ export const PANEL_CSS = `
   align-items: flex-end;
   font: .9375em/1.45 system-ui, sans-serif;
   color: var(--ink);
-  text-align: start;
 }
 @media (prefers-color-scheme: dark) {
   .frame {
@@ -96,7 +95,9 @@ h2, h4, .note, .figures, .aside, summary, li { font-size: .9em; }
 h2 { font-weight: 600; color: var(--faint); }
 h3 { font-size: 1.07em; font-weight: 600; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
 h4 { font-weight: 400; color: var(--faint); margin-block-start: 8px; }
-h3, h4, p, summary, label, button, .button, li span { unicode-bidi: plaintext; }
+h3, h4, p, summary, label, button, .button, span, strong { unicode-bidi: plaintext; }
+[dir=ltr] { text-align: left; }
+[dir=rtl] { text-align: right; }
 .cards { overflow-y: auto; overscroll-behavior: contain; }
 article { display: grid; grid-template-columns: minmax(0, 1fr); gap: 10px; padding: 14px 16px 16px; outline-offset: -3px !important; }
 article + article { border-block-start: 1px solid var(--line); }
@@ -149,6 +150,7 @@ code { font: .87em/1.5 ui-monospace, "SF Mono", Consolas, "Liberation Mono", mon
 .copy code { flex: 1; min-inline-size: 0; }
 .row { display: flex; flex-wrap: wrap; gap: 8px; }
 .row:empty { display: none; }
+article > .row { position: sticky; inset-block-end: 0; padding-block: 10px; margin-block: 0 -10px; background: var(--paper); }
 button, .button {
   font: inherit;
   font-weight: 600;
@@ -188,9 +190,12 @@ input:checked::before { background: var(--on-accent); margin-inline-start: 19px;
 @media (forced-colors: active) {
   .bar { border: 1px solid CanvasText; }
   .bar span, input:checked::before { background: Highlight; forced-color-adjust: none; }
-  i { --s: Canvas; border: 1px solid GrayText; }
-  i[data-mark]:not([data-mark=""]) { --c: CanvasText; border-color: CanvasText; forced-color-adjust: none; }
-  .status, .ask { border: 1px solid CanvasText !important; }
+  .map i { border: 1px solid GrayText; }
+  i { --s: Canvas; }
+  i[data-mark]:not([data-mark=""]) { --c: CanvasText; border: 1px solid CanvasText; forced-color-adjust: none; }
+  article:not([data-tone=plain]) .status, .ask { border-color: CanvasText; }
+  .ask { border: 1px solid; }
+  header button { border: 0; }
   input::before { background: CanvasText; forced-color-adjust: none; }
 }
 @media print { :host { display: none !important; } }

@@ -10,10 +10,6 @@ export const ENGLISH = {
   panel: "Downloads",
   minimise: "Minimise the downloads",
   restore: { one: "{count} download · {percent}", other: "{count} downloads · {percent}" },
-  unfinished: "Unfinished downloads",
-  unfinished_size: "{stored} of {size} kept",
-  delete: "Delete",
-  delete_file: "Delete what is kept of {name}",
 
   // How a download stands
   preparing: "Looking for sources …",
@@ -40,7 +36,6 @@ export const ENGLISH = {
   amount: "{received} of {size}",
   progress: "{percent}, {amount}",
   progress_left: "{percent}, {amount}, {rate}, {time} left",
-  kept: "{size} were here from an earlier visit.",
 
   // Where it comes from
   sources: "From {sources}",

@@ -160,4 +160,10 @@ async function show(scene: string, tag: string): Promise<void> {
   }
 }
 
-Object.assign(window, { show, pressed, scenes: Object.keys(SCENES) });
+/** Takes the panel away, for the next scene to begin anew. */
+function clear(): void {
+  document.querySelector("distribute-panel")?.remove();
+  panel = undefined;
+}
+
+Object.assign(window, { show, clear, pressed });
