@@ -68,7 +68,10 @@ export function onTheWire(sizeBytes: number): number {
 export class Allowance {
   limits: AllowanceLimits;
   #used: Charged;
+  /** What is known to be stored: nothing goes out beyond it. */
   #charged: Charged;
+  /** What is asked to be stored. */
+  #asked: Charged | undefined;
 
   /** @param charged as stored. */
   constructor(limits: AllowanceLimits, charged: Charged) {
@@ -78,7 +81,13 @@ export class Allowance {
 
   /** To be stored. */
   get charged(): Charged {
-    return this.#charged;
+    return this.#asked ?? this.#charged;
+  }
+
+  /** What `charged` said is on disk now: bytes may go out against it. */
+  stored(charged: Charged): void {
+    this.#charged = charged;
+    this.#asked = undefined;
   }
 
   /** Bytes that went out, as far as is known. */
@@ -102,7 +111,8 @@ export class Allowance {
   /**
    * Charges bytes that are about to go out.
    *
-   * @returns `no`: a budget does not allow them; `store`: `charged` has grown and has to be stored first, then ask again.
+   * @returns `no`: a budget does not allow them; `store`: `charged` has grown and has to be stored first (`stored`), then
+   *   ask again.
    */
   take(sizeBytes: number, time: LocalTime): "yes" | "no" | "store" {
     this.#turn(time);
@@ -119,7 +129,7 @@ export class Allowance {
       return "no";
     }
     if (dayBytes > this.#charged.dayBytes || monthBytes > this.#charged.monthBytes) {
-      this.#charged = { ...this.#used, dayBytes: dayBytes + STEP_BYTES, monthBytes: monthBytes + STEP_BYTES };
+      this.#asked = { ...this.#used, dayBytes: dayBytes + STEP_BYTES, monthBytes: monthBytes + STEP_BYTES };
       return "store";
     }
     this.#used = { ...this.#used, dayBytes, monthBytes };
@@ -128,6 +138,7 @@ export class Allowance {
 
   /** In order at the end: nothing was charged that did not go out. */
   settle(): Charged {
+    this.#asked = undefined;
     this.#charged = this.#used;
     return this.#charged;
   }

@@ -255,8 +255,10 @@ export class Donor {
     this.#serving.forwardReceipts();
   }
 
-  #saveTotals(): Promise<void> {
-    return this.#store.saveTotals(this.#given.totals(this.#allowance.charged));
+  async #saveTotals(): Promise<void> {
+    const { charged } = this.#allowance;
+    await this.#store.saveTotals(this.#given.totals(charged));
+    this.#allowance.stored(charged);
   }
 
   /** Whether so many bytes may go out. What they are charged to is stored first, where it has grown. */

@@ -12,7 +12,10 @@ const MB = 1_000_000;
 function giveAll(allowance: Allowance, frame: number, time = NOON): number {
   for (let given = 0; ; given += frame) {
     let may = allowance.take(frame, time);
-    if (may === "store") may = allowance.take(frame, time);
+    if (may === "store") {
+      allowance.stored(allowance.charged);
+      may = allowance.take(frame, time);
+    }
     if (may !== "yes") return given;
     assert.ok(given < 1_000 * MB);
   }
@@ -48,6 +51,7 @@ test("what is sent was stored before: crashes never add up to more than the budg
       let may = allowance.take(50_000, NOON);
       if (may === "store") {
         stored = allowance.charged;
+        allowance.stored(stored);
         may = allowance.take(50_000, NOON);
       }
       if (may === "yes") given += 50_000;
@@ -60,8 +64,15 @@ test("what is sent was stored before: crashes never add up to more than the budg
 test("an end in order charges what went out and no more", () => {
   const allowance = new Allowance({ ...NO_LIMITS, dailyBytes: 100 * MB }, NOTHING);
   assert.equal(allowance.take(1_000, NOON), "store");
+  allowance.stored(allowance.charged);
   assert.equal(allowance.take(1_000, NOON), "yes");
   assert.deepEqual(allowance.settle(), { day: NOON.day, dayBytes: 1_000, month: NOON.month, monthBytes: 1_000 });
+});
+
+test("nothing goes out against a charge that could not be stored", () => {
+  const allowance = new Allowance({ ...NO_LIMITS, dailyBytes: 100 * MB }, NOTHING);
+  for (let frame = 0; frame < 5; frame += 1) assert.equal(allowance.take(1_000, NOON), "store");
+  assert.equal(allowance.used(NOON).dayBytes, 0);
 });
 
 test("a clock that is set back begins no new day", () => {

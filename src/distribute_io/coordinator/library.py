@@ -102,6 +102,7 @@ class Library:
             life_s=life_s,
             clock_ns=clock_ns,
         )
+        self._life_s = life_s
         self._renew_s = _RENEW_S if life_s is None else min(_RENEW_S, life_s / 8)
         self._rescan_s = rescan_s
         self._settle_ns = settle_ms * 1_000_000
@@ -328,28 +329,39 @@ class Library:
         return False
 
     async def _renew(self) -> None:
-        """Signs again what is due, for ever (rule 5)."""
+        """Signs again what is due (rule 5); where nothing is to expire, what a former setting left, once."""
         while True:
-            for path in list(self._known):
-                before = self._known.get(path)
-                if before is None or path in self._in_hand:
-                    continue
-                try:
-                    record = await self._publisher.renew(before)
-                except DistributeError as error:
-                    log.error("A manifest could not be signed again: %s", error.message)
-                    continue
-                if record is not None and self._known.get(path) == before:
-                    await self._put_renewed(record)
+            renewed = [record for path in list(self._known) if (record := await self._renew_one(path)) is not None]
+            if renewed:
+                await self._announce()
+            if self._life_s is None:
+                return
             await asyncio.sleep(self._renew_s)
 
-    async def _put_renewed(self, record: LibraryRecord) -> None:
+    async def _renew_one(self, path: bytes) -> LibraryRecord | None:
+        before = self._known.get(path)
+        if before is None:
+            return None
+
+        def is_current() -> bool:
+            return self._known.get(path) == before and path not in self._in_hand
+
+        try:
+            record = await self._publisher.renew(before, is_current)
+        except DistributeError as error:
+            log.error("A manifest could not be signed again: %s", error.message)
+            return None
+        if record is None or not is_current():
+            return None
+        self._put_renewed(record)
+        return record
+
+    def _put_renewed(self, record: LibraryRecord) -> None:
         self._published.add(record.payload_sha256)
         self._known[record.path] = record
         shelved = self._shelf.get(shown(record.path))
         if shelved is not None and shelved.file_id == record.file_id:
             self._shelf.put(Shelved(shelved.found, record.file_id, record.payload_sha256))
-        await self._announce()
 
     async def _hash(self) -> None:
         """Hashes what waits, for ever; there are as many of these as files may be hashed at once."""

@@ -102,8 +102,12 @@ class Publisher:
         await self._catalogue.put_library(record)
         return record
 
-    async def renew(self, record: LibraryRecord) -> LibraryRecord | None:
+    async def renew(self, record: LibraryRecord, is_current: Callable[[], bool]) -> LibraryRecord | None:
         """Sign a file's manifest again if its life is half over; None if it is not.
+
+        Args:
+            record: what is known of the file.
+            is_current: whether that is still so, asked before anything is written: the file may be hashed meanwhile.
 
         Raises:
             RefusedError: what the catalogue does not take.
@@ -118,10 +122,12 @@ class Publisher:
         if not is_renewal_due(manifest, life_s=self._life_s, now_s=now_s):
             return None
         segments = await self._catalogue.segment_list(before.segments_sha256)
-        if segments is None:
+        if segments is None or not is_current():
             return None
         payload_sha256 = await self._put(renewed(manifest, life_s=self._life_s, now_s=now_s), segments)
         again = msgspec.structs.replace(record, payload_sha256=payload_sha256)
+        if not is_current():
+            return None
         await self._catalogue.put_library(again)
         return again
 
