@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Answer = Callable[[str], bytes | None]
-"""From the request's head to the answer's bytes; None leaves the request unanswered, with the connection open."""
+Answer = Callable[[str], bytes | Iterator[bytes] | None]
+"""From the request's head to the answer's bytes, or to the pieces in which they go out; None leaves the request
+unanswered, with the connection open."""
 
 
 class RawServer:
@@ -62,7 +63,8 @@ class RawServer:
                     if answer is None:
                         continue
                     try:
-                        connection.sendall(answer)
+                        for piece in (answer,) if isinstance(answer, bytes) else answer:
+                            connection.sendall(piece)
                     except OSError:
                         return  # the client has what it wanted, or the test is over
                     if self._close:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ssl
 import time
@@ -63,7 +64,12 @@ class MirrorChecker:
             digest = segments[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
         deadline_s = DEADLINE_S + (end - start) / RATE_BYTES_PER_S_MIN
         look = MirrorLook(mirror.url, start, end, policy=self._policy, deadline_s=deadline_s)
-        seen = await in_thread(look.run, abort=look.abort, name="mirror check")
+        try:
+            # Also over what the look itself cannot break off, such as the look-up of a name: a slot must come free.
+            async with asyncio.timeout(deadline_s):
+                seen = await in_thread(look.run, abort=look.abort, name="mirror check")
+        except TimeoutError:
+            return Outcome("mirror_too_slow")
         expected = Expected(size_bytes=record.size_bytes, sha256=digest.hex(), page_scheme=self._page_scheme)
         now_s = int(time.time())
         return outcome(seen, judge(seen, expected, now_s=now_s), now_s=now_s)

@@ -5,8 +5,9 @@ Rules:
 1. Only what was seen is told (`core/mirror_findings.py` judges it). No error leaves `look`.
 2. Every hop's address is judged by the policy when it is connected to, as anywhere (`dial.py`): no redirect and no
    change of a DNS answer leads to a private network.
-3. Time and bytes are bounded whatever the mirror does: `deadline_s` over all hops, no more body than was asked for, and
-   nothing of the body of an answer whose head is wrong.
+3. Time and bytes are bounded whatever the mirror does: `deadline_s` over all hops, their heads included, no more body
+   than was asked for, and nothing of the body of an answer whose head is wrong. Looking a name up and connecting have
+   limits of their own (`dial.py`); who cannot wait for them breaks off with `abort`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import hashlib
 import http.client
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from distribute_io.core.mirror_findings import PAGE_ORIGIN, Hop, Observation, content_range
 from distribute_io.errors import SourceError
@@ -70,9 +72,11 @@ class MirrorLook:
         self._end = end
         self._policy = policy
         self._clock = clock
+        self._deadline_s = deadline_s
         self._deadline = clock() + deadline_s
         self._sock: Connection | None = None
         self._is_aborted = False
+        self._is_late = False
         self._hops: list[Hop] = []
         self._certificate_until_s: int | None = None
         self._received = 0
@@ -89,11 +93,25 @@ class MirrorLook:
 
     def run(self) -> Observation:
         """Look, and tell what was seen. Raises no error of ours."""
+        # A time limit of the socket is for each wait: a head that comes byte by byte never exceeds it.
+        watchdog = threading.Timer(self._deadline_s, self._expire)
+        watchdog.daemon = True
+        watchdog.start()
         try:
             self._follow()
         except SourceError as error:
-            return self._seen(error)
+            return self._seen(self._too_late() if self._is_late else error)
+        finally:
+            watchdog.cancel()
         return self._seen(None)
+
+    def _too_late(self) -> SourceError:
+        server = urlsplit(self._url).netloc
+        return SourceError("mirror_too_slow", f"{server} had sent {self._received} bytes when the time was over")
+
+    def _expire(self) -> None:
+        self._is_late = True
+        self.abort()
 
     def _seen(self, error: SourceError | None) -> Observation:
         return Observation(
@@ -132,6 +150,7 @@ class MirrorLook:
             connection.auto_open = 0
             connection.sock = self._sock = dialled.sock
             try:
+                dialled.sock.settimeout(self._patience_s(address))
                 connection.putrequest(
                     "GET",
                     address.url if dialled.absolute_target else address.target,
@@ -154,6 +173,7 @@ class MirrorLook:
                 connection.endheaders()
                 dialled.sock.settimeout(self._patience_s(address))
                 response = connection.getresponse()
+                self._patience_s(address)  # a head that was broken off reads like one that is complete
                 return self._answered(address, response, dialled.sock)
             finally:
                 connection.close()

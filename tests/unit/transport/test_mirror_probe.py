@@ -6,7 +6,7 @@ import hashlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -93,6 +93,30 @@ def test_silence_ends_as_stalled_and_dripping_as_too_slow() -> None:
     with raw_server(part()) as server:
         seen = MirrorLook(server.url, START, END, policy=POLICY, deadline_s=2.5, clock=lambda: float(next(ticks))).run()
     assert seen.code == "mirror_too_slow"
+
+
+def dripping(start: bytes, drop: bytes) -> Iterator[bytes]:
+    yield start
+    for _ in range(500):
+        time.sleep(0.02)
+        yield drop
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (b"HTTP/1.1 206 Partial Content\r\nServer: s", b"s"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"H"),
+    ],
+)
+def test_a_head_that_never_ends_is_over_with_the_deadline(start: bytes, drop: bytes) -> None:
+    with raw_server(lambda _head: dripping(start, drop)) as server:
+        began = time.monotonic()
+        seen = look(server.url, deadline_s=0.5)
+    assert time.monotonic() - began < 2.5
+    # Nothing is made of the half of a head: without its Content-Range it would be proof against the mirror.
+    assert (seen.code, seen.hops, code_of(seen)) == ("mirror_too_slow", (), "mirror_too_slow")
 
 
 def test_after_a_redirect_to_another_origin_pages_have_none() -> None:
