@@ -316,11 +316,9 @@ export class DownloadRun {
   async #deliver(progress: Progress): Promise<void> {
     try {
       this.#environment.report({ type: "done", progress, stored: await this.#store.finish() });
-    } catch (cause) {
-      await this.#store.discard();
-      this.#report(asStoreError(cause));
-    } finally {
       this.#stopStreamRuns();
+    } catch (cause) {
+      this.#end(asStoreError(cause));
     }
   }
 
@@ -335,17 +333,16 @@ export class DownloadRun {
   }
 
   #fail(error: DistributeError): void {
-    if (!this.#stop()) return;
+    if (this.#stop()) this.#end(error);
+  }
+
+  #end(error: DistributeError): void {
     const isKept = error.family === "usage" || error.family === "source" || ROOM_CODES.has(error.code);
     this.#stopStreamRuns();
     // Told when the store has let go: the page may try another place at once.
     void (isKept ? this.#store.suspend() : this.#store.discard()).finally(() => {
-      this.#report(error);
+      this.#environment.report({ type: "failed", family: error.family, code: error.code, message: error.message });
     });
-  }
-
-  #report(error: DistributeError): void {
-    this.#environment.report({ type: "failed", family: error.family, code: error.code, message: error.message });
   }
 
   /** Ends all that runs. @returns false when it had ended before. */

@@ -138,3 +138,17 @@ test("a sink that fails ends all that waits, and what an earlier run left stays"
   assert.equal(sink.ended, "aborted");
   assert.equal(base.written.size, 1);
 });
+
+test("a sink that fails at the very end is told so, and what an earlier run left stays", async () => {
+  const base = new FakeStore(FILE.layout);
+  for (let index = 0; index < 5; index += 1) base.write(await segment(index));
+  Object.assign(base.kept, { stored: new Array<boolean>(5).fill(true) });
+  const sink = new FakeSink();
+  const store = new OrderedStore(FILE.layout, sink, base, () => undefined);
+  await settled();
+  assert.deepEqual(sink.taken, bytesOf(0, 4));
+  sink.failure = new DOMException("full", "QuotaExceededError");
+  await assert.rejects(store.finish(), { code: "disk_full" });
+  await store.suspend();
+  assert.equal(base.written.size, 5);
+});
