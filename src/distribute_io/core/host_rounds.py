@@ -3,8 +3,8 @@
 Rules:
 
 1. At most `checks_max` checks run at once, and at most one per host.
-2. After a check its host rests for `rest_us`. Checks that cannot wait (a mirror that was never looked at, or that was
-   accused) do not wait for the rest, but still for the check that runs.
+2. After a check its host rests for `rest_us`. Checks that cannot wait (a mirror that was never looked at, or that its
+   publisher names again) do not wait for the rest, but still for the check that runs.
 
 Pure, but for what it remembers; a host is forgotten when it has rested.
 """

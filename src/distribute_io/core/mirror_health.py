@@ -9,10 +9,11 @@ W3. A mirror whose bytes are right and which pages cannot read (no CORS, http fo
 W4. After a failure the next look comes soon, then later and later; the more passes in a row, the later, too. Both
     double from `retry_us` up to `check_us`, with a jitter of a quarter. A mirror's own `Retry-After` is kept, for a day
     at most.
-W5. An accusation brings the next look forward, by no more than one look in `retry_us`; accusers of several networks
-    bring it at once.
-W6. When no mirror of a file passed and we have no copy ourselves, those that are not *proven* wrong are listed all the
-    same: it may be the coordinator that is cut off, and a try costs a downloader little. Their state says so.
+W5. An accusation brings the next look forward, by no more than one look in `retry_us`; with accusers of several
+    networks by no more than one in HURRY_REST_US. Never to before now: an accused mirror's host keeps its rest.
+W6. When no mirror of a file that pages can use passed and we have no copy ourselves, those that are not *proven* wrong
+    are listed all the same: it may be the coordinator that is cut off, and a try costs a downloader little. Their state
+    says so.
 
 Pure: the clock and chance are arguments. Times are microseconds since 1970, as they are kept over restarts.
 """
@@ -49,7 +50,11 @@ LOOKS_TO_LEAVE: Final = 2
 """Failures in a row after which a mirror that was well is left out."""
 
 ACCUSERS_TO_HURRY: Final = 3
-"""Networks whose accusations bring a look at once, as many as keep a lying donor out."""
+"""Networks whose accusations bring a look soonest, as many as keep a lying donor out."""
+
+HURRY_REST_US: Final = 15_000_000
+"""Between two looks at a mirror that many accuse. Accusers are forgotten with each look, so the same three networks may
+come again after it: without a rest they would have the coordinator fetch segments without a pause."""
 
 RETRY_AFTER_US_MAX: Final = 24 * 3600 * 1_000_000
 
@@ -144,10 +149,11 @@ def _state_after(health: Health, outcome: Outcome, failures: int) -> MirrorState
 
 
 def accused_check_us(health: Health, networks: int, *, now_us: int, rhythm: Rhythm) -> int:
-    """When to look, after downloaders of so many networks complained since the newest look (rule W5). 0: at once."""
+    """When to look, after downloaders of so many networks complained since the newest look (W5); `now_us` or later."""
+    rest_us = rhythm.retry_us
     if networks >= ACCUSERS_TO_HURRY:
-        return 0
-    return max(now_us, health.checked_at_us + rhythm.retry_us)
+        rest_us = min(rest_us, HURRY_REST_US)
+    return max(now_us, health.checked_at_us + rest_us)
 
 
 def listed(healths: Sequence[Health], *, has_own: bool) -> tuple[bool, ...]:
@@ -161,9 +167,11 @@ def listed(healths: Sequence[Health], *, has_own: bool) -> tuple[bool, ...]:
     (True, False, False)
     >>> listed([Health("changed", "segment_mismatch"), Health("failing", "stalled")], has_own=False)
     (False, True)
+    >>> listed([Health("limited", "mirror_no_cors"), Health("failing", "stalled")], has_own=False)
+    (True, True)
     """
     passed = tuple(health.state in ("well", "limited") for health in healths)
-    if has_own or any(passed):
+    if has_own or any(health.state == "well" for health in healths):
         return passed
     return tuple(health.reason not in NEVER_LISTED for health in healths)
 

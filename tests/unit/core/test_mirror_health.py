@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from distribute_io.core.mirror_health import (
     ACCUSERS_TO_HURRY,
+    HURRY_REST_US,
     LIMITING,
     PROVEN,
     RETRY_AFTER_US_MAX,
@@ -121,14 +122,30 @@ def test_since_says_when_the_state_began() -> None:
     assert left.since_us == left.checked_at_us
 
 
-def test_one_accuser_waits_its_turn_and_several_networks_do_not() -> None:
+def test_one_accuser_waits_longer_than_several_networks() -> None:
+    slow = Rhythm(check_us=3_600 * SECOND_US, retry_us=600 * SECOND_US)
     health = run("", "", "", "", "")
     now_us = health.checked_at_us + SECOND_US
-    alone = accused_check_us(health, 1, now_us=now_us, rhythm=RHYTHM)
-    assert alone == health.checked_at_us + RHYTHM.retry_us
-    assert accused_check_us(health, ACCUSERS_TO_HURRY, now_us=now_us, rhythm=RHYTHM) == 0
-    late_us = health.checked_at_us + 60 * SECOND_US
-    assert accused_check_us(health, 1, now_us=late_us, rhythm=RHYTHM) == late_us
+    assert accused_check_us(health, 1, now_us=now_us, rhythm=slow) == health.checked_at_us + slow.retry_us
+    several = accused_check_us(health, ACCUSERS_TO_HURRY, now_us=now_us, rhythm=slow)
+    assert several == health.checked_at_us + HURRY_REST_US
+    late_us = health.checked_at_us + HURRY_REST_US + 1
+    assert accused_check_us(health, ACCUSERS_TO_HURRY, now_us=late_us, rhythm=slow) == late_us
+
+
+@given(
+    st.integers(0, 10**12), st.integers(1, 10**12), st.integers(0, 10), st.integers(1, 10**10), st.integers(1, 10**10)
+)
+def test_no_number_of_accusers_takes_a_mirrors_rest_away(
+    checked_at_us: int, now_us: int, networks: int, check_us: int, retry_us: int
+) -> None:
+    health = Health("well", checked_at_us=checked_at_us)
+    rhythm = Rhythm(check_us=check_us, retry_us=retry_us)
+    at_us = accused_check_us(health, networks, now_us=now_us, rhythm=rhythm)
+    assert at_us >= now_us > 0  # 0 would be "at once", which passes the host's rest over
+    assert at_us - checked_at_us >= min(retry_us, HURRY_REST_US)
+    assert at_us <= max(now_us, checked_at_us + retry_us)
+    assert at_us <= accused_check_us(health, 1, now_us=now_us, rhythm=rhythm)
 
 
 def test_when_none_is_well_those_that_may_be_are_listed() -> None:
@@ -136,6 +153,14 @@ def test_when_none_is_well_those_that_may_be_are_listed() -> None:
     assert listed([down, wrong, fresh], has_own=False) == (True, False, True)
     assert listed([down, wrong, fresh], has_own=True) == (False, False, False)
     assert listed([down, wrong, run("")], has_own=False) == (False, False, True)
+
+
+@pytest.mark.parametrize("code", sorted(LIMITING))
+def test_a_mirror_that_only_programs_can_use_does_not_leave_pages_without_any(code: str) -> None:
+    limited, down, wrong = run(code), run("mirror_unreachable"), run("segment_mismatch")
+    assert listed([limited, down, wrong, UNCHECKED], has_own=False) == (True, True, False, True)
+    assert listed([limited, down, wrong, UNCHECKED], has_own=True) == (True, False, False, False)
+    assert listed([limited, down, run("")], has_own=False) == (True, False, True)
 
 
 @given(st.lists(st.tuples(outcomes, st.integers(0, 1023), st.integers(0, 10**10)), min_size=1, max_size=40))
@@ -170,5 +195,8 @@ def test_a_mirror_that_is_proven_wrong_is_never_listed(histories: list[list[Outc
     for health, is_listed in zip(healths, told, strict=True):
         assert not (is_listed and health.reason in PROVEN)
     passing = [health.state in ("well", "limited") for health in healths]
-    if has_own or any(passing):
+    if has_own or any(health.state == "well" for health in healths):
         assert list(told) == passing
+    else:
+        assert list(told) == [health.reason not in PROVEN for health in healths]
+    assert all(is_listed for is_listed, is_passing in zip(told, passing, strict=True) if is_passing)
