@@ -104,6 +104,18 @@ const methods = {
     await pages.get(page).goto(url, { waitUntil: "load" });
     return null;
   },
+  // Puppeteer's own waits for a load, which Firefox does not tell of a page that comes out of the back/forward cache.
+  async goBack({ page }) {
+    const tab = pages.get(page);
+    const left = await tab.evaluate("setTimeout(() => history.back(), 0), location.href");
+    for (let attempt = 0; attempt < 200; attempt += 1) {
+      // Between two pages nothing can be evaluated.
+      const here = await tab.evaluate("location.href").catch(() => left);
+      if (here !== left) return null;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error("still on the same page after 10 s");
+  },
   async evaluate({ page, expression }) {
     // By way of JSON, so that both browsers give Python the same values.
     const text = await pages.get(page).evaluate(`(async () => JSON.stringify(await (${expression})))()`);

@@ -105,6 +105,10 @@ class PuppeteerPage:
     def goto(self, url: str) -> None:
         self._bridge.call("goto", page=self._page, url=url)
 
+    def go_back(self) -> None:
+        """Go back in the tab's history, as its button does, and wait until that page is there."""
+        self._bridge.call("goBack", page=self._page)
+
     def evaluate(self, expression: str) -> Any:  # Any: JSON of any shape
         return self._bridge.call("evaluate", page=self._page, expression=expression)
 
