@@ -255,14 +255,19 @@ class CatalogueSuite(ABC):
             await put(catalogue, second)
             await catalogue.put_mirrors([mirror(first)], replace=False, actor="cli", at_s=NOW_S)
             kept = structs.replace(mirror(first), health=health)
-            assert await catalogue.put_health(kept)
+            assert await catalogue.put_health(kept, due_us=0)
             assert await catalogue.mirrors(first.file_id) == (kept,)
             assert await catalogue.mirrors_of([first.file_id, second.file_id]) == {first.file_id: (kept,)}
-            assert not await catalogue.put_health(structs.replace(kept, file_id=second.file_id))
+            assert not await catalogue.put_health(structs.replace(kept, file_id=second.file_id), due_us=0)
             # Said again: due at once, and nothing is forgotten.
             await catalogue.put_mirrors([mirror(first)], replace=False, actor="cli", at_s=NOW_S)
             (again,) = await catalogue.mirrors(first.file_id)
             assert again.health == structs.replace(health, next_check_us=0)
+            # A check that had begun before that is kept, and the mirror is due all the same.
+            found = Health("failing", "mirror_status", 10, 5, 20, 0, 4, 1_000)
+            assert await catalogue.put_health(structs.replace(kept, health=found), due_us=health.next_check_us)
+            (again,) = await catalogue.mirrors(first.file_id)
+            assert again.health == structs.replace(found, next_check_us=0)
             await catalogue.put_mirrors([mirror(second)], replace=True, actor="cli", at_s=NOW_S)
             assert await catalogue.mirrors(second.file_id) == (mirror(second),)
 
@@ -276,7 +281,9 @@ class CatalogueSuite(ABC):
             for url, due_us in places.items():
                 known = mirror(manifest, url)
                 await catalogue.put_mirrors([known], replace=False, actor="cli", at_s=NOW_S)
-                await catalogue.put_health(structs.replace(known, health=Health("well", next_check_us=due_us)))
+                await catalogue.put_health(
+                    structs.replace(known, health=Health("well", next_check_us=due_us)), due_us=0
+                )
 
             async def due(now_us: int, *, busy: Sequence[str] = (), resting: Sequence[str] = ()) -> list[str]:
                 found = await catalogue.due_mirrors(now_us, busy=busy, resting=resting, limit=10)
@@ -286,8 +293,9 @@ class CatalogueSuite(ABC):
             assert await due(30) == ["https://a.example/2", "https://b.example:8443/", "https://a.example/1"]
             assert await due(30, busy=["a.example"]) == ["https://b.example:8443/"]
             assert await due(30, resting=["b.example:8443"]) == ["https://a.example/2", "https://a.example/1"]
-            await catalogue.hurry_check(mirror(manifest, "https://b.example:8443/"), 0)
-            await catalogue.hurry_check(mirror(manifest, "https://a.example/2"), 11)  # no later than it was
+            assert await catalogue.hurry_check(mirror(manifest, "https://b.example:8443/"), 0)
+            assert await catalogue.hurry_check(mirror(manifest, "https://a.example/2"), 11)  # no later than it was
+            assert not await catalogue.hurry_check(mirror(manifest, "https://nobody.example/"), 0)
             assert await due(10, resting=["b.example:8443"]) == ["https://b.example:8443/", "https://a.example/2"]
 
         self.run(tmp_path, use)

@@ -136,7 +136,8 @@ class MirrorWatch:
     async def _look(self, mirror: MirrorRecord, host: str) -> None:
         try:
             health = await self._health_after(mirror)
-            await self._catalogue.put_health(structs.replace(mirror, health=health))
+            due_us = mirror.health.next_check_us
+            await self._catalogue.put_health(structs.replace(mirror, health=health), due_us=due_us)
         except StoreError as error:
             log.warning("What a mirror's check found could not be kept: %s", error.message)
         finally:

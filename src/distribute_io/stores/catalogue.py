@@ -258,11 +258,16 @@ class Catalogue(Protocol):
             resting: hosts to leave out unless the mirror is due at once (`next_check_us` 0).
         """
 
-    async def hurry_check(self, mirror: MirrorRecord, at_us: int) -> None:
-        """Bring the mirror's next check forward to `at_us`, unless it is due before."""
+    async def hurry_check(self, mirror: MirrorRecord, at_us: int) -> bool:
+        """Bring the mirror's next check forward to `at_us`, unless it is due before. False when it is there no more."""
 
-    async def put_health(self, mirror: MirrorRecord) -> bool:
-        """Keep `mirror.health`. False when the file has no such mirror any more."""
+    async def put_health(self, mirror: MirrorRecord, *, due_us: int) -> bool:
+        """Keep `mirror.health`. False when the file has no such mirror any more.
+
+        Args:
+            due_us: `next_check_us` when the check began. If it is another by now, somebody asked for a check in between
+                (`put_mirrors`), and that stays due.
+        """
 
     async def file_of_link(self, url: str) -> FileId | None:
         """The file that a normalised link points to."""

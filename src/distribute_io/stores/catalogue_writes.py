@@ -206,18 +206,23 @@ def remove_mirror(connection: sa.Connection, file_id: FileId, url: str, *, actor
     return True
 
 
-def hurry_check(connection: sa.Connection, mirror: MirrorRecord, at_us: int) -> None:
+def hurry_check(connection: sa.Connection, mirror: MirrorRecord, at_us: int) -> bool:
     """See `Catalogue.hurry_check`."""
     table = schema.mirror
-    where = (table.c.url == mirror.url) & (table.c.file_id == mirror.file_id) & (table.c.next_check_us > at_us)
-    connection.execute(sa.update(table).where(where).values(next_check_us=at_us))
+    where = (table.c.url == mirror.url) & (table.c.file_id == mirror.file_id)
+    connection.execute(sa.update(table).where(where, table.c.next_check_us > at_us).values(next_check_us=at_us))
+    return _exists(connection, where)
 
 
-def put_health(connection: sa.Connection, mirror: MirrorRecord) -> bool:
+def put_health(connection: sa.Connection, mirror: MirrorRecord, *, due_us: int) -> bool:
     """See `Catalogue.put_health`."""
     table = schema.mirror
     where = (table.c.url == mirror.url) & (table.c.file_id == mirror.file_id)
-    return connection.execute(sa.update(table).where(where).values(**structs.asdict(mirror.health))).rowcount > 0
+    values = structs.asdict(mirror.health)
+    values["next_check_us"] = sa.case(
+        (table.c.next_check_us == due_us, mirror.health.next_check_us), else_=table.c.next_check_us
+    )
+    return connection.execute(sa.update(table).where(where).values(**values)).rowcount > 0
 
 
 # --- causes ---

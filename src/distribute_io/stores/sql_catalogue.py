@@ -227,11 +227,11 @@ class SqlCatalogue:
         )
         return tuple(rows.mirror(row) for row in await self._rows(query))
 
-    async def hurry_check(self, mirror: MirrorRecord, at_us: int) -> None:
-        await self._writer.run(lambda connection: writes.hurry_check(connection, mirror, at_us))
+    async def hurry_check(self, mirror: MirrorRecord, at_us: int) -> bool:
+        return await self._writer.run(lambda connection: writes.hurry_check(connection, mirror, at_us))
 
-    async def put_health(self, mirror: MirrorRecord) -> bool:
-        return await self._writer.run(lambda connection: writes.put_health(connection, mirror))
+    async def put_health(self, mirror: MirrorRecord, *, due_us: int) -> bool:
+        return await self._writer.run(lambda connection: writes.put_health(connection, mirror, due_us=due_us))
 
     async def file_of_link(self, url: str) -> FileId | None:
         table = schema.mirror
