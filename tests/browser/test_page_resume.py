@@ -199,12 +199,12 @@ def test_a_paused_download_asks_for_nothing_and_goes_on(
 ) -> None:
     visitor = published.visit(chromium("visitor"))
     visitor.click("iso")
-    wait_for(lambda: visitor.events("progress"), "progress")
-    visitor.page.press_button("Pause")
 
     def received() -> list[int]:
         return [event["detail"]["receivedBytes"] for event in visitor.events("progress")]
 
+    wait_for(lambda: max(received(), default=0) >= 4 * MIB, "some segments")
+    visitor.page.press_button("Pause")
     wait_for(lambda: len(set(received()[-8:])) == 1 and len(received()) > 8, "two seconds without a byte")
     assert received()[-1] < _SIZE_BYTES
     assert visitor.page.evaluate(_JOURNAL)["counter"] > 0  # a pause is a checkpoint: the lid may be closed now

@@ -88,7 +88,9 @@ def test_terminal_shows_each_source_and_colours_only_where_wanted(
         ),
         stdout=subprocess.DEVNULL,
         stderr=theirs,
-        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "60"} | environment,
+        env={name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        | {"TERM": "xterm-256color", "COLUMNS": "60"}
+        | environment,
     )
     os.close(theirs)
     shown = b""
