@@ -12,7 +12,6 @@ import { SegmentLayout } from "../core/segment-layout.ts";
 import { segmentSizeBytes } from "../core/segment-list.ts";
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
 import { waitForOther, Broadcast } from "../saving/other-tab.ts";
-import { finishedFile } from "../saving/kept-files.ts";
 import { Places, type PlaceOptions } from "../saving/places.ts";
 import { isDistributeError, StoreError } from "../wire/errors.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
@@ -216,12 +215,11 @@ export class FileDownload {
   async #waitForOther(file: TrustedFile, sinceMs: number): Promise<FinishedDownload | undefined> {
     let progress: Progress = { receivedBytes: 0, keptBytes: 0, rateBytesPerS: 0, sources: [] };
     this.#observer.elsewhere(undefined);
-    await waitForOther(file.fileId, this.#cancelled.signal, (now) => {
+    const other = await waitForOther(file.fileId, sinceMs, this.#cancelled.signal, (now) => {
       progress = now;
       this.#observer.elsewhere(now);
     });
-    const blob = await finishedFile(file.fileId, sinceMs);
-    return blob && { file, progress, blob, keptName: blob.name, saved: true };
+    return other && { file, progress, ...other, keptName: other.blob.name };
   }
 
   /** A worker on its way, whose refusals by the page's policy are heard. */

@@ -5,6 +5,7 @@ import type { Target } from "./coordinator.ts";
 import { FileDownload, type FinishedDownload } from "./file-download.ts";
 import { baseName, saveBlob } from "./handover.ts";
 import { peersAllowed, type PeersPolicy } from "./preferences.ts";
+import { tellSaved } from "../saving/other-tab.ts";
 import { WorkerFactory } from "./worker-code.ts";
 
 /** The worker's whole text, written by the build: the module needs no file beside it. */
@@ -102,9 +103,12 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
   try {
     const finished = await running.run(targetOf(hrefOrFileId));
     const blob = finished.blob ?? (await handle?.getFile()) ?? null;
-    if (blob !== null && sink === "save") saveBlob(blob, baseName(finished.file.name));
-    else if (blob !== null && sink instanceof WritableStream) {
-      await blob.stream().pipeTo(sink, signal === undefined ? {} : { signal });
+    // Another tab may have the file already: then the one that was given is still empty.
+    const pipe = sink instanceof WritableStream ? sink : finished.blob && (await handle?.createWritable());
+    if (blob !== null && pipe) await blob.stream().pipeTo(pipe, signal === undefined ? {} : { signal });
+    else if (blob !== null && sink === "save" && !finished.saved) {
+      saveBlob(blob, baseName(finished.file.name));
+      tellSaved(finished.file.fileId);
     }
     return { ...resultOf(finished), blob, handle: handle ?? null };
   } finally {

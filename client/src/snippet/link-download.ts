@@ -18,6 +18,7 @@ import { baseName, canSaveNow, saveBlob } from "../download/handover.ts";
 import { choosePeers, peersAllowed } from "../download/preferences.ts";
 import type { Target } from "../download/coordinator.ts";
 import { holdFinished, removeFinished } from "../saving/kept-files.ts";
+import { tellSaved } from "../saving/other-tab.ts";
 import type { TrustedFile } from "../download/trust.ts";
 import type { WorkerFactory } from "../download/worker-code.ts";
 import type { Card } from "../ui/card.ts";
@@ -204,7 +205,10 @@ export class LinkDownload {
   /** Hands the file over; the first time, and again on demand. */
   #save(): void {
     const { blob, file } = this.#finished ?? {};
-    if (file !== undefined && blob instanceof Blob) this.#effects.save(blob, savedName(this.#plain, file.name));
+    if (file !== undefined && blob instanceof Blob) {
+      this.#effects.save(blob, savedName(this.#plain, file.name));
+      tellSaved(file.fileId);
+    }
     if (!this.#isSaved) this.#saved();
   }
 
