@@ -1,6 +1,6 @@
 /**
- * What this site's downloads left in the private file system: unfinished ones, which can go on, and finished ones, which
- * can be saved again.
+ * What this site's downloads left in the private file system: unfinished ones, which are listed and can go on, and
+ * finished ones, which stay for as long as a page offers to save them.
  */
 
 import { journalSummary } from "../core/download-journal.ts";
@@ -28,7 +28,7 @@ export interface UnfinishedDownload {
 export async function listUnfinished(): Promise<readonly UnfinishedDownload[]> {
   const folder = await downloads();
   if (folder === undefined) return [];
-  const held = new Set((await navigator.locks.query()).held?.map((lock) => lock.name));
+  const held = await heldLocks();
   const found: UnfinishedDownload[] = [];
   for await (const name of folder.keys()) {
     const [fileId = "", ...rest] = name.split(Suffix.data);
@@ -49,7 +49,7 @@ export async function listUnfinished(): Promise<readonly UnfinishedDownload[]> {
 }
 
 /**
- * Removes an unfinished download, and what was finished of the same file.
+ * Removes an unfinished download, and what was finished of the same file, unless a page waits to save it.
  *
  * @throws StoreError `store_in_use` while a tab downloads it.
  */
@@ -59,7 +59,9 @@ export async function deleteUnfinished(fileId: string): Promise<void> {
     if (lock === null)
       throw new StoreError("store_in_use", "This file is being downloaded in another tab of this site.");
     const names: string[] = [];
-    for await (const name of folder?.keys() ?? []) if (name.startsWith(`${fileId}.`)) names.push(name);
+    const held = await heldLocks();
+    for await (const name of folder?.keys() ?? [])
+      if (name.startsWith(`${fileId}.`) && !held.has(keptLock(name))) names.push(name);
     // A journal must not outlive what it speaks of.
     for (const name of names.sort()) await folder?.removeEntry(name).catch(() => undefined);
   });
@@ -93,6 +95,10 @@ export function holdFinished(name: string): () => void {
 /** Removes a finished file. */
 export async function removeFinished(name: string): Promise<void> {
   await (await downloads())?.removeEntry(name).catch(() => undefined);
+}
+
+async function heldLocks(): Promise<ReadonlySet<string | undefined>> {
+  return new Set((await navigator.locks.query()).held?.map((lock) => lock.name));
 }
 
 async function downloads(): Promise<FileSystemDirectoryHandle | undefined> {
