@@ -2,7 +2,10 @@
 
 import { nextRung, type Rung, type SavingConditions } from "../core/save-ladder.ts";
 import type { Place } from "../storage/stored-file.ts";
-import { openStream, type Stream } from "./stream.ts";
+import { openStream, type Stream, within } from "./stream.ts";
+
+/** A visitor who does not answer the browser's question has the file by another way. */
+const ANSWER_MS = 10_000;
 
 /** What the page or the visitor said about the place. */
 export interface PlaceOptions {
@@ -80,7 +83,7 @@ export class Places {
         return { kind: rung };
       case "persist":
         // Firefox asks the visitor; what was refused for want of room is tried once more.
-        if (await navigator.storage.persist().catch(() => false)) this.#refused.delete("opfs");
+        if (await within(ANSWER_MS, navigator.storage.persist()).catch(() => false)) this.#refused.delete("opfs");
         return undefined;
       case "file": {
         const handle = this.#options.handle ?? (await pickFile(this.#name));

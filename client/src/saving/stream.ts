@@ -4,12 +4,15 @@
  * A hidden frame asks for its address; the frame shows nothing, since the answer is an attachment.
  */
 
+import { scriptUrl } from "../download/script-url.ts";
 import { UsageError } from "../wire/errors.ts";
 import { SCOPE, type FromServiceWorker, type ToServiceWorker } from "./messages.ts";
 
-/** Without a sign of the service worker for so long, it is not there. */
+/** Without a sign of the service worker for so long at the start, it is not there. */
 const START_MS = 5_000;
-const SILENCE_MS = 45_000;
+
+/** Nor is it when so many questions in a row have no answer. A clock would count the time that a computer slept. */
+const UNANSWERED_MAX = 4;
 
 /** The frame may go so long after its download is over. */
 const FRAME_MS = 10_000;
@@ -40,14 +43,17 @@ export async function openStream(url: string, name: string, sizeBytes: number): 
 
 async function open(url: string, name: string, sizeBytes: number): Promise<Stream> {
   const scope = new URL(SCOPE, url).href;
-  const worker = await within(START_MS, activeWorker(await navigator.serviceWorker.register(url, { scope })));
+  const worker = await within(
+    START_MS,
+    activeWorker(await navigator.serviceWorker.register(scriptUrl(url), { scope })),
+  );
   const id = crypto.randomUUID();
   const bytes = new MessageChannel();
   const control = new MessageChannel();
-  let heardAt = Date.now();
+  let unanswered = 0;
   const ready = new Promise<void>((resolve) => {
     control.port1.onmessage = ({ data }: MessageEvent<FromServiceWorker>) => {
-      heardAt = Date.now();
+      unanswered = 0;
       if (data.type === "ready") resolve();
     };
   });
@@ -60,8 +66,10 @@ async function open(url: string, name: string, sizeBytes: number): Promise<Strea
   return {
     port: bytes.port1,
     runs: () => {
+      if (unanswered >= UNANSWERED_MAX) return false;
+      unanswered += 1;
       tell(worker, { type: "runs", id });
-      return Date.now() - heardAt < SILENCE_MS;
+      return true;
     },
     close: () => {
       control.port1.close();
@@ -87,7 +95,8 @@ function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceW
   });
 }
 
-function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
+/** @throws Error when it takes longer. */
+export function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
   return new Promise((resolve, reject) => {
     setTimeout(reject, timeoutMs, new Error("timeout"));
     promise.then(resolve, reject);

@@ -251,9 +251,9 @@ export class DownloadRun {
     if (!this.#over) this.#engine.resume();
   }
 
-  /** The service worker that streams is not there any more. */
+  /** The service worker that streams is not there any more: nobody wanted that, so the link is followed. */
   streamGone(): void {
-    this.#fail(new StoreError("save_interrupted", "The browser ended the saving of this file."));
+    this.#fail(new UsageError("part_unavailable", "The service worker that saves this file has ended."));
   }
 
   /** Ends the download and forgets what was stored. */
