@@ -157,7 +157,7 @@ export class LinkDownload {
     try {
       this.#finished = await this.#download.run(targetOf(this.#plain));
     } catch (cause) {
-      if (this.#cancelled) this.#tell({ type: "cancelled" });
+      if (this.#cancelled) this.#tell({ type: "cancelled", code: null });
       else this.#end(asDistributeError(cause));
       return;
     }
@@ -246,7 +246,7 @@ export class LinkDownload {
       return;
     }
     if (code === "save_interrupted") {
-      this.#tell({ type: "cancelled" });
+      this.#tell({ type: "cancelled", code });
       this.#announce("error", detail);
       return;
     }

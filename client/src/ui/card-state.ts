@@ -27,7 +27,9 @@ export type CardEvent =
   | { readonly type: "started"; readonly progress: Progress }
   /** Comes about four times a second. */
   | { readonly type: "progressed"; readonly progress: Progress }
-  | { readonly type: "paused" | "resumed" | "cancelled" }
+  | { readonly type: "paused" | "resumed" }
+  /** With a code when it was ended in the browser's own list: what an earlier visit stored is kept then. */
+  | { readonly type: "cancelled"; readonly code: ErrorCode | null }
   | { readonly type: "peers_chosen"; readonly allowed: boolean }
   /** The file is all there and right. */
   | { readonly type: "verified"; readonly proof: Proof }
@@ -112,6 +114,7 @@ export function nextState(state: CardState, event: CardEvent): CardState {
       return { ...state, phase: "verified", proof: event.proof };
     case "stopped":
     case "followed":
+    case "cancelled":
       return { ...state, phase: event.type, code: event.code };
     default:
       return { ...state, phase: event.type };

@@ -186,6 +186,7 @@ export function noteOf({ phase, proof, code }: CardState, { words, coordinator }
   }
   if (phase === "stopped") return whyOf(code, words);
   if (phase === "followed") return `${whyOf(code, words)} ${words.say("followed_note")}`;
+  if (phase === "cancelled" && code !== null) return "";
   if (phase === "paused" || phase === "elsewhere" || phase === "cancelled") return words.say(`${phase}_note`);
   return "";
 }

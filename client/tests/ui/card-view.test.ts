@@ -184,9 +184,16 @@ describe("a card says how it stands and offers what fits", () => {
     },
     {
       rule: "when it was cancelled",
-      events: [FOUND, HALF, { type: "cancelled" }],
+      events: [FOUND, HALF, { type: "cancelled", code: null }],
       state: "Cancelled",
       note: /Nothing was kept/,
+      buttons: "dismiss",
+      bar: null,
+    },
+    {
+      rule: "when it was ended in the browser's own list, where an earlier visit's part is kept",
+      events: [FOUND, HALF, { type: "cancelled", code: "save_interrupted" }],
+      state: "Cancelled",
       buttons: "dismiss",
       bar: null,
     },

@@ -95,7 +95,7 @@ const SCENES: Readonly<Record<string, readonly Step[]>> = {
   untrusted: [{ type: "stopped", code: "untrusted_manifest" }],
   followed: [{ type: "followed", code: "coordinator_unreachable" }],
   elsewhere: [FOUND, { type: "elsewhere" }, RUNNING.event],
-  cancelled: [FOUND, START, RUNNING, { type: "cancelled" }],
+  cancelled: [FOUND, START, RUNNING, { type: "cancelled", code: null }],
   long: [{ ...FOUND, name: LONG_NAME }, START, RUNNING],
   small: [
     { ...FOUND, sizeBytes: 12 * MIB, segments: 12 },
@@ -132,7 +132,7 @@ async function show(scene: string, tag: string): Promise<void> {
     pressed.push(action);
     if (action === "pause") card.tell({ type: "paused" });
     if (action === "resume") card.tell({ type: "resumed" });
-    if (action === "cancel") card.tell({ type: "cancelled" });
+    if (action === "cancel") card.tell({ type: "cancelled", code: null });
     if (action === "use_donors" || action === "mirrors_only") {
       card.tell({ type: "peers_chosen", allowed: action === "use_donors" });
     }
