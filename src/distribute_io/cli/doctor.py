@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -112,7 +111,6 @@ def _examine(
         connect_timeout_s=CONNECT_TIMEOUT_S,
         idle_timeout_s=IDLE_TIMEOUT_S,
         user_agent="distribute-io doctor",
-        tls=ssl.create_default_context(),
     )
     if split.path in ("", "/") and not split.query and known is None:
         # Only here: most looks are at mirrors, and this loads the WebSocket client.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ssl
 import time
 from typing import Final, Protocol
 
@@ -43,7 +42,6 @@ class MirrorChecker:
             connect_timeout_s=CONNECT_TIMEOUT_S,
             idle_timeout_s=IDLE_TIMEOUT_S,
             user_agent="distribute-io mirror check",
-            tls=ssl.create_default_context(),
         )
 
     async def check(self, mirror: MirrorRecord) -> Outcome | None:

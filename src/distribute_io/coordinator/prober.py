@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
 from urllib.parse import urlsplit
 
 from distribute_io.errors import SourceError
@@ -18,7 +17,6 @@ class HttpProber:
 
     def __init__(self, *, allow_private: bool) -> None:
         self._allow_private = allow_private
-        self._tls = ssl.create_default_context()
 
     def check_address(self, url: str) -> None:
         """See `Prober`. A name that cannot be looked up now is let through: every client judges it again."""
@@ -33,7 +31,7 @@ class HttpProber:
 
     def read_range(self, url: str, start: int, end: int, *, size_bytes: int, timeout_s: float) -> bytes:
         """See `Prober`."""
-        policy = HttpPolicy(allow_private=self._allow_private, idle_timeout_s=timeout_s, tls=self._tls)
+        policy = HttpPolicy(allow_private=self._allow_private, idle_timeout_s=timeout_s)
         source = HttpSource(url, size_bytes=size_bytes, policy=policy)
         data = bytearray(end - start)
         try:

@@ -130,7 +130,8 @@ def dial(address: HttpAddress, policy: HttpPolicy) -> Dialled:
         try:
             return _dial(address, policy, _HTTP_1_1)
         except ssl.SSLError as error:
-            if error.reason != "TLSV1_ALERT_NO_APPLICATION_PROTOCOL":
+            # By its text: not every OpenSSL and Python has a name (`reason`) for this alert.
+            if "no application protocol" not in str(error).lower().replace("_", " "):
                 raise
         # Its answer to the offer of HTTP/1.1 alone (RFC 7301 section 3.2): it speaks only something newer.
         return _dial(address, policy, _HTTP_2)

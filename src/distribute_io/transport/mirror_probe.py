@@ -4,7 +4,8 @@ Rules:
 
 1. Only what was seen is told (`core/mirror_findings.py` judges it). No error leaves `look`.
 2. Every hop's address is judged by the policy when it is connected to, as anywhere (`dial.py`): no redirect and no
-   change of a DNS answer leads to a private network.
+   change of a DNS answer leads to a private network. Behind a proxy that the environment names only literal addresses
+   and local names are judged, since the proxy looks names up: it must not reach what mirrors may not lead to.
 3. Time and bytes are bounded whatever the mirror does: `deadline_s` over all hops, their heads included, no more body
    than was asked for, and nothing of the body of an answer whose head is wrong. Looking a name up and connecting have
    limits of their own (`dial.py`); who cannot wait for them breaks off with `abort`.
