@@ -43,7 +43,7 @@ SETTLE_S: Final = 4.0
 """How long a publisher waits for the first checks of new mirrors; a slower one is listed as soon as it has passed."""
 
 ACCUSED_MAX: Final = 1_000
-"""Mirrors whose accusers are remembered; more accusations than that are not counted."""
+"""Mirrors whose accusers are remembered; beyond it the first are forgotten: a removed mirror gets no more looks."""
 
 
 class Chance(Protocol):
@@ -113,13 +113,17 @@ class MirrorWatch:
             return
         mirror = next((known for known in await self._catalogue.mirrors(file_id) if known.url == url), None)
         key = (file_id, url)
-        if mirror is None or (key not in self._accusers and len(self._accusers) >= ACCUSED_MAX):
+        if mirror is None:
+            self._accusers.pop(key, None)
             return
+        if key not in self._accusers and len(self._accusers) >= ACCUSED_MAX:
+            del self._accusers[next(iter(self._accusers))]
         networks = self._accusers.setdefault(key, set())
         if len(networks) < ACCUSERS_TO_HURRY:
             networks.add(network)
         at_us = accused_check_us(mirror.health, len(networks), now_us=self._clock_us(), rhythm=self._rhythm)
-        await self._catalogue.hurry_check(mirror, at_us)
+        if not await self._catalogue.hurry_check(mirror, at_us):
+            self._accusers.pop(key, None)
         self._wake.set()
 
     async def _begin_due(self, tasks: asyncio.TaskGroup) -> None:

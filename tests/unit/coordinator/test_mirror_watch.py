@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from distribute_io.coordinator import mirror_watch
 from distribute_io.coordinator.mirror_watch import MirrorWatch
 from distribute_io.core.mirror_health import HURRY_REST_US, Outcome, Rhythm
 from distribute_io.stores.catalogue import Catalogue, CauseRecord, ManifestRecord, MirrorRecord
@@ -120,6 +123,22 @@ def test_complaints_of_three_networks_bring_a_look_soon_and_of_one_do_not(tmp_pa
                 (mirror,) = await catalogue.mirrors(manifest.file_id)
             assert (looks.seen, mirror.health.state) == ([FIRST, FIRST], "changed")
             await watch.accused(manifest.file_id, "https://nobody.example/", "a")  # known to nobody: nothing happens
+
+    run(scene())
+
+
+def test_accusers_of_removed_mirrors_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror_watch, "ACCUSED_MAX", 1)
+
+    async def scene() -> None:
+        async with watching(tmp_path, Looks(), FIRST, SECOND) as (watch, catalogue, manifest):
+            await watch.settle(manifest.file_id)
+            await watch.accused(manifest.file_id, FIRST, "a")
+            await catalogue.remove_mirror(manifest.file_id, FIRST, actor="cli", at_s=NOW_S)
+            for network in ("a", "b", "c"):
+                await watch.accused(manifest.file_id, SECOND, network)
+            (mirror,) = await catalogue.mirrors(manifest.file_id)
+            assert mirror.health.next_check_us == mirror.health.checked_at_us + HURRY_REST_US
 
     run(scene())
 
