@@ -172,10 +172,24 @@ export class FailureRow {
 }
 
 /**
- * Was a mirror's file replaced after its manifest was made? Wrong bytes are then no lie, but another file.
+ * Was a mirror's file replaced after its manifest was made? By its own word: nothing proves it.
  *
  * @param lastModified by the mirror's word, in seconds since 1970; null: it does not say.
  */
 export function isReplaced(lastModified: number | null, publishedAtS: number): boolean {
   return lastModified !== null && lastModified > publishedAtS;
+}
+
+/**
+ * The clicked link was dropped with `code`: does it lead to another file by now (M6)?
+ *
+ * @param replaced see {@link isReplaced}.
+ * @param pinned did a pinned key sign the manifest?
+ * @returns `follow`: the download ends, and the link is followed; `ban`: the link is banned as for any wrong bytes, and
+ *   shown as changed; null: it is judged as any mirror.
+ */
+export function judgeLink(code: string, replaced: boolean, pinned: boolean): "follow" | "ban" | null {
+  if (code === "mirror_file_changed") return "follow";
+  if (code !== "segment_mismatch" || !replaced) return null;
+  return pinned ? "ban" : "follow";
 }

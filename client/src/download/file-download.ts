@@ -123,6 +123,7 @@ export class FileDownload {
         about: { name: file.name, href: "href" in target ? target.href : null },
         ...withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl }),
         publishedAtS: file.publishedAtS,
+        pinned: file.signedBy !== null,
         sessionUrl: entry.session_url,
       };
       return await this.#anywhere(file, job, { worker, hashing });

@@ -81,6 +81,7 @@ export const ENGLISH = {
   problem_busy: "it serves as many as it can",
   problem_no_channel: "no connection came about in time",
   problem_segment_mismatch: "it sent wrong bytes",
+  problem_link_changed: "the file behind the link seems to have changed",
   problem_other: "it failed ({code})",
 
   // Why a download ended

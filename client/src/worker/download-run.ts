@@ -10,7 +10,7 @@
  * forgotten.
  */
 
-import { isReplaced } from "../core/mirror-answer.ts";
+import { isReplaced, judgeLink } from "../core/mirror-answer.ts";
 import { RateMeter } from "../core/rate-meter.ts";
 import { WINDOW_BYTES } from "../core/save-ladder.ts";
 import type { FailCode, SegmentRange } from "../core/scheduler/messages.ts";
@@ -92,6 +92,8 @@ export class DownloadRun {
   readonly #stopStreamRuns: () => void;
   /** The link itself, where it is among the mirrors. */
   #link: MirrorSource | undefined;
+  /** It is banned, and seems to lead to another file by now. */
+  #linkIsChanged = false;
   #storedBytes: number;
   /** Donors that came, ever: "mirrors only" and back again does not number anew. */
   #donors = 0;
@@ -172,14 +174,11 @@ export class DownloadRun {
             });
         },
         banned: (sourceId) => {
-          this.#accuse(sourceId, "segment_mismatch");
-          const replaced = isReplaced(this.#link?.lastModifiedS ?? null, job.publishedAtS);
-          if (sourceId === job.link && replaced) this.#linkChanged();
-          else this.#peers.lied(sourceId);
+          this.#dropped(sourceId, "segment_mismatch");
+          this.#peers.lied(sourceId);
         },
         excluded: (sourceId, reason) => {
-          this.#accuse(sourceId, reason);
-          if (sourceId === job.link && reason === "mirror_file_changed") this.#linkChanged();
+          this.#dropped(sourceId, reason);
         },
         complete: () => void this.#complete(),
         failed: (code) => {
@@ -322,14 +321,15 @@ export class DownloadRun {
     }
   }
 
-  /** The coordinator looks at mirrors that do not work: others will not be sent there. */
-  #accuse(sourceId: string, code: string): void {
-    if (this.#job.mirrors.some(({ url }) => url === sourceId)) this.#peers.mirrorFailed(sourceId, code);
-  }
-
-  /** The link leads to another file by now: nobody is to blame, and whoever clicked wants that one (M6). */
-  #linkChanged(): void {
-    this.#fail(new RefusedError("link_changed", "The link leads to another file than the coordinator knows it by."));
+  /** The coordinator looks at mirrors that do not work, and others will not be sent there. The link is looked at here (M6). */
+  #dropped(sourceId: string, code: string): void {
+    const { mirrors, link, publishedAtS, pinned } = this.#job;
+    if (mirrors.some(({ url }) => url === sourceId)) this.#peers.mirrorFailed(sourceId, code);
+    if (sourceId !== link) return;
+    const verdict = judgeLink(code, isReplaced(this.#link?.lastModifiedS ?? null, publishedAtS), pinned);
+    this.#linkIsChanged = verdict === "ban";
+    if (verdict === "follow")
+      this.#fail(new RefusedError("link_changed", "The link leads to another file than the coordinator knows it by."));
   }
 
   #fail(error: DistributeError): void {
@@ -381,7 +381,12 @@ export class DownloadRun {
       bytes: source.verifiedBytes,
       rateBytesPerS: this.#rates.get(source.sourceId)?.meter?.rateBytesPerS(nowUs) ?? 0,
       state: source.state,
-      problem: source.state === "ready" ? null : source.reason,
+      problem:
+        source.state === "ready"
+          ? null
+          : this.#linkIsChanged && source.sourceId === this.#job.link
+            ? "link_changed"
+            : source.reason,
     }));
     for (const { url, problem } of this.#job.mirrors) {
       if (problem !== null)

@@ -32,6 +32,8 @@ export interface DownloadJob {
   readonly link: string | null;
   /** When the manifest was signed, in seconds since 1970. */
   readonly publishedAtS: number;
+  /** Whether a pinned key signed it. */
+  readonly pinned: boolean;
   /** The coordinator's session. */
   readonly sessionUrl: string;
 }

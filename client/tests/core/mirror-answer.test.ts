@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { FailureRow, isReplaced, judgeAnswer, lastModifiedS } from "../../src/core/mirror-answer.ts";
+import { FailureRow, isReplaced, judgeAnswer, judgeLink, lastModifiedS } from "../../src/core/mirror-answer.ts";
 
 interface Vectors {
   readonly answers: readonly {
@@ -24,6 +24,13 @@ interface Vectors {
     readonly lastModified: string | null;
     readonly publishedAtS: number;
     readonly replaced: boolean;
+  }[];
+  readonly links: readonly {
+    readonly name: string;
+    readonly code: string;
+    readonly replaced: boolean;
+    readonly pinned: boolean;
+    readonly verdict: string | null;
   }[];
 }
 
@@ -54,5 +61,11 @@ for (const { name, lastModified, publishedAtS, replaced } of vectors.lastModifie
   test(`last modified: ${name}`, () => {
     const seen = lastModifiedS({ status: 206, header: (key) => (key === "Last-Modified" ? lastModified : null) });
     assert.equal(isReplaced(seen, publishedAtS), replaced);
+  });
+}
+
+for (const { name, code, replaced, pinned, verdict } of vectors.links) {
+  test(`link: ${name}`, () => {
+    assert.equal(judgeLink(code, replaced, pinned), verdict);
   });
 }

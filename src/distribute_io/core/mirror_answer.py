@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 _RETRY_AFTER_S_MAX: Final = 86_400
 """A mirror that wants to be left alone for longer than a day is out for any download."""
@@ -170,10 +170,29 @@ class FailureRow:
 
 
 def is_replaced(last_modified: int | None, published_at_s: int) -> bool:
-    """Was a mirror's file replaced after its manifest was made? Wrong bytes are then no lie, but another file.
+    """Was a mirror's file replaced after its manifest was made? By its own word: nothing proves it.
 
     Args:
         last_modified: by the mirror's word, in seconds since 1970; None: it does not say.
         published_at_s: of the manifest.
     """
     return last_modified is not None and last_modified > published_at_s
+
+
+def judge_link(code: str, *, replaced: bool, pinned: bool) -> Literal["follow", "ban"] | None:
+    """The link that was asked for was dropped with `code`: does it lead to another file by now (M6)?
+
+    Args:
+        code: of spec/errors.md.
+        replaced: see `is_replaced`.
+        pinned: did a pinned key sign the manifest?
+
+    Returns:
+        `follow`: the download ends, a page follows the link. `ban`: the link is banned as for any wrong bytes, and
+        shown as changed. None: it is judged as any mirror.
+    """
+    if code == "mirror_file_changed":
+        return "follow"
+    if code != "segment_mismatch" or not replaced:
+        return None
+    return "ban" if pinned else "follow"

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from distribute_io.core import runs as run_sets
-from distribute_io.core.mirror_answer import is_replaced
+from distribute_io.core.mirror_answer import is_replaced, judge_link
 from distribute_io.core.runs import Runs
 from distribute_io.core.scheduler import messages as m
 from distribute_io.download.driver import Driver, GaveUpError
@@ -166,6 +166,8 @@ class Download:
         self._banned: list[str] = []
         self._figures: dict[str, SourceFigures] = {}
         self._link: MirrorSource | None = None
+        self._changed: SourceId | None = None
+        """The link, if it is banned and seems to lead to another file by now."""
 
     async def drive(
         self,
@@ -256,7 +258,10 @@ class Download:
         if self._link is None or source_id != self._plan.link:
             return
         replaced = is_replaced(self._link.last_modified_s, self._manifest.published_at_s)
-        if code == "mirror_file_changed" or (code == "segment_mismatch" and replaced):
+        verdict = judge_link(code, replaced=replaced, pinned=self._plan.verified.pinned)
+        if verdict == "ban":
+            self._changed = source_id
+        elif verdict == "follow":
             driver.fail(
                 RefusedError(
                     "link_changed",
@@ -283,7 +288,7 @@ class Download:
             size_bytes=size,
             held_bytes=size - self._bytes_of(missing),
             resumed_bytes=self._bytes_of(resumed),
-            sources=tuple(figures_of(status) for status in driver.source_table()),
+            sources=tuple(self._figures_of(status) for status in driver.source_table()),
         )
 
     def _note(self, driver: Driver) -> None:
@@ -291,7 +296,7 @@ class Download:
         self._rejected += driver.segments_rejected
         self._banned += [source_id for source_id in driver.banned if source_id not in self._banned]
         for status in driver.source_table():
-            figures = figures_of(status)
+            figures = self._figures_of(status)
             before = self._figures.get(figures.source)
             if before is not None:
                 figures = SourceFigures(
@@ -306,7 +311,8 @@ class Download:
             self._figures[figures.source] = figures
 
     def _explain(self, action: m.Fail, driver: Driver) -> Exception:
-        reasons = "; ".join(f"{row.source_id}: {row.reason}" for row in driver.source_table() if row.reason is not None)
+        rows = [self._figures_of(status) for status in driver.source_table()]
+        reasons = "; ".join(f"{row.source}: {row.reason}" for row in rows if row.reason is not None)
         name = self._manifest.name
         if action.reason == "integrity":
             return IntegrityError(
@@ -315,6 +321,18 @@ class Download:
         if action.code == "no_progress":
             return SourceError("stalled", f"{name}: nothing came for too long ({reasons or 'no source answers'})")
         return SourceError("mirror_unreachable", f"{name}: no source can deliver it ({reasons or 'none is known'})")
+
+    def _figures_of(self, status: m.SourceStatus) -> SourceFigures:
+        """A row of the scheduler's table, as it is shown."""
+        return SourceFigures(
+            source=status.source_id,
+            kind=status.kind,
+            bytes=status.verified_bytes,
+            received_bytes=status.received_bytes,
+            rate_bytes_per_s=status.rate_bytes_per_s,
+            state=status.state,
+            reason="link_changed" if status.state == "banned" and status.source_id == self._changed else status.reason,
+        )
 
     def _bytes_of(self, segments: Runs) -> int:
         manifest = self._manifest
@@ -371,16 +389,3 @@ class _FileDownload(Download):
             if hashlib.sha256(data).digest() != digest:
                 spoilt.append(index)
         return run_sets.of_indices(spoilt)
-
-
-def figures_of(status: m.SourceStatus) -> SourceFigures:
-    """A row of the scheduler's table, as it is shown."""
-    return SourceFigures(
-        source=status.source_id,
-        kind=status.kind,
-        bytes=status.verified_bytes,
-        received_bytes=status.received_bytes,
-        rate_bytes_per_s=status.rate_bytes_per_s,
-        state=status.state,
-        reason=status.reason,
-    )

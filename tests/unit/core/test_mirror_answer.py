@@ -15,6 +15,7 @@ from distribute_io.core.mirror_answer import (
     Fault,
     is_replaced,
     judge_answer,
+    judge_link,
     last_modified_s,
 )
 from distribute_io.errors import CODES
@@ -49,6 +50,12 @@ def test_row_of_failures(vector: Vector) -> None:
 def test_replaced_file(vector: Vector) -> None:
     seen = last_modified_s(AnswerHead(206, {"Last-Modified": vector["lastModified"]}.get))
     assert is_replaced(seen, vector["publishedAtS"]) is vector["replaced"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["links"], ids=name_of)
+def test_link_that_was_dropped(vector: Vector) -> None:
+    verdict = judge_link(vector["code"], replaced=vector["replaced"], pinned=vector["pinned"])
+    assert verdict == vector["verdict"]
 
 
 def test_every_code_is_of_the_source_family() -> None:
