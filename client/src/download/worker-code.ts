@@ -8,7 +8,7 @@
 
 import { UsageError } from "../wire/errors.ts";
 import type { FromWorker, ToWorker } from "../worker/messages.ts";
-import { scriptUrl, trustedTypesAdvice } from "./script-url.ts";
+import { scriptUrl, trustedTypesAdvice } from "../transport/script-url.ts";
 
 /** Where the worker's code comes from. */
 export type WorkerCode =

@@ -4,7 +4,7 @@
  * A hidden frame asks for its address; the frame shows nothing, since the answer is an attachment.
  */
 
-import { scriptUrl } from "../download/script-url.ts";
+import { scriptUrl } from "../transport/script-url.ts";
 import { UsageError } from "../wire/errors.ts";
 import { SCOPE, type FromServiceWorker, type ToServiceWorker } from "./messages.ts";
 

@@ -1,7 +1,7 @@
 /** Brings in the download part, pinned by its hash, once for all copies of the loader that pin the same one. */
 
 import { PolicyAdvice } from "../download/policy-advice.ts";
-import { scriptUrl, trustedTypesAdvice } from "../download/script-url.ts";
+import { scriptUrl, trustedTypesAdvice } from "../transport/script-url.ts";
 import { registry, type DownloadPart, type LinkOptions } from "./part.ts";
 
 const PART = "download.js";

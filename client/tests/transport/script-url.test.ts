@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 
-import { scriptUrl, trustedTypesAdvice } from "../../src/download/script-url.ts";
+import { scriptUrl, trustedTypesAdvice } from "../../src/transport/script-url.ts";
 
 before(() => {
   Object.assign(globalThis, { location: new URL("https://page.example/releases") });
