@@ -8,7 +8,7 @@
  *   to 2 x rate x round trip, and at most 4 MiB. The rate is that of the round.
  * - After 1 MiB without a stall the line is *warm*: the association's slow start is over, and the round trip counts as at
  *   least 50 ms. On a short line it is that of the two ends' threads, which the least time seen is far below: with 64 KiB
- *   they wait for each other, and each packet costs more (bench/results/peers_one_donor.json).
+ *   they wait for each other, and each packet costs more (`python -m bench peers_one_donor`).
  * - The round trip is the smallest time seen between our hello and the donor's holdings, which answer it, between a grant
  *   and a byte that needed it, or between a request on a quiet line and its first byte. All include more than the line
  *   (proofs, what is queued, the donor's disk), so the smallest is the best.

@@ -40,7 +40,7 @@ from distribute_io.transport.dial import HttpPolicy
 
 CONNECTIONS_PER_MIRROR: Final = 2
 """One that reads, and one that overlaps the next request with the end of the present one (rule S6). Two that read at
-distant places cost a fifth more processor time at 700 MB/s: the whole file's digest has to read half of it back."""
+distant places cost more processor time: the whole file's digest has to read half of it back."""
 
 _IN_FLIGHT_BYTES_MAX: Final = 64 * 2**20
 """Sixteen of the largest segments: what is received and not verified yet stays in memory."""
