@@ -16,6 +16,7 @@ export const SDP_BYTES_MAX = 8_192;
 export const SIGNAL_BYTES_MAX = 10_240;
 export const SIGNALS_PER_MATCH_MAX = 64;
 export const MATCHES_PER_SESSION_MAX = 64;
+export const COUNTRIES_MAX = 32;
 export const WANTS_PER_SESSION_MAX = 8;
 export const TICKET_VALID_MS = 60_000;
 export const FRAME_BYTES_MAX = 262_144;
@@ -239,11 +240,19 @@ export interface Withdrawn {
   readonly file_id: string;
 }
 
+/** What of a donor's credit went to one country: ISO 3166 code, empty for those that are not known or not listed. */
+export interface CountryCredit {
+  readonly country: string;
+  readonly bytes: number;
+  readonly people: number;
+}
+
 /** A donor's verified figures in this session: exact bytes, and downloaders that acknowledged any. */
 export interface Credited {
   readonly type: "credited";
   readonly bytes_total: number;
   readonly downloaders: number;
+  readonly countries?: readonly CountryCredit[];
 }
 
 /** Something was refused. With `fatal` the coordinator closes the session next. */
@@ -596,9 +605,16 @@ export const WITHDRAWN_FIELDS: Struct<Withdrawn> = {
   file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
 };
 
+export const COUNTRY_CREDIT_FIELDS: Struct<CountryCredit> = {
+  country: { shape: { is: "string", pattern: "^([A-Z]{2})?(?!\\n)$" } },
+  bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  people: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+};
+
 export const CREDITED_FIELDS: Struct<Credited> = {
   bytes_total: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
   downloaders: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  countries: { shape: { is: "array", of: { is: "struct", fields: COUNTRY_CREDIT_FIELDS }, max: 32 }, default: [] },
 };
 
 export const ERROR_MESSAGE_FIELDS: Struct<ErrorMessage> = {

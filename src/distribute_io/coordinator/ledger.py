@@ -89,6 +89,9 @@ class Ledger:
             return
         self._books.book(match.cause, match.file_id, Totals(donors_bytes=grown))
         session.credited_bytes += grown
+        session.credited_countries.add(
+            match.country, grown, is_new=match.downloader not in session.credited_downloaders
+        )
         session.credited_downloaders.add(match.downloader)
         session.credit_is_news = True
 
@@ -96,7 +99,13 @@ class Ledger:
         """Tell a donor what it was credited since the last time."""
         if session.credit_is_news:
             session.credit_is_news = False
-            session.send(Credited(bytes_total=session.credited_bytes, downloaders=len(session.credited_downloaders)))
+            session.send(
+                Credited(
+                    bytes_total=session.credited_bytes,
+                    downloaders=len(session.credited_downloaders),
+                    countries=session.credited_countries.told(),
+                )
+            )
 
     def _shape(self, file_id: FileId) -> FileShape:
         shape = self._shapes.get(file_id)

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from distribute_io.coordinator.country_credits import country_of
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
@@ -185,6 +186,7 @@ class MatchDesk:
             receipt_secret=self._random_bytes(SECRET_BYTES),
             bytes_max=sets.size_bytes(common, file_bytes=shape.size_bytes, segment_bytes=shape.segment_size_bytes),
             made_at_us=self._clock_us(),
+            country=country_of(session.region),
         )
         if not await self._state.add_match(match):
             return False

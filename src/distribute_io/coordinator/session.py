@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter, deque
 from typing import Final, Protocol
 
+from distribute_io.coordinator.country_credits import CountryCredits
 from distribute_io.core.session import START, SessionState
 from distribute_io.core.token_bucket import TokenBucket
 from distribute_io.errors import DistributeError, RemoteProtocolError
@@ -160,6 +161,7 @@ class Session:
         self.storage_bytes = 0
         self.credited_bytes = 0
         self.credited_downloaders: set[SessionId] = set()
+        self.credited_countries = CountryCredits()
         self.credit_is_news = False
         self.accusers: set[str] = set()
         # As either.

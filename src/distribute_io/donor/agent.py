@@ -179,7 +179,7 @@ class DonorAgent:
                     taker.leave()
             case Withdrawn(file_id):
                 self._withdraw(FileId(file_id))
-            case Credited(bytes_total, downloaders):
+            case Credited(bytes_total, downloaders, _countries):
                 self._tell(e.Credited(bytes=bytes_total, downloaders=downloaders))
             case ErrorMessage(code=code, message=text):
                 self._tell(e.Trouble(code=code, message=text))

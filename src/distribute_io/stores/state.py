@@ -92,6 +92,8 @@ class MatchRecord(Struct, frozen=True):
     phase: Literal["pending", "open", "ended"] = "pending"
     credited_bytes: int = 0
     ended_at_us: int = 0
+    country: str = ""
+    """Where the downloader is, as ISO 3166 has it; empty when it is not known."""
 
 
 class Held(Struct, frozen=True):

@@ -54,6 +54,9 @@ SIGNALS_PER_MATCH_MAX: Final = 64
 MATCHES_PER_SESSION_MAX: Final = 64
 """Matches that one session may be part of at a time, pending and open."""
 
+COUNTRIES_MAX: Final = 32
+"""Countries that a donor's credit is told by; the rest is summed up."""
+
 WANTS_PER_SESSION_MAX: Final = 8
 """Files that one session may want at a time."""
 

@@ -22,6 +22,7 @@ Hex256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
 Hex128 = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")]
 Base64Of32 = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=(?!\n)$")]
 CauseName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}(?!\n)$")]
+Country = Annotated[str, Meta(pattern=r"^([A-Z]{2})?(?!\n)$")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Runs = Annotated[list[Count], Meta(max_length=2 * limits.RUNS_MAX)]
 Sdp = Annotated[str, Meta(max_length=limits.SDP_BYTES_MAX)]
@@ -293,11 +294,21 @@ class Withdrawn(Message, frozen=True, tag="withdrawn"):
     file_id: Hex256
 
 
+class CountryCredit(Struct, frozen=True):
+    """What of a donor's credit went to one country: ISO 3166 code, empty for those that are not known or not listed."""
+
+    country: Country
+    bytes: Count
+    people: Count
+
+
 class Credited(Message, frozen=True, tag="credited"):
     """A donor's verified figures in this session: exact bytes, and downloaders that acknowledged any."""
 
     bytes_total: Count
     downloaders: Count
+    countries: Annotated[list[CountryCredit], Meta(max_length=limits.COUNTRIES_MAX)] = []
+    """The same by country, most bytes first. Of where a downloader is, nothing finer is told."""
 
 
 class ErrorMessage(Message, frozen=True, tag="error"):

@@ -140,7 +140,12 @@ def test_a_pending_match_ends_with_its_other_end_and_an_open_one_goes_on(tmp_pat
                 await opened.hear("pong")
             # The receipt of a transfer is taken although the downloader's session is over.
             await donor.receipt(match, 1_000)
-            assert await donor.hear("credited") == {"type": "credited", "bytes_total": 1_000, "downloaders": 1}
+            assert await donor.hear("credited") == {
+                "type": "credited",
+                "bytes_total": 1_000,
+                "downloaders": 1,
+                "countries": [{"country": "", "bytes": 1_000, "people": 1}],
+            }
 
     play(tmp_path, scene)
 
