@@ -20,6 +20,7 @@ import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
 import { baseName, storedBlob } from "./handover.ts";
 import { withLink } from "./mirrors.ts";
+import { pageName } from "./page-name.ts";
 import { PolicyAdvice } from "./policy-advice.ts";
 import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
 import { siteVersions } from "./versions.ts";
@@ -105,7 +106,7 @@ export class FileDownload {
       // Ahead of the segment list and the store. That the worker cannot start is told where it is awaited.
       downloader.then(
         (worker) => {
-          tell(worker, { type: "connect", sessionUrl: entry.session_url });
+          tell(worker, { type: "connect", sessionUrl: entry.session_url, page: pageName() });
         },
         () => undefined,
       );
@@ -125,6 +126,7 @@ export class FileDownload {
         publishedAtS: file.publishedAtS,
         pinned: file.signedBy !== null,
         sessionUrl: entry.session_url,
+        page: pageName(),
       };
       return await this.#anywhere(file, job, { worker, hashing });
     } finally {

@@ -73,6 +73,7 @@ export function browserSessionWorld(): SessionWorld {
 export class SessionClient {
   readonly #url: string;
   readonly #agent: string;
+  readonly #page: string | null;
   readonly #world: SessionWorld;
   readonly #events: SessionEvents;
   readonly #backoff = new Backoff();
@@ -89,10 +90,12 @@ export class SessionClient {
   /**
    * @param url the coordinator's `session_url`.
    * @param agent at most 64 characters that name the program, for the operator.
+   * @param page a random name of the page, where it may have another session: 32 hexadecimal digits.
    */
-  constructor(url: string, agent: string, events: SessionEvents, world: SessionWorld) {
+  constructor(url: string, agent: string, events: SessionEvents, world: SessionWorld, page: string | null = null) {
     this.#url = url;
     this.#agent = agent;
+    this.#page = page;
     this.#events = events;
     this.#world = world;
     this.#connect();
@@ -139,7 +142,7 @@ export class SessionClient {
       "open",
       () => {
         this.#heardMs = this.#world.nowMs();
-        this.#write({ type: "hello", protocol: PROTOCOL_VERSION, agent: this.#agent });
+        this.#write({ type: "hello", protocol: PROTOCOL_VERSION, agent: this.#agent, page: this.#page });
       },
       options,
     );

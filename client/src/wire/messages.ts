@@ -49,6 +49,7 @@ export interface Hello {
   readonly agent: string;
   readonly native?: boolean;
   readonly nat?: "restricted" | "unknown" | "unrestricted";
+  readonly page?: string | null;
 }
 
 /** The NAT class that the peer found by the coordinator's two STUN ports, when it becomes known. */
@@ -473,6 +474,7 @@ export const HELLO_FIELDS: Struct<Hello> = {
   agent: { shape: { is: "string", max: 64 } },
   native: { shape: { is: "boolean" }, default: false },
   nat: { shape: { is: "literal", values: ["restricted", "unknown", "unrestricted"] }, default: "unknown" },
+  page: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" }, nullable: true, default: null },
 };
 
 export const NAT_FIELDS: Struct<Nat> = {

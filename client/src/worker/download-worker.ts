@@ -32,10 +32,10 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
       void runHasher(message.port);
       return;
     case "connect":
-      connecting = new PeerSession(message.sessionUrl, systemClock());
+      connecting = new PeerSession(message, systemClock());
       return;
     case "download": {
-      const peers = connecting ?? new PeerSession(message.job.sessionUrl, systemClock());
+      const peers = connecting ?? new PeerSession(message.job, systemClock());
       connecting = undefined;
       run = DownloadRun.start(message.job, message.hasher, {
         clock: systemClock(),

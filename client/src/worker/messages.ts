@@ -36,13 +36,15 @@ export interface DownloadJob {
   readonly pinned: boolean;
   /** The coordinator's session. */
   readonly sessionUrl: string;
+  /** A random name of the page, which may share what comes in a session of its own. */
+  readonly page: string;
 }
 
 /** To the worker. The first message says what the worker is; after `failed` there may be another `download`. */
 export type ToWorker =
   | { readonly type: "hash"; readonly port: MessagePort }
   /** A download with this session is about to come: connect, so that donors are a trip nearer. */
-  | { readonly type: "connect"; readonly sessionUrl: string }
+  | { readonly type: "connect"; readonly sessionUrl: string; readonly page: string }
   | { readonly type: "download"; readonly job: DownloadJob; readonly hasher: MessagePort }
   /** Donors may be asked from now on; the port leads to the page's `RtcHost`. */
   | { readonly type: "allow_peers"; readonly rtc: MessagePort }

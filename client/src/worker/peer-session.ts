@@ -14,6 +14,7 @@ import { SessionClient, browserSessionWorld } from "../transport/session-client.
 import type { Clock } from "../transport/clock.ts";
 import type { Complete } from "../wire/decode.ts";
 import type { Usage, Welcome } from "../wire/messages.ts";
+import type { DownloadJob } from "./messages.ts";
 
 /** How this program names itself to coordinators. */
 const AGENT = "distribute-io page";
@@ -38,7 +39,7 @@ export class PeerSession {
   #toldBytes = 0;
 
   /** Connects at once: the session comes about while the download's store and segment list are still awaited. */
-  constructor(sessionUrl: string, clock: Clock) {
+  constructor({ sessionUrl, page }: Pick<DownloadJob, "sessionUrl" | "page">, clock: Clock) {
     this.#clock = clock;
     this.#session = new SessionClient(
       sessionUrl,
@@ -58,6 +59,7 @@ export class PeerSession {
         },
       },
       browserSessionWorld(),
+      page,
     );
   }
 

@@ -114,7 +114,7 @@ test("hello comes first, and nothing goes out before the welcome", () => {
   const scene = new Scene();
   assert.equal(scene.client.send({ type: "stop_donating" }), false);
   scene.socket.open();
-  assert.deepEqual(scene.socket.sent, [{ type: "hello", protocol: 1, agent: "test" }]);
+  assert.deepEqual(scene.socket.sent, [{ type: "hello", protocol: 1, agent: "test", page: null }]);
   assert.equal(scene.client.send({ type: "stop_donating" }), false);
   scene.socket.hear(WELCOME);
   assert.equal(scene.welcomes, 1);

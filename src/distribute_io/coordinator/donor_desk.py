@@ -188,7 +188,7 @@ class DonorDesk:
     async def _plan(self, session_id: SessionId) -> None:
         session = self._sessions.get(session_id)
         donor = await self._state.donor(session_id)
-        if session is None or donor is None or not donor.ready:
+        if session is None or donor is None or not donor.ready or not _can_be_assigned(donor, session):
             return
         now_us = self._clock_us()
         holdings, lease = await self._state.holdings(session_id), await self._state.lease(session_id)
@@ -243,6 +243,12 @@ class DonorDesk:
                     more=place < len(parts) - 1,
                 )
             )
+
+
+def _can_be_assigned(donor: Donor, session: Session) -> bool:
+    """Whether a plan can have a result: a donor without storage, such as a page that shares its download, holds what
+    it holds; only what it was assigned before, with storage, has to be taken back."""
+    return donor.storage_bytes > 0 or session.storage_bytes > 0
 
 
 def _parts(files: Sequence[FileRuns]) -> list[list[FileRuns]]:

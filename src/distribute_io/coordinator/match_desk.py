@@ -153,7 +153,7 @@ class MatchDesk:
         holders = {
             holder.donor.session_id: holder
             for holder in await self._state.holders(want.file_id, limit=CANDIDATES_MAX, skip=self._rng.getrandbits(32))
-            if self._is_usable(holder.donor.session_id)
+            if self._is_usable(holder.donor.session_id, session)
         }
         demand = Demand(
             session_id=session.session_id,
@@ -165,9 +165,12 @@ class MatchDesk:
         candidates = [_candidate(holders[session_id]) for session_id in sorted(holders)]
         return choose_donors(demand, candidates, frozenset(matched | set(session.avoided)), self._rng), holders
 
-    def _is_usable(self, donor: SessionId) -> bool:
+    def _is_usable(self, donor: SessionId, downloader: Session) -> bool:
         session = self._sessions.get(donor)
-        return session is not None and not session.outbox.is_closing and len(session.accusers) < ACCUSERS_MAX
+        if session is None or session.outbox.is_closing or len(session.accusers) >= ACCUSERS_MAX:
+            return False
+        # What a page shares is what it has: it has nothing for itself, whatever an older want of it says.
+        return session.page is None or session.page != downloader.page
 
     # --- introductions ---
 

@@ -145,6 +145,7 @@ class Session:
         self.heard_at_us = now_us
         self.native = False
         self.nat: NatClass = "unknown"
+        self.page: str | None = None
         self.bucket = TokenBucket(
             rate_bytes_per_s=limits.MESSAGES_PER_S, burst_bytes=limits.MESSAGES_BURST, now_us=now_us
         )

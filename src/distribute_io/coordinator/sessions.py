@@ -207,6 +207,7 @@ class Sessions:
     def _welcome(self, session: Session, hello: Hello) -> None:
         session.native = hello.native
         session.nat = hello.nat
+        session.page = hello.page
         session.send(
             Welcome(
                 protocol=limits.PROTOCOL_VERSION,

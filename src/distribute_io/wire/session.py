@@ -101,6 +101,9 @@ class Hello(Message, frozen=True, tag="hello"):
     native: bool = False
     """True for peers that are no browser: they cannot negotiate channel ids."""
     nat: NatClass = "unknown"
+    page: Hex128 | None = None
+    """A random name of the page that this session belongs to. A page that downloads and shares has two sessions, which
+    are never introduced to each other."""
 
 
 class Nat(Message, frozen=True, tag="nat"):

@@ -120,6 +120,27 @@ def test_nobody_is_introduced_to_itself_or_twice_or_beyond_a_donors_limit(tmp_pa
     play(tmp_path, scene)
 
 
+def test_a_page_that_shares_is_not_introduced_to_itself(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        page, other_page = "a" * 32, "b" * 32
+        async with Peer.connect(served, page=page) as sharer, Peer.connect(served, page=page) as downloader:
+            await sharer.send("donate", causes=[], storage_bytes=0, up_bytes_per_s=1_000_000)
+            await sharer.send("holdings", files=[{"file_id": file_id, "runs": [0, 4]}], complete=True)
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            assert (await downloader.hear("unmatched"))["code"] == "no_donor"
+            async with Peer.connect(served, page=other_page) as other:
+                await other.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                assert (await other.hear("match"))["runs"] == [0, 4]
+            await sharer.send("ping")
+            kinds = [json.loads(await sharer.socket.receive_str())["type"] for _ in range(2)]
+            assert "assign" not in kinds  # it gives what it has, and is asked to hold nothing
+
+    play(tmp_path, scene)
+
+
 def test_a_pending_match_ends_with_its_other_end_and_an_open_one_goes_on(tmp_path: Path) -> None:
     files(tmp_path, 1)
 
