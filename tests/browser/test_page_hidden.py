@@ -8,8 +8,9 @@ from tests.browser.conftest import BOTH
 from tests.harness.browser import Browser, wait_for_value
 from tests.harness.chromium_tabs import run_chromium_tabs
 from tests.harness.downloads import assert_saved
-from tests.harness.firefox import PuppeteerPage, run_firefox
+from tests.harness.firefox import run_firefox
 from tests.harness.processes import Stage
+from tests.harness.puppeteer import PuppeteerPage
 from tests.harness.scene import MIB, MirrorPlan, make_scene
 
 _SIZE_BYTES = 24 * MIB

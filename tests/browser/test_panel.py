@@ -16,8 +16,8 @@ import pytest
 from tests.browser.conftest import BOTH, StartBrowser
 from tests.harness.browser import Browser, Page, wait_for_value
 from tests.harness.chromium import Chromium, ChromiumPage
-from tests.harness.firefox import find_node
 from tests.harness.processes import Stage
+from tests.harness.puppeteer import find_node
 from tests.harness.scene import MIB, MirrorPlan, make_scene
 from tests.harness.site import Site, start_site
 

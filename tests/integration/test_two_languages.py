@@ -17,7 +17,7 @@ from distribute_io.manifest.document import open_document
 from distribute_io.manifest.dsse import sign_payload
 from distribute_io.manifest.keys import SigningKey
 from distribute_io.wire.http import Envelope
-from tests.harness.firefox import find_node
+from tests.harness.puppeteer import find_node
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "client" / "tests" / "core" / "manifest-verdicts.ts"

@@ -1,5 +1,5 @@
-// Drives stock Firefox by WebDriver BiDi for the Python tests (tests/harness/firefox.py), and Chromium where tabs have to
-// be hidden as in life (tests/harness/chromium_tabs.py).
+// Drives stock Firefox by WebDriver BiDi for the Python tests (firefox.py), and Chromium where tabs have to be hidden
+// as in life (chromium_tabs.py).
 //
 // Playwright can only drive a Firefox that it patched itself, and keeps every tab of Chromium visible, so this uses
 // puppeteer-core of client/node_modules.
