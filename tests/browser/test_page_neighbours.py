@@ -19,8 +19,9 @@ from tests.harness.chromium_tabs import ChromiumTabs, run_chromium_tabs
 from tests.harness.coordinator import Release, make_release
 from tests.harness.donors import start_headless_donor, wait_until_held
 from tests.harness.downloads import Visitor, assert_saved
-from tests.harness.firefox import Firefox, PuppeteerPage, run_firefox
+from tests.harness.firefox import Firefox, run_firefox
 from tests.harness.processes import Stage, wait_for
+from tests.harness.puppeteer import PuppeteerPage
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 from tests.harness.site import start_site
 
@@ -252,7 +253,10 @@ def test_a_page_with_the_tag_stays_in_the_back_forward_cache(case: Case) -> None
     assert visitor.page.evaluate("window.isSame === undefined")
     assert isinstance(visitor.page, PuppeteerPage)
     visitor.page.go_back()
-    assert visitor.page.evaluate("location.pathname === '/releases.html' && window.isSame === true")
+    reasons = "JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons ?? null)"
+    assert visitor.page.evaluate("location.pathname === '/releases.html' && window.isSame === true"), (
+        visitor.page.evaluate(reasons)
+    )
     visitor.click("next")
     wait_for(lambda: len(visitor.events("saved")) == 2, "a download in the page that came back")
     visitor.page.close()

@@ -256,7 +256,9 @@ export class FileDownload {
       document.removeEventListener("securitypolicyviolation", this.#advice.heard);
       this.#advice.tell();
     }, ADVICE_MS);
-    setTimeout(() => {
+    const letGo = (): void => {
+      removeEventListener("pagehide", letGo);
+      clearTimeout(later);
       this.#rtc?.close();
       // A worker that never started has nothing to end, and its reason is told already.
       for (const start of starting)
@@ -265,7 +267,9 @@ export class FileDownload {
             worker.terminate();
           })
           .catch(() => undefined);
-    }, GOODBYE_MS);
+    };
+    const later = setTimeout(letGo, GOODBYE_MS);
+    addEventListener("pagehide", letGo); // a page with open connections is not kept for the way back
   }
 
   #outcome(worker: Worker, heard: (message: FromWorker) => void): Promise<Extract<FromWorker, { type: "done" }>> {
