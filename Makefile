@@ -62,8 +62,10 @@ test: .make/client .make/machine
 test-client: .make/client
 	cd client && node --test --test-reporter=spec "tests/**/*.test.ts"
 
+# A module at a time in each of two processes: most of the time passes waiting for browsers. What fails is run once more,
+# and the report names it; what fails twice is red.
 test-python: .make/client .make/machine
-	$(BIN)/python -m pytest --durations=10 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --reruns 1 --durations=10 $(ARGS)
 
 # --- quality ------------------------------------------------------------------------------------------------------
 

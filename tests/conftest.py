@@ -31,6 +31,21 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits longest comes first, else the last module of a browser runs while the other processes have nothing.
+
+    A stable sort: inside of each kind the order stays the shuffled one.
+    """
+    kinds = ["browser", "integration", "packaging"]
+
+    def waits(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return kinds.index(folder) if folder in kinds else len(kinds)
+
+    items.sort(key=waits)
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """The processes of one test; their output is part of the report when it fails."""

@@ -24,7 +24,9 @@ _JOURNAL = """(async () => {
   for (const name of ["distribute-io", "downloads"]) folder = await folder.getDirectoryHandle(name, { create: true });
   for await (const [name, entry] of folder.entries()) {
     if (!name.endsWith(".journal")) continue;
-    const view = new DataView(await (await entry.getFile()).arrayBuffer());
+    // Chromium refuses to read a file that was written to since it was opened: the next look finds it at rest.
+    const bytes = await (await entry.getFile()).arrayBuffer().catch(() => new ArrayBuffer(0));
+    const view = new DataView(bytes);
     if (view.byteLength / 2 < 352 + 48) return null; // made just now, and still empty
     const slots = [0, view.byteLength / 2].map((at) => ({
       counter: Number(view.getBigUint64(at + 4)),

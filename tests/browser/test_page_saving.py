@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 
 _LARGE_BYTES = 72 * MIB  # more than the window of 64 MiB, which goes to memory
 _SMALL_BYTES = 3 * MIB
+
+# The large one takes 50 s: what shall be seen unfinished does not finish on a slow machine either.
+_NEVER_DONE = "1500kB/s"
 
 # The download worker on a machine whose disk is full after 30 MiB: as Firefox does it, `write` returns 0 from then on.
 _FULL_DISK = """
@@ -63,8 +67,14 @@ class Published:
         wanted = {"data-peers": "off"} | {f"data-{name}": value for name, value in attributes.items()}
         return self.scene.visit(browser, links, attributes=wanted, init_script=init_script)
 
-    def set_rate(self, rate: str | None) -> None:
+    @contextlib.contextmanager
+    def at(self, rate: str) -> Iterator[None]:
+        """The mirror's rate inside of the block; unlimited before and after it."""
         self.scene.mirrors[0].change(rate=rate)
+        try:
+            yield
+        finally:
+            self.scene.mirrors[0].change(rate=None)
 
     def sent_bytes(self) -> int:
         return self.scene.mirrors[0].bytes_sent()
@@ -93,10 +103,9 @@ def test_a_private_window_of_firefox_streams_through_the_service_worker(
 ) -> None:
     """At a rate at which it takes longer than Firefox lets a service worker live that hears nothing."""
     visitor = published.visit(private_firefox, sw="dio-sw.js")
-    published.set_rate("2MB/s")
-    visitor.click("large")
-    verified = visitor.expect_verified(timeout_s=90)
-    published.set_rate(None)
+    with published.at("2MB/s"):
+        visitor.click("large")
+        verified = visitor.expect_verified(timeout_s=90)
     assert verified["detail"]["receivedBytes"] == _LARGE_BYTES
     assert_saved(visitor, published.large)
 
@@ -141,10 +150,9 @@ def test_a_disk_that_is_full_in_the_middle_loses_nothing(
 ) -> None:
     visitor = published.visit(any_browser(browser_name, "visitor"), sw="dio-sw.js", worker="full-disk-worker.js")
     sent_before = published.sent_bytes()
-    published.set_rate("40MB/s")
-    visitor.click("large")
-    visitor.expect_verified()
-    published.set_rate(None)
+    with published.at("40MB/s"):
+        visitor.click("large")
+        visitor.expect_verified()
     assert_saved(visitor, published.large)
     in_flight_bytes = 20 * MIB  # of what was received and not stored when the disk was full; 30 MiB were stored
     assert published.sent_bytes() - sent_before < _LARGE_BYTES + in_flight_bytes
@@ -154,12 +162,11 @@ def test_a_disk_that_is_full_in_the_middle_loses_nothing(
 def test_cancel_ends_a_stream_without_a_file(published: Published, chromium: Callable[..., Chromium]) -> None:
     visitor = published.visit(chromium("visitor"), sw="dio-sw.js")
     limit_quota(visitor, 20 * MIB)
-    published.set_rate("4MB/s")
-    visitor.click("large")
-    wait_for(lambda: [e for e in visitor.events("progress") if e["detail"]["receivedBytes"] > 0], "progress")
     page: Any = visitor.page
-    visitor.page.press_button("Cancel")
-    published.set_rate(None)
+    with published.at("4MB/s"):
+        visitor.click("large")
+        wait_for(lambda: [e for e in visitor.events("progress") if e["detail"]["receivedBytes"] > 0], "progress")
+        page.press_button("Cancel")
     downloads = page.started_downloads()
     assert [download.failure() is not None for download in downloads] == [True]
     assert visitor.events("verified", "fallback") == []
@@ -169,11 +176,10 @@ def test_a_second_file_since_the_last_click_waits_for_one(
     published: Published, chromium: Callable[..., Chromium]
 ) -> None:
     visitor = published.visit(chromium("visitor"))
-    published.set_rate("20MB/s")
-    visitor.click("large")
-    visitor.click("small")
-    wait_for(lambda: len(visitor.events("verified")) == 2, "both files", timeout_s=30)
-    published.set_rate(None)
+    with published.at("20MB/s"):
+        visitor.click("large")
+        visitor.click("small")
+        wait_for(lambda: len(visitor.events("verified")) == 2, "both files", timeout_s=30)
     assert [event["link"] for event in visitor.events("saved")] == ["small"]
     assert [download.name for download in visitor.page.downloads()] == [published.small.name]
     visitor.page.press_button("Save")
@@ -207,26 +213,25 @@ def test_unfinished_downloads_are_listed_and_deleted(
 ) -> None:
     browser = any_browser(browser_name, "visitor")
     visitor = published.visit(browser)
-    published.set_rate("6MB/s")
-    visitor.click("large")
-    other = published.visit(browser).page
     module = json.dumps(published.scene.coordinator.url + "/v/latest/index.js")
     listed = f"import({module}).then(({{ listUnfinished }}) => listUnfinished())"
     deleted = (
         f"import({module}).then(({{ deleteUnfinished }}) => deleteUnfinished('{published.large.sha256}'))"
         ".then(() => 'deleted', (error) => error.code)"
     )
-    wait_for(lambda: [row for row in other.evaluate(listed) if row["storedBytes"] > 0], "a checkpoint", timeout_s=30)
-    (running,) = other.evaluate(listed)
-    assert running["fileId"] == published.large.sha256
-    assert running["name"] == published.large.name
-    assert running["sizeBytes"] == _LARGE_BYTES
-    assert running["href"] == published.scene.mirrors[0].link(published.large.name)
-    assert running["running"] is True
-    assert other.evaluate(deleted) == "store_in_use"
-    visitor.page.close()
-    published.set_rate(None)
-    wait_for(lambda: not other.evaluate(listed)[0]["running"], "the closed tab's worker to end")
+    with published.at(_NEVER_DONE):
+        visitor.click("large")
+        other = published.visit(browser).page
+        wait_for(lambda: [row for row in other.evaluate(listed) if row["storedBytes"] > 0], "a checkpoint")
+        (running,) = other.evaluate(listed)
+        assert running["fileId"] == published.large.sha256
+        assert running["name"] == published.large.name
+        assert running["sizeBytes"] == _LARGE_BYTES
+        assert running["href"] == published.scene.mirrors[0].link(published.large.name)
+        assert running["running"] is True
+        assert other.evaluate(deleted) == "store_in_use"
+        visitor.page.close()
+        wait_for(lambda: not other.evaluate(listed)[0]["running"], "the closed tab's worker to end")
     assert other.evaluate(deleted) == "deleted"
     assert other.evaluate(listed) == []
 
@@ -237,9 +242,6 @@ def test_the_front_page_lists_what_was_not_finished_there(
     browser = chromium("visitor")
     page = browser.new_page()
     page.goto(published.scene.coordinator.url)
-    published.set_rate("6MB/s")
-    page.click(f'#files a[data-distribute="{published.large.sha256}"]')
-    wait_for_value(page, "document.querySelector('distribute-panel') !== null", "the download")
     other = browser.new_page()
 
     def listed() -> list[str]:
@@ -249,10 +251,12 @@ def test_the_front_page_lists_what_was_not_finished_there(
         )
         return [row for row in rows if " 0 %" not in row]
 
-    wait_for(listed, "a checkpoint", timeout_s=30)
-    page.close()
-    published.set_rate(None)
-    (row,) = wait_for(lambda: [row for row in listed() if "on its way" not in row], "the closed tab's worker to end")
+    with published.at(_NEVER_DONE):
+        page.click(f'#files a[data-distribute="{published.large.sha256}"]')
+        wait_for_value(page, "document.querySelector('distribute-panel') !== null", "the download")
+        wait_for(listed, "a checkpoint")
+        page.close()
+        (row,) = wait_for(lambda: [row for row in listed() if "on its way" not in row], "the worker to end")
     assert row.startswith(published.large.name)
     other.press_button(f"Delete what is stored of {published.large.name}")
     wait_for_value(other, "document.getElementById('unfinished').hidden", "the list to go")
