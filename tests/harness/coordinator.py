@@ -50,6 +50,8 @@ class Coordinator:
     """Longest time between two checks of a mirror; None: no checks, all mirrors are listed."""
     session_url: str | None = None
     """Where it sends clients for their session; None: to itself."""
+    options: Sequence[str | Path] = ()
+    """Further options of `dio serve`."""
     process: Process = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +68,7 @@ class Coordinator:
         if self.folder is not None:
             command.append(self.folder)
         command += ["--port", str(self.port), "--data-dir", self.data_dir, "--stun-port", str(self.stun_port)]
-        command += ["--cause", CAUSE]
+        command += ["--cause", CAUSE, *self.options]
         env = {}
         if self.watch_every_s is None:
             # What downloaders do with bad mirrors can only be seen while they are told of them.
@@ -107,7 +109,12 @@ class Coordinator:
 
 
 def start_coordinator(
-    stage: Stage, *, folder: Path | None = None, watch_every_s: int | None = None, session_url: str | None = None
+    stage: Stage,
+    *,
+    folder: Path | None = None,
+    watch_every_s: int | None = None,
+    session_url: str | None = None,
+    options: Sequence[str | Path] = (),
 ) -> Coordinator:
     """A new coordinator with an empty catalogue.
 
@@ -115,9 +122,10 @@ def start_coordinator(
         folder: what its embedded mirror publishes.
         watch_every_s: longest time between two checks of a mirror; without it all mirrors are listed unseen.
         session_url: what clients are told, for a relay in front of the session.
+        options: further options of `dio serve`.
     """
     data_dir = stage.folder / "coordinator"
-    return Coordinator(stage, data_dir, free_port(), free_udp_port_pair(), folder, watch_every_s, session_url)
+    return Coordinator(stage, data_dir, free_port(), free_udp_port_pair(), folder, watch_every_s, session_url, options)
 
 
 @dataclass(frozen=True)

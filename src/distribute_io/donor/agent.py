@@ -179,8 +179,8 @@ class DonorAgent:
                     taker.leave()
             case Withdrawn(file_id):
                 self._withdraw(FileId(file_id))
-            case Credited(bytes_total, downloaders, _countries):
-                self._tell(e.Credited(bytes=bytes_total, downloaders=downloaders))
+            case Credited(bytes_total, downloaders, countries):
+                self._tell(e.Credited(bytes=bytes_total, downloaders=downloaders, countries=countries))
             case ErrorMessage(code=code, message=text):
                 self._tell(e.Trouble(code=code, message=text))
             case _:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from distribute_io.wire.session import CountryCredit
+
 
 class DonorEvent(Struct, frozen=True, kw_only=True, tag_field="event"):
     """Base of all events. In JSON the class's name is the field `event`."""
@@ -72,6 +74,8 @@ class Credited(DonorEvent, frozen=True, kw_only=True, tag="credited"):
 
     bytes: int
     downloaders: int
+    countries: list[CountryCredit] = []
+    """The same by the downloaders' countries, most bytes first."""
 
 
 class BudgetUsedUp(DonorEvent, frozen=True, kw_only=True, tag="budget_used_up"):
