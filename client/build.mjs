@@ -54,7 +54,7 @@ const STAGES = [
  * for every visitor, also those who download nothing.
  */
 const DOWNLOAD_PARTS = ["download.js", WORKER];
-const DOWNLOAD_GZIPPED_MAX = 58_900;
+const DOWNLOAD_GZIPPED_MAX = 59_100;
 
 /** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
 const PAGES = [["donate.html", "src/pages/donate.html"]];

@@ -95,26 +95,29 @@ export class FileDownload {
     const [hasher, downloader] = [this.#start(workers), this.#start(workers)];
     try {
       const entry = await resolve(coordinatorUrl, target, signal);
+      // Sought before the manifest is checked; nothing is asked of a donor before it is right. That the worker cannot start
+      // is told where it is awaited.
+      const segments = new SegmentLayout(entry.size_bytes, segmentSizeBytes(entry.size_bytes)).count;
+      downloader.then(
+        (worker) => {
+          this.#worker = worker;
+          tell(worker, { type: "connect", sessionUrl: entry.session_url, page: pageName() });
+          tell(worker, { type: "seek", fileId: entry.file_id, segments });
+          this.#connectPeers();
+        },
+        () => undefined,
+      );
       // The list travels while the manifest is checked. Its length is the entry's word, its digest the signer's.
-      const listBytes = 32 * new SegmentLayout(entry.size_bytes, segmentSizeBytes(entry.size_bytes)).count;
-      const list = fetchSegmentList(coordinatorUrl, entry.segments_url, listBytes, signal);
+      const list = fetchSegmentList(coordinatorUrl, entry.segments_url, 32 * segments, signal);
       list.catch(() => undefined); // told below, or not at all when the manifest is wrong
       const file =
         "fileId" in target
           ? await trustedFile(entry, target.fileId, keys)
           : await trustedFile(entry, undefined, keys, siteVersions);
-      // Ahead of the segment list and the store. That the worker cannot start is told where it is awaited.
-      downloader.then(
-        (worker) => {
-          tell(worker, { type: "connect", sessionUrl: entry.session_url, page: pageName() });
-        },
-        () => undefined,
-      );
       const segmentList = await trustedSegmentList(file, await list);
       const [worker, hashing] = await Promise.all([downloader, hasher]);
       signal.throwIfAborted();
       this.#observer.found(file);
-      this.#worker = worker;
       const job = {
         fileId: file.fileId,
         sizeBytes: file.sizeBytes,
@@ -177,6 +180,9 @@ export class FileDownload {
         return { file, progress, blob, keptName, saved: blob === null };
       } catch (cause) {
         if (!isDistributeError(cause) || !(cause instanceof StoreError)) throw cause;
+        // The worker's session has ended with its try; the next one has donors of its own.
+        this.#rtc?.close();
+        this.#rtc = undefined;
         if (cause.code === "save_interrupted") throw cause; // the visitor's own doing, or nothing to go on with
         if (cause.code === "store_in_use") {
           const other = await this.#waitForOther(file, sinceMs);
@@ -193,8 +199,6 @@ export class FileDownload {
 
   /** Runs the job in one place. */
   async #into(places: Places, place: Place, job: Omit<DownloadJob, "place">, { worker, hashing }: Workers) {
-    this.#rtc?.close();
-    this.#rtc = undefined;
     const { stream } = places;
     const broadcast = new Broadcast(job.fileId);
     const toHasher = new MessageChannel();

@@ -83,6 +83,7 @@ export class PeerLink {
   #candidates: IceCandidate[] = [];
   #candidatesSent = 0;
   #early: Frame[] | undefined = [];
+  #listening: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   /**
@@ -129,9 +130,14 @@ export class PeerLink {
     return this.#channel?.bufferedAmount ?? 0;
   }
 
-  /** The match that this link is for. Once, for links that answer right after the constructor. */
-  bind(match: LinkMatch): void {
+  /**
+   * The match that this link is for. Once, for links that answer right after the constructor.
+   *
+   * @param listening nothing is told of the channel before this has settled; the few frames that may come wait.
+   */
+  bind(match: LinkMatch, listening: Promise<unknown> = this.#listening): void {
     this.#match = match;
+    this.#listening = listening;
     this.#choose();
     if (this.#localSdp !== undefined && !this.#offers) this.#events.signal({ kind: "answer", sdp: this.#localSdp });
     for (const candidate of this.#candidates.splice(0)) this.#send(candidate);
@@ -276,7 +282,8 @@ export class PeerLink {
     const [offererFingerprint, answererFingerprint] = this.#offers ? [own, peer] : [peer, own];
     const proof = (role: number) =>
       ticketProof(this.#world.hmac, match.secret, { role, matchId, offererFingerprint, answererFingerprint });
-    Promise.all([proof(this.#role), proof(this.#role === ROLE_DONOR ? ROLE_DOWNLOADER : ROLE_DONOR)]).then(
+    const peerRole = this.#role === ROLE_DONOR ? ROLE_DOWNLOADER : ROLE_DONOR;
+    Promise.all([proof(this.#role), proof(peerRole), this.#listening]).then(
       ([ownProof, peerProof]) => {
         this.#start({ matchId, ownProof, peerProof });
       },

@@ -4,8 +4,11 @@
  *
  * Rules:
  * - A few offers lie at the coordinator, so that an introduction costs one trip. They are made anew when they are older
- *   than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer.
- * - While no donor delivers the visitor waits: the first offers are deposited before their candidates are gathered.
+ *   than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer. The first are made as soon as there is a
+ *   session, before it is known what is wanted.
+ * - Introductions are asked for when the file is known ({@link PeerPool.seek}), while its manifest is still checked and its
+ *   store opened. Nothing is asked of a donor before all that is done ({@link PeerPool.begin}).
+ * - While no donor delivers the visitor waits: offers are deposited before their candidates are gathered.
  * - Who delivers is settled whenever something was stored, {@link SETTLE_EVERY_US} apart; wants are rarer, as each is a
  *   message.
  * - A session that is lost changes nothing for open channels. After the next welcome the want and all unused offers are
@@ -81,14 +84,17 @@ class Peer {
 }
 
 export class PeerPool {
-  readonly #job: PeerJob;
   readonly #rtc: RtcClient;
   readonly #world: LinkWorld;
   readonly #say: (message: ClientMessage) => boolean;
-  readonly #events: PeerPoolEvents;
   readonly #offers = new Map<string, IdleOffer>();
   readonly #peers = new Map<string, Peer>();
   readonly #settling: Deadline;
+  /** Settled by `begin`. */
+  readonly #begun: Promise<void>;
+  #listen: () => void = () => undefined;
+  #sought: { readonly fileId: string; readonly missing: () => Runs } | undefined;
+  #download: { readonly job: PeerJob; readonly events: PeerPoolEvents } | undefined;
   #welcome = false;
   #lastId = 0;
   /** Introductions that the last want asked for and that have not come. */
@@ -100,21 +106,31 @@ export class PeerPool {
   #closed = false;
 
   /** @param say sends a session message, if there is a session. */
-  constructor(
-    job: PeerJob,
-    rtc: RtcClient,
-    world: LinkWorld,
-    say: (message: ClientMessage) => boolean,
-    events: PeerPoolEvents,
-  ) {
-    this.#job = job;
+  constructor(rtc: RtcClient, world: LinkWorld, say: (message: ClientMessage) => boolean) {
     this.#rtc = rtc;
     this.#world = world;
     this.#say = say;
-    this.#events = events;
     this.#settling = new Deadline(world.clock, () => {
       this.#settle();
     });
+    this.#begun = new Promise((resolve) => {
+      this.#listen = resolve;
+    });
+  }
+
+  /** Asks for donors of a file of so many segments, all of which count as missing until {@link begin}. */
+  seek(fileId: string, segments: number): void {
+    const missing: Runs = [[0, segments]];
+    this.#sought ??= { fileId, missing: () => missing };
+    this.#settle();
+  }
+
+  /** Gives donors to a download. Once; of the file that was sought, if one was. */
+  begin(job: PeerJob, events: PeerPoolEvents): void {
+    this.#sought = job;
+    this.#download = { job, events };
+    this.#listen();
+    this.#settle();
   }
 
   /** A session has begun. */
@@ -133,7 +149,7 @@ export class PeerPool {
   onMessage(message: SessionMessage): void {
     switch (message.type) {
       case "match":
-        if (message.role === "downloader" && message.file_id === this.#job.fileId) this.#introduced(message);
+        if (message.role === "downloader" && message.file_id === this.#sought?.fileId) this.#introduced(message);
         return;
       case "signal":
         this.#signalled(message.match_id, message.payload);
@@ -144,7 +160,7 @@ export class PeerPool {
         return;
       }
       case "unmatched":
-        if (message.file_id === this.#job.fileId && message.code === "full") {
+        if (message.file_id === this.#sought?.fileId && message.code === "full") {
           this.#asked = 0;
           this.#settleIn(message.retry_after_ms * 1_000);
         }
@@ -181,7 +197,7 @@ export class PeerPool {
     this.#closed = true;
     this.#settling.set(undefined);
     this.#dueUs = undefined;
-    this.#say({ type: "unwant", file_id: this.#job.fileId });
+    if (this.#sought !== undefined) this.#say({ type: "unwant", file_id: this.#sought.fileId });
     for (const { link } of this.#offers.values()) link.close("cancelled");
     this.#offers.clear();
     for (const peer of [...this.#peers.values()]) {
@@ -209,7 +225,11 @@ export class PeerPool {
     this.#settledUs = this.#world.clock.nowUs();
     this.#dueUs = undefined;
     this.#settling.set(undefined);
-    const missing = this.#job.missing();
+    if (this.#sought === undefined) {
+      if (this.#welcome) this.#makeOffers(OFFERS_KEPT, "complete");
+      return;
+    }
+    const missing = this.#sought.missing();
     const introduced = [...this.#peers.values()];
     const plan = planRoster(
       introduced.flatMap((peer) =>
@@ -230,27 +250,26 @@ export class PeerPool {
       if (plan.leave.includes(peer.id)) peer.source?.close();
       else if (plan.promote.includes(peer.id)) this.#promote(peer);
     }
-    this.#want(plan.wanted, missing);
+    this.#want(this.#sought.fileId, plan.wanted, missing);
   }
 
   #promote(peer: Peer): void {
     if (peer.source === undefined) return;
     peer.state = "active";
-    this.#events.sourceAdded(peer.sourceId, peer.source, peer.holdings);
+    this.#download?.events.sourceAdded(peer.sourceId, peer.source, peer.holdings);
   }
 
-  #want(wanted: number, missing: Runs): void {
+  #want(fileId: string, wanted: number, missing: Runs): void {
     if (!this.#welcome) return;
     const nowUs = this.#world.clock.nowUs();
     if (wanted === 0) {
-      if (this.#asked > 0) this.#sayWant(0, missing, nowUs);
+      if (this.#asked > 0) this.#sayWant(fileId, 0, missing, nowUs);
       this.#asked = 0;
       return;
     }
-    this.#refreshOffers(nowUs);
+    this.#refreshOffers(fileId, nowUs);
     const urgent = ![...this.#peers.values()].some((peer) => peer.state === "active");
-    for (let more = Math.min(OFFERS_KEPT, wanted) - this.#offers.size; more > 0; more -= 1)
-      this.#makeOffer(nowUs, urgent ? "urgent" : "complete");
+    this.#makeOffers(Math.min(OFFERS_KEPT, wanted), urgent ? "urgent" : "complete");
     const gathered = [...this.#offers.values()].every((offer) => offer.link.sdp !== undefined);
     const news = [...this.#offers.values()].some((offer) => !offer.deposited);
     const due = wanted > this.#asked || news || nowUs >= this.#wantedUs + WANT_AGAIN_US;
@@ -258,13 +277,13 @@ export class PeerPool {
     if (!gathered) return; // `offered` brings us back
     const early = nowUs < this.#wantedUs + WANT_EVERY_US;
     if (due && !early) {
-      this.#sayWant(wanted, missing, nowUs);
+      this.#sayWant(fileId, wanted, missing, nowUs);
       this.#asked = wanted;
     }
     this.#settleIn(this.#wantedUs + (due && early ? WANT_EVERY_US : WANT_AGAIN_US) - nowUs);
   }
 
-  #sayWant(wanted: number, missing: Runs, nowUs: number): void {
+  #sayWant(fileId: string, wanted: number, missing: Runs, nowUs: number): void {
     const offers = [...this.#offers].flatMap(([offerId, offer]) => {
       const sdp = offer.link.sdp;
       if (offer.deposited || sdp === undefined || wanted === 0) return [];
@@ -273,7 +292,7 @@ export class PeerPool {
     });
     this.#say({
       type: "want",
-      file_id: this.#job.fileId,
+      file_id: fileId,
       missing: runsToWire(missing),
       peers_max: wanted,
       offers,
@@ -282,21 +301,26 @@ export class PeerPool {
   }
 
   /** Old offers are void at both ends, and made anew. */
-  #refreshOffers(nowUs: number): void {
+  #refreshOffers(fileId: string, nowUs: number): void {
     const old = [...this.#offers.values()].some((offer) => nowUs >= offer.madeUs + OFFER_LIFE_US);
     if (!old) return;
-    this.#say({ type: "unwant", file_id: this.#job.fileId });
+    this.#say({ type: "unwant", file_id: fileId });
     this.#asked = 0;
     for (const offer of [...this.#offers.values()]) offer.link.close("peer_unreachable");
   }
 
-  #makeOffer(nowUs: number, offer: "urgent" | "complete"): void {
+  /** Makes offers until there are so many. */
+  #makeOffers(count: number, how: "urgent" | "complete"): void {
+    for (let more = count - this.#offers.size; more > 0; more -= 1) this.#makeOffer(how);
+  }
+
+  #makeOffer(offer: "urgent" | "complete"): void {
     this.#lastId += 1;
     const peer = new Peer(this.#lastId);
     const offerId = String(peer.id);
     const link = new PeerLink(this.#rtc, ROLE_DOWNLOADER, this.#world, this.#linkEvents(peer, offerId), { offer });
     peer.link = link;
-    this.#offers.set(offerId, { link, peer, madeUs: nowUs, deposited: false });
+    this.#offers.set(offerId, { link, peer, madeUs: this.#world.clock.nowUs(), deposited: false });
   }
 
   #linkEvents(peer: Peer, offerId: string): ConstructorParameters<typeof PeerLink>[3] {
@@ -311,8 +335,9 @@ export class PeerPool {
       proven: (proofs) => {
         const { match, link } = peer;
         const receiptSecret = decodeBase64(match?.receipt_secret ?? "");
-        if (match === undefined || link === undefined || receiptSecret === undefined) return;
-        peer.source = new PeerSource(link, proofs, receiptSecret, this.#job, this.#world, {
+        const job = this.#download?.job;
+        if (match === undefined || link === undefined || receiptSecret === undefined || job === undefined) return;
+        peer.source = new PeerSource(link, proofs, receiptSecret, job, this.#world, {
           holdings: (ranges) => {
             this.#holds(peer, ranges);
           },
@@ -342,7 +367,7 @@ export class PeerPool {
 
   #introduced(match: Complete<Match>): void {
     this.#asked = Math.max(0, this.#asked - 1);
-    if (match.make_offer && this.#offers.size === 0) this.#makeOffer(this.#world.clock.nowUs(), "urgent");
+    if (match.make_offer && this.#offers.size === 0) this.#makeOffer("urgent");
     const offerId = match.make_offer ? [...this.#offers.keys()][0] : (match.offer_id ?? "");
     const offer = this.#offers.get(offerId ?? "");
     const secret = decodeBase64(match.ticket.secret);
@@ -360,7 +385,7 @@ export class PeerPool {
     peer.connect.set(this.#world.clock.nowUs() + CONNECT_US);
     this.#peers.set(match.match_id, peer);
     if (match.make_offer && link.sdp !== undefined) this.#signal(peer, { kind: "offer", sdp: link.sdp });
-    link.bind({ matchId: match.match_id, secret, peerNative: match.peer_native });
+    link.bind({ matchId: match.match_id, secret, peerNative: match.peer_native }, this.#begun);
     this.#settleIn(0);
   }
 
@@ -380,13 +405,13 @@ export class PeerPool {
     if (peer.state === "pending") {
       peer.connect?.set(undefined);
       peer.state = "ready";
-      peer.sourceId = `donor ${this.#job.nextNumber()}`;
+      peer.sourceId = `donor ${this.#download?.job.nextNumber() ?? 0}`;
       if (peer.match !== undefined) {
         this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "open" });
       }
       this.#settle();
     } else if (peer.state === "active") {
-      this.#events.holdingsChanged(peer.sourceId, ranges);
+      this.#download?.events.holdingsChanged(peer.sourceId, ranges);
       this.#settleIn(0);
     }
   }
@@ -407,7 +432,7 @@ export class PeerPool {
       this.#say({ type: "match_report", match_id: match.match_id, outcome, code });
     }
     if (this.#closed) return;
-    if (state === "active") this.#events.sourceRemoved(peer.sourceId, code);
+    if (state === "active") this.#download?.events.sourceRemoved(peer.sourceId, code);
     this.#settleIn(0);
   }
 }

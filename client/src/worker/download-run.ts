@@ -229,16 +229,6 @@ export class DownloadRun {
     this.#engine.start();
   }
 
-  /** Donors may be asked from now on. Takes ownership of the port. */
-  allowPeers(rtc: MessagePort): void {
-    if (!this.#over) this.#peers.allow(rtc);
-  }
-
-  /** Mirrors only from now on. */
-  forbidPeers(): void {
-    this.#peers.forbid();
-  }
-
   /** Asks nobody for anything until {@link resume}. */
   pause(): void {
     if (this.#over) return;

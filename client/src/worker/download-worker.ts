@@ -22,8 +22,8 @@ function report(message: FromWorker): void {
 }
 
 let run: Promise<DownloadRun> | undefined;
-/** A session that connects for the next download. */
-let connecting: PeerSession | undefined;
+/** The session of the download, ahead of it where the page says `connect`. */
+let peers: PeerSession | undefined;
 
 worker.onmessage = (event: MessageEvent<ToWorker>) => {
   const message = event.data;
@@ -32,21 +32,22 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
       void runHasher(message.port);
       return;
     case "connect":
-      connecting = new PeerSession(message, systemClock());
+      peers = new PeerSession(message, systemClock());
       return;
     case "download": {
-      const peers = connecting ?? new PeerSession(message.job, systemClock());
-      connecting = undefined;
+      // A place that failed has closed the session of its try.
+      if (peers?.open !== true) peers = new PeerSession(message.job, systemClock());
+      const session = peers;
       run = DownloadRun.start(message.job, message.hasher, {
         clock: systemClock(),
         browser: navigator,
         fetch: (url, init) => fetch(url, init),
         smallMemory: ((navigator as NavigatorWithMemory).deviceMemory ?? 8) <= 4,
-        peers,
+        peers: session,
         report,
       });
       run.catch((cause: unknown) => {
-        peers.close();
+        session.close();
         const error = isDistributeError(cause)
           ? cause
           : new StoreError("store_unreadable", "The browser's storage failed.", { cause });
@@ -54,15 +55,14 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
       });
       return;
     }
+    case "seek":
+      peers?.seek(message.fileId, message.segments);
+      return;
     case "allow_peers":
-      void run?.then((running) => {
-        running.allowPeers(message.rtc);
-      });
+      peers?.allow(message.rtc);
       return;
     case "forbid_peers":
-      void run?.then((running) => {
-        running.forbidPeers();
-      });
+      peers?.forbid();
       return;
     case "pause":
       void run?.then((running) => {

@@ -45,6 +45,8 @@ export type ToWorker =
   | { readonly type: "hash"; readonly port: MessagePort }
   /** A download with this session is about to come: connect, so that donors are a trip nearer. */
   | { readonly type: "connect"; readonly sessionUrl: string; readonly page: string }
+  /** ... of this file: donors may be introduced while its manifest is checked and its store is opened. */
+  | { readonly type: "seek"; readonly fileId: string; readonly segments: number }
   | { readonly type: "download"; readonly job: DownloadJob; readonly hasher: MessagePort }
   /** Donors may be asked from now on; the port leads to the page's `RtcHost`. */
   | { readonly type: "allow_peers"; readonly rtc: MessagePort }

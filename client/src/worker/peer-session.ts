@@ -33,10 +33,12 @@ export class PeerSession {
   readonly #clock: Clock;
   readonly #session: SessionClient;
   #download: { readonly job: PeerJob; readonly events: PeerPoolEvents } | undefined;
+  #sought: { readonly fileId: string; readonly segments: number } | undefined;
   #welcome: Complete<Welcome> | undefined;
   #pool: PeerPool | undefined;
   #figures: UsageFigures = { mirrorBytes: 0, donorBytes: 0, rejectedBytes: 0 };
   #toldBytes = 0;
+  #open = true;
 
   /** Connects at once: the session comes about while the download's store and segment list are still awaited. */
   constructor({ sessionUrl, page }: Pick<DownloadJob, "sessionUrl" | "page">, clock: Clock) {
@@ -63,23 +65,37 @@ export class PeerSession {
     );
   }
 
-  /** The download that this is for. Once, before anything else is called. */
-  begin(job: PeerJob, events: PeerPoolEvents): void {
-    this.#download = { job, events };
+  /** Whether it has not been closed. */
+  get open(): boolean {
+    return this.#open;
   }
 
-  /** Asks for donors from now on. Takes ownership of the port, which leads to the page's `RtcHost`. */
+  /** The file that a download is going to be of; ahead of {@link begin}, so that donors are there by then. */
+  seek(fileId: string, segments: number): void {
+    this.#sought = { fileId, segments };
+    this.#pool?.seek(fileId, segments);
+  }
+
+  /** The download that this is for. Once, before the figures. */
+  begin(job: PeerJob, events: PeerPoolEvents): void {
+    this.#download = { job, events };
+    this.#pool?.begin(job, events);
+  }
+
+  /**
+   * Gets donors from now on, as soon as it is known of what. Takes ownership of the port, which leads to the page's
+   * `RtcHost`.
+   */
   allow(rtc: MessagePort): void {
     this.forbid();
-    if (this.#download === undefined) return;
-    this.#pool = new PeerPool(
-      this.#download.job,
-      new RtcClient(rtc),
-      { clock: this.#clock, hmac: webCryptoHmac },
-      (message) => this.#session.send(message),
-      this.#download.events,
+    if (!this.#open) return;
+    const pool = new PeerPool(new RtcClient(rtc), { clock: this.#clock, hmac: webCryptoHmac }, (message) =>
+      this.#session.send(message),
     );
-    if (this.#welcome !== undefined) this.#pool.onWelcome(this.#welcome);
+    this.#pool = pool;
+    if (this.#welcome !== undefined) pool.onWelcome(this.#welcome);
+    if (this.#download !== undefined) pool.begin(this.#download.job, this.#download.events);
+    else if (this.#sought !== undefined) pool.seek(this.#sought.fileId, this.#sought.segments);
   }
 
   /** Lets all donors go; asks for none until the next {@link allow}. */
@@ -118,6 +134,7 @@ export class PeerSession {
 
   /** Tells the last figures and ends the session. */
   close(): void {
+    this.#open = false;
     this.forbid();
     const { mirrorBytes, donorBytes, rejectedBytes } = this.#figures;
     this.#tell(mirrorBytes + donorBytes + rejectedBytes);

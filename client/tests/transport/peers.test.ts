@@ -76,15 +76,18 @@ class Scene {
   missing: Runs = [[0, layout.count]];
   numbered = 0;
 
-  constructor() {
+  constructor(begin = true) {
     const say = this.coordinator.join("downloader", (message) => {
       this.pool.onMessage(message);
     });
-    this.pool = new PeerPool(
+    this.pool = new PeerPool(new RtcClient(this.window), { clock: this.clock, hmac }, say);
+    if (begin) this.begin();
+    this.pool.onWelcome(WELCOME);
+  }
+
+  begin(): void {
+    this.pool.begin(
       { fileId: FILE, layout, segmentList, missing: () => this.missing, nextNumber: () => (this.numbered += 1) },
-      new RtcClient(this.window),
-      { clock: this.clock, hmac },
-      say,
       {
         sourceAdded: (id, source, holdings) => {
           this.sources.set(id, source);
@@ -99,7 +102,6 @@ class Scene {
         },
       },
     );
-    this.pool.onWelcome(WELCOME);
   }
 
   donor(name: string, runs: Runs, upBytesPerS = 100_000_000): Donor {
@@ -212,6 +214,30 @@ test("a donor is told how many more are welcome, and four offers lie ready", asy
   assert.equal(want?.peers_max, ACTIVE + PREPARED);
   assert.equal(want.offers?.length, 4);
   assert.deepEqual(want.missing, [0, layout.count]);
+});
+
+test("offers are ready before a file is named, and a donor is connected before the download begins", async () => {
+  const scene = new Scene(false);
+  scene.donor("donor", [[0, layout.count]]);
+  await scene.clock.pass(400_000);
+  assert.equal(scene.coordinator.said("downloader", "want").length, 0);
+  assert.equal(scene.window.connections, 4);
+  scene.pool.seek(FILE, layout.count);
+  await scene.clock.pass(1);
+  const [want] = scene.coordinator.said("downloader", "want");
+  assert.deepEqual(want?.missing, [0, layout.count]);
+  assert.equal(want.offers?.length, 4);
+  scene.coordinator.introduce("downloader", "donor", FILE, [0, layout.count]);
+  await scene.clock.pass(1_000_000);
+  assert.equal(scene.sources.size, 0, "nothing is asked of it yet");
+
+  scene.missing = [[1, layout.count]];
+  scene.begin();
+  await scene.clock.pass(1_000_000);
+  const sink = ask(scene.source("donor 1"), 1, SEGMENT_BYTES, content.length);
+  await scene.clock.pass(1_000_000);
+  assert.equal(sink.ended, "finished");
+  assert.ok(sink.bytes.equals(content.subarray(SEGMENT_BYTES)));
 });
 
 test("after a lost session the want and the unused offers are said again, and open channels go on", async () => {
