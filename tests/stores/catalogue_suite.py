@@ -379,6 +379,17 @@ class CatalogueSuite(ABC):
 
         self.run(tmp_path, use)
 
+    def test_a_note_is_what_was_noted_last(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            assert await catalogue.note("demand") is None
+            await catalogue.put_note("demand", b"\x00first")
+            await catalogue.put_note("demand", bytes(range(256)))
+            await catalogue.put_note("other", b"")
+            assert await catalogue.note("demand") == bytes(range(256))
+            assert await catalogue.note("other") == b""
+
+        self.run(tmp_path, use)
+
     def test_totals_add_up_over_days(self, tmp_path: Path) -> None:
         file_id = FileId(digest("content"))
 

@@ -141,13 +141,17 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         sessions = build_sessions(
             config, catalogue=catalogue, books=books, public=public, accused=web_part.watch.accused
         )
-        changes = Changes(catalogue, sessions.shapes, sessions.sessions, library)
+        stack.callback(sessions.office.close)
+        await sessions.demand.load()
+        stack.push_async_callback(sessions.demand.write)
+        changes = Changes(catalogue, sessions.shapes, sessions.sessions, sessions.demand, library)
         await changes.begin()
         statistics = Statistics(catalogue, sessions.state, books, session_url=public.session_url, clock_us=monotonic_us)
         app = web_part.application(sessions, changes, statistics)
         await stack.enter_async_context(_site(app, listener, config))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(books.run(), name="books")
+            tasks.create_task(sessions.demand.run(), name="demand")
             tasks.create_task(sessions.sessions.run(), name="sessions")
             tasks.create_task(changes.run(), name="changes")
             if config.watch_mirrors:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import Final
 
+from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.sessions import Sessions
 from distribute_io.coordinator.shapes import Shapes
@@ -26,10 +27,18 @@ _BATCH: Final = 1_000
 class Changes:
     """Caller's duties: `begin` before anything may change, then run `run`."""
 
-    def __init__(self, catalogue: Catalogue, shapes: Shapes, sessions: Sessions, library: Library | None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        shapes: Shapes,
+        sessions: Sessions,
+        demand: DemandDesk,
+        library: Library | None,
+    ) -> None:
         self._catalogue = catalogue
         self._shapes = shapes
         self._sessions = sessions
+        self._demand = demand
         self._library = library
         self._seen = 0
         self._looking = asyncio.Lock()
@@ -39,6 +48,7 @@ class Changes:
         newest = await self._catalogue.audit(1)
         self._seen = newest[0].entry if newest else 0
         await self._shapes.load()
+        self._demand.published(shape.file_id for shape in self._shapes.all())
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -67,8 +77,10 @@ class Changes:
         shape = await self._shapes.refresh(file_id)
         if shape is not None:
             if before is None:
+                self._demand.published([file_id])
                 await self._sessions.file_published(shape.cause)
             return
+        self._demand.dropped(file_id)
         withdrawn = bool(await self._catalogue.withdrawn([file_id]))
         if withdrawn and self._library is not None:
             self._library.forget(file_id)

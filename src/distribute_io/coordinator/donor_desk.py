@@ -3,7 +3,8 @@
 Rules:
 
 1. A donor is assigned something only after it told all that it holds, so that nothing is pushed twice.
-2. Plans are made one after another by one task (`run`), so two of them never give away the same scarce thing.
+2. Plans are made one after another by one task (`run`), so two of them never give away the same scarce thing. Those who
+   join are planned at once, all that wait together; those who stand every `PLAN_EVERY_S`.
 3. What a donor was assigned and does not hold yet counts as held when it is planned again, so that a fill that is under
    way is not thrown away; only when its storage shrank must the fill yield to what is there.
 4. A lease is renewed at half of its time while the donor is here.
@@ -18,18 +19,24 @@ from typing import Final
 
 import msgspec
 
+from distribute_io.coordinator.demand_desk import DemandDesk
+from distribute_io.coordinator.plan_office import PlanOffice
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
-from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy, Rng, Snapshot
-from distribute_io.core.placement.planner import plan
-from distribute_io.core.runs import Runs
+from distribute_io.core.placement.model import Assignment, DonorView, FileView, Plan, Policy, Snapshot
 from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.stores.catalogue import Catalogue
 from distribute_io.stores.state import Donor, FileShape, State
 from distribute_io.wire import limits
 from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withdrawn
+
+PLAN_EVERY_S: Final = 30.0
+"""Standing donors are looked at again this often: more often gained nothing."""
+
+_DONORS_AT_ONCE: Final = 256
+"""Donors written into a snapshot before others have their turn."""
 
 FILES_PER_DONOR_MAX: Final = 4_096
 """Files that one donor may hold something of: runs of 8 MiB of as many files fill 32 GiB."""
@@ -51,7 +58,8 @@ class DonorDesk:
         catalogue: Catalogue,
         shapes: Shapes,
         policy: Policy,
-        rng: Rng,
+        office: PlanOffice,
+        demand: DemandDesk,
         sessions: Mapping[SessionId, Session],
         takers_max: int,
         clock_us: Callable[[], int],
@@ -60,6 +68,8 @@ class DonorDesk:
         """Keep the parts.
 
         Args:
+            office: where plans are made.
+            demand: what is expected to be asked for, and how long donors stay.
             sessions: those of this process.
             takers_max: of any donor, whatever it says itself.
             holds_more: told of each file of which a donor now holds more.
@@ -68,14 +78,15 @@ class DonorDesk:
         self._catalogue = catalogue
         self._shapes = shapes
         self._policy = policy
-        self._rng = rng
+        self._office = office
+        self._demand = demand
         self._sessions = sessions
         self._takers_max = takers_max
         self._clock_us = clock_us
         self._holds_more = holds_more
         self._to_plan: dict[SessionId, None] = {}  # an ordered set
         self._wake = asyncio.Event()
-        self._turn = 0
+        self._planning = asyncio.Lock()
 
     # --- messages ---
 
@@ -139,6 +150,9 @@ class DonorDesk:
         session.named.clear()
         session.runs_told.clear()
         self._to_plan.pop(session.session_id, None)
+        donor = await self._state.donor(session.session_id)
+        if donor is not None and donor.ready:
+            self._demand.left(native=donor.native, stay_s=(self._clock_us() - donor.joined_at_us) / 1e6)
         await self._state.drop_donor(session.session_id)
 
     async def nat_found(self, session: Session) -> None:
@@ -175,56 +189,89 @@ class DonorDesk:
                 self.plan_soon(session.session_id)
 
     async def run(self) -> None:
-        """Make the plans that were asked for, one after another, until cancelled."""
-        while True:
-            self._wake.clear()
-            while self._to_plan:
-                session_id = next(iter(self._to_plan))
-                del self._to_plan[session_id]
-                await self._plan(session_id)
-                await asyncio.sleep(0)  # a thousand plans must not keep the sessions waiting
-            await self._wake.wait()
+        """Plan those who join at once and those who stand every `PLAN_EVERY_S`, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._plan_standing_ever(), name="standing-plans")
+            while True:
+                self._wake.clear()
+                while self._to_plan:
+                    joining, self._to_plan = frozenset(self._to_plan), {}
+                    async with self._planning:
+                        await self._plan(joining, frozenset())
+                await self._wake.wait()
 
-    async def _plan(self, session_id: SessionId) -> None:
-        session = self._sessions.get(session_id)
-        donor = await self._state.donor(session_id)
-        if session is None or donor is None or not donor.ready or not _can_be_assigned(donor, session):
-            return
+    async def _plan_standing_ever(self) -> None:
+        while True:
+            await asyncio.sleep(PLAN_EVERY_S)
+            async with self._planning:
+                await self.plan_standing()
+
+    async def plan_standing(self) -> None:
+        """Look at all standing donors once: fill them further, or let each swap one run."""
+        await self._plan(frozenset(), None)
+
+    async def _plan(self, joining: frozenset[SessionId], standing: frozenset[SessionId] | None) -> None:
+        snapshot, records = await self.snapshot(joining, standing)
+        outcome = await self._office.plan(snapshot, self._policy)
+        await self._take(outcome, snapshot, records, joining)
+
+    async def _take(
+        self, outcome: Plan, snapshot: Snapshot, records: Mapping[SessionId, Donor], joining: frozenset[SessionId]
+    ) -> None:
+        """Send the assignments out to those who are still here, with the limits that were planned with."""
+        for assignment in outcome.assignments:
+            session, donor = self._sessions.get(assignment.session_id), await self._state.donor(assignment.session_id)
+            known = records[assignment.session_id]
+            if session is None or donor is None:
+                continue
+            if (donor.storage_bytes, donor.causes) != (known.storage_bytes, known.causes):
+                continue  # its change has asked for a plan of its own
+            session.storage_bytes = donor.storage_bytes
+            await self._assign(session, assignment, snapshot.now_us)
+        for session_id in joining:
+            session = self._sessions.get(session_id)
+            if session is not None:
+                session.planned_at_us = snapshot.now_us
+
+    async def snapshot(
+        self, joining: frozenset[SessionId], standing: frozenset[SessionId] | None
+    ) -> tuple[Snapshot, dict[SessionId, Donor]]:
+        """All donors that can hold anything, all files, and what is expected; with the donors' records."""
         now_us = self._clock_us()
-        holdings, lease = await self._state.holdings(session_id), await self._state.lease(session_id)
-        shrank = donor.storage_bytes < session.storage_bytes
-        kept = holdings if shrank else _union(holdings, lease)
-        self._turn += 1
-        shapes = self._shapes.for_plan({*holdings, *lease}, self._turn)
+        views: list[DonorView] = []
+        records: dict[SessionId, Donor] = {}
+        for place, donor in enumerate(await self._state.donors()):
+            if place % _DONORS_AT_ONCE == _DONORS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            session = self._sessions.get(donor.session_id)
+            if session is None or not donor.ready or not _can_be_assigned(donor, session):
+                continue
+            records[donor.session_id] = donor
+            views.append(await self._view(donor, session, now_us))
         snapshot = Snapshot(
             now_us=now_us,
-            donors=[_view(donor, kept)],
-            files=[await self._file_view(shape, holdings, lease) for shape in shapes],
+            donors=views,
+            files=[_file_view(shape) for shape in self._shapes.all()],
+            demand=self._demand.expectations(),
+            joining=joining & records.keys(),
+            standing=standing,
         )
-        # In a thread, as a large catalogue takes a tenth of a second; the snapshot is frozen.
-        outcome = await asyncio.to_thread(plan, snapshot, self._policy, self._rng)
-        if self._sessions.get(session_id) is not session or await self._state.donor(session_id) is None:
-            return  # it left meanwhile
-        session.storage_bytes = donor.storage_bytes
-        session.planned_at_us = now_us
-        await self._assign(session, outcome.assignments[0], now_us)
+        return snapshot, records
 
-    async def _file_view(
-        self, shape: FileShape, holdings: Mapping[FileId, Runs], lease: Mapping[FileId, Runs]
-    ) -> FileView:
-        """A file with the copies at all other donors."""
-        copies = list(await self._state.copies(shape.file_id))
-        own = sets.union(holdings.get(shape.file_id, sets.EMPTY), lease.get(shape.file_id, sets.EMPTY))
-        for start, end in own:
-            for index in range(start, end):
-                copies[index] -= 1
-        return FileView(
-            file_id=shape.file_id,
-            cause=shape.cause,
-            segments=shape.segments,
-            size_bytes=shape.size_bytes,
-            segment_size_bytes=shape.segment_size_bytes,
-            copies=copies,
+    async def _view(self, donor: Donor, session: Session, now_us: int) -> DonorView:
+        holdings, lease = await self._state.holdings(donor.session_id), await self._state.lease(donor.session_id)
+        shrank = donor.storage_bytes < session.storage_bytes
+        return DonorView(
+            session_id=donor.session_id,
+            causes=donor.causes,
+            storage_bytes=donor.storage_bytes,
+            up_bytes_per_s=donor.up_bytes_per_s,
+            joined_at_us=donor.joined_at_us,
+            region=donor.region,
+            nat=donor.nat,
+            stay_left_s=self._demand.left_s(native=donor.native, age_s=(now_us - donor.joined_at_us) / 1e6),
+            holdings=holdings,
+            coming={} if shrank else lease,
         )
 
     async def _assign(self, session: Session, assignment: Assignment, now_us: int) -> None:
@@ -232,6 +279,7 @@ class DonorDesk:
             (shape, runs) for file_id, runs in assignment.files if (shape := self._shapes.get(file_id)) is not None
         ]
         await self._state.put_lease(session.session_id, files, now_us + assignment.lease_us)
+        session.planned_at_us = now_us
         session.assignment += 1
         parts = _parts([FileRuns(file_id=shape.file_id, runs=sets.to_wire(runs)) for shape, runs in files])
         for place, part in enumerate(parts):
@@ -265,20 +313,11 @@ def _parts(files: Sequence[FileRuns]) -> list[list[FileRuns]]:
     return parts
 
 
-def _union(left: Mapping[FileId, Runs], right: Mapping[FileId, Runs]) -> dict[FileId, Runs]:
-    return {
-        file_id: sets.union(left.get(file_id, sets.EMPTY), right.get(file_id, sets.EMPTY))
-        for file_id in {*left, *right}
-    }
-
-
-def _view(donor: Donor, kept: Mapping[FileId, Runs]) -> DonorView:
-    return DonorView(
-        session_id=donor.session_id,
-        causes=donor.causes,
-        storage_bytes=donor.storage_bytes,
-        up_bytes_per_s=donor.up_bytes_per_s,
-        joined_at_us=donor.joined_at_us,
-        region=donor.region,
-        holdings=kept,
+def _file_view(shape: FileShape) -> FileView:
+    return FileView(
+        file_id=shape.file_id,
+        cause=shape.cause,
+        segments=shape.segments,
+        size_bytes=shape.size_bytes,
+        segment_size_bytes=shape.segment_size_bytes,
     )

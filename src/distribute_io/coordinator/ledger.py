@@ -10,6 +10,7 @@ import hmac
 from typing import Final
 
 from distribute_io.coordinator.books import Books
+from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import FILES_COUNTED_MAX, Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.errors import RefusedError, RemoteProtocolError
@@ -27,10 +28,11 @@ CLAIMED_SIZES_MAX: Final = 4
 class Ledger:
     """Books what sessions report."""
 
-    def __init__(self, state: State, shapes: Shapes, books: Books) -> None:
+    def __init__(self, state: State, shapes: Shapes, books: Books, demand: DemandDesk) -> None:
         self._state = state
         self._shapes = shapes
         self._books = books
+        self._demand = demand
 
     def usage(self, session: Session, message: Usage) -> None:
         """A downloader's figures of one file."""
@@ -46,11 +48,14 @@ class Ledger:
         session.used[shape.file_id] = Usage(
             file_id=shape.file_id, mirror_bytes=mirrors, donor_bytes=0, rejected_bytes=rejected
         )
+        from_mirrors = mirrors - (before.mirror_bytes if before is not None else 0)
+        if from_mirrors > 0:
+            self._demand.fell_through(session, shape.file_id, min(1.0, from_mirrors / shape.size_bytes))
         self._books.book(
             shape.cause,
             shape.file_id,
             Totals(
-                mirrors_bytes=mirrors - (before.mirror_bytes if before is not None else 0),
+                mirrors_bytes=from_mirrors,
                 rejected_bytes=rejected - (before.rejected_bytes if before is not None else 0),
             ),
         )

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from distribute_io.coordinator.country_credits import country_of
+from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
@@ -60,6 +61,7 @@ class MatchDesk:
         *,
         state: State,
         shapes: Shapes,
+        demand: DemandDesk,
         rng: Rng,
         sessions: Mapping[SessionId, Session],
         random_bytes: Callable[[int], bytes],
@@ -73,6 +75,7 @@ class MatchDesk:
         """
         self._state = state
         self._shapes = shapes
+        self._demand = demand
         self._rng = rng
         self._sessions = sessions
         self._random_bytes = random_bytes
@@ -91,6 +94,7 @@ class MatchDesk:
         known = await self._state.wants_of(session.session_id)
         if len(known) >= limits.WANTS_PER_SESSION_MAX and file_id not in {want.file_id for want in known}:
             raise RefusedError("full", f"A session may want {limits.WANTS_PER_SESSION_MAX} files at a time.")
+        self._demand.asked(session, file_id)
         self._deposit(session, file_id, message.offers)
         want = Want(session.session_id, file_id, missing, message.peers_max, self._clock_us())
         await self._serve(session, want, shape, is_new=True)

@@ -153,6 +153,7 @@ class Session:
         self.offers: dict[FileId, deque[Offer]] = {}
         self.used: dict[FileId, Usage] = {}
         self.avoided: dict[SessionId, None] = {}
+        self.asked: set[FileId] = set()
         # As a donor.
         self.named: set[FileId] = set()
         self.runs_told: Counter[FileId] = Counter()

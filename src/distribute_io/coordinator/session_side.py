@@ -12,9 +12,11 @@ from msgspec import Struct
 from distribute_io.coordinator.addresses import PublicAddress
 from distribute_io.coordinator.books import Books
 from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.donor_desk import DonorDesk
 from distribute_io.coordinator.ledger import Ledger
 from distribute_io.coordinator.match_desk import MatchDesk
+from distribute_io.coordinator.plan_office import PlanOffice
 from distribute_io.coordinator.regions import load_regions
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.sessions import Sessions
@@ -32,6 +34,9 @@ class SessionSide(Struct, frozen=True):
     state: State
     shapes: Shapes
     sessions: Sessions
+    demand: DemandDesk
+    office: PlanOffice
+    donors: DonorDesk
 
 
 class _News:
@@ -67,12 +72,15 @@ def build_sessions(
     registry: dict[SessionId, Session] = {}
     news = _News()
     rng = random.SystemRandom()
+    demand = DemandDesk(catalogue, clock_us=lambda: time.time_ns() // 1_000)
+    office = PlanOffice(rng)
     donors = DonorDesk(
         state=state,
         catalogue=catalogue,
         shapes=shapes,
         policy=Policy(run_bytes=config.run_bytes_min, lease_us=config.lease_ms * 1_000),
-        rng=rng,
+        office=office,
+        demand=demand,
         sessions=registry,
         takers_max=config.takers_per_donor_max,
         clock_us=monotonic_us,
@@ -81,6 +89,7 @@ def build_sessions(
     matches = MatchDesk(
         state=state,
         shapes=shapes,
+        demand=demand,
         rng=rng,
         sessions=registry,
         random_bytes=secrets.token_bytes,
@@ -91,7 +100,7 @@ def build_sessions(
         state=state,
         donors=donors,
         matches=matches,
-        ledger=Ledger(state, shapes, books),
+        ledger=Ledger(state, shapes, books, demand),
         news=news.take,
         accused=accused,
         stun=public.stun,
@@ -101,7 +110,7 @@ def build_sessions(
         random_bytes=secrets.token_bytes,
         clock_us=monotonic_us,
     )
-    return SessionSide(state, shapes, sessions)
+    return SessionSide(state, shapes, sessions, demand, office, donors)
 
 
 def monotonic_us() -> int:

@@ -5,15 +5,9 @@ Kept in step with the catalogue by `refresh`; the catalogue stays the truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
-
 from distribute_io.ids import FileId
 from distribute_io.stores.catalogue import PAGE_FILES_MAX, Catalogue, ManifestRecord
 from distribute_io.stores.state import FileShape
-
-SEGMENTS_PLANNED_MAX: Final = 200_000
-"""Segments that one plan looks at: about 100 ms. Of larger catalogues each plan sees another part."""
 
 
 class Shapes:
@@ -45,21 +39,9 @@ class Shapes:
         """A published file."""
         return self._shapes.get(file_id)
 
-    def for_plan(self, held: Iterable[FileId], turn: int) -> list[FileShape]:
-        """The files that a plan looks at: those in `held`, and as many others as fit, beginning `turn` places on."""
-        shapes = {file_id: self._shapes[file_id] for file_id in held if file_id in self._shapes}
-        budget = SEGMENTS_PLANNED_MAX - sum(shape.segments for shape in shapes.values())
-        everything = list(self._shapes.values())
-        start = turn % len(everything) if everything else 0
-        for shape in (*everything[start:], *everything[:start]):
-            if shape.file_id in shapes:
-                continue
-            budget -= shape.segments
-            if budget < 0:
-                break
-            shapes[shape.file_id] = shape
-        # By id, so that the plan does not depend on the order of publication.
-        return [shapes[file_id] for file_id in sorted(shapes)]
+    def all(self) -> list[FileShape]:
+        """All published files, by id, so that no plan depends on the order of publication."""
+        return [self._shapes[file_id] for file_id in sorted(self._shapes)]
 
 
 def _shape(record: ManifestRecord) -> FileShape:

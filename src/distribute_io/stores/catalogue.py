@@ -313,6 +313,14 @@ class Catalogue(Protocol):
     async def totals_by_file(self) -> dict[tuple[CauseId, FileId], Totals]:
         """The sums over all days."""
 
+    # --- what was learned ---
+
+    async def note(self, name: str) -> bytes | None:
+        """What was noted under a name."""
+
+    async def put_note(self, name: str, data: bytes) -> None:
+        """Note something that may be lost, such as what was learned of demand; replaces what was there."""
+
     async def audit(self, limit: int) -> tuple[AuditRecord, ...]:
         """The newest entries of the audit, newest first."""
 

@@ -287,6 +287,12 @@ def put_library(connection: sa.Connection, record: LibraryRecord) -> None:
     )
 
 
+def put_note(connection: sa.Connection, name: str, data: bytes) -> None:
+    """See `Catalogue.put_note`."""
+    connection.execute(sa.delete(schema.note).where(schema.note.c.name == name))
+    connection.execute(sa.insert(schema.note).values(name=name, data=data))
+
+
 def remove_library(connection: sa.Connection, path: bytes) -> None:
     """See `Catalogue.remove_library`."""
     connection.execute(sa.delete(schema.library).where(schema.library.c.path == path))

@@ -292,6 +292,16 @@ class SqlCatalogue:
         )
         return {(CauseId(row.cause), FileId(row.file_id)): Totals(**_sums(row)) for row in found}
 
+    # --- what was learned ---
+
+    async def note(self, name: str) -> bytes | None:
+        table = schema.note
+        found = await self._rows(sa.select(table.c.data).where(table.c.name == name))
+        return bytes(found[0].data) if found else None
+
+    async def put_note(self, name: str, data: bytes) -> None:
+        await self._writer.run(lambda connection: writes.put_note(connection, name, data))
+
     async def audit(self, limit: int) -> tuple[AuditRecord, ...]:
         table = schema.audit
         found = await self._rows(sa.select(table).order_by(table.c.entry.desc()).limit(limit))

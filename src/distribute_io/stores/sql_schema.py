@@ -124,6 +124,13 @@ daily_total = Table(
     Column("rejected_bytes", BigInteger, nullable=False),
 )
 
+note = Table(
+    "note",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

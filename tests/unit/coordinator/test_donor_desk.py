@@ -52,11 +52,11 @@ def test_what_a_donor_holds_is_kept_and_a_smaller_limit_takes_effect_at_once(tmp
         async with Peer.connect(served) as donor:
             mine = [{"file_id": file_id, "runs": [3, 5, 12, 2]}]
             assert held(await donor.donate(storage_bytes=8 * MIB, held=mine)) == {file_id: [3, 5, 12, 2]}
-            await donor.send("donate", causes=[], storage_bytes=4 * MIB, up_bytes_per_s=1)
+            await donor.send("donate", causes=[], storage_bytes=4 * MIB, up_bytes_per_s=1_000_000)
             smaller = await donor.hear("assign")
             assert smaller["assignment"] == 2
             assert 0 < segments(smaller) <= 3
-            await donor.send("donate", causes=[], storage_bytes=16 * MIB, up_bytes_per_s=1)
+            await donor.send("donate", causes=[], storage_bytes=16 * MIB, up_bytes_per_s=1_000_000)
             assert segments(await donor.hear("assign")) >= 14
 
     play(tmp_path, scene)
@@ -68,7 +68,7 @@ def test_a_donor_is_given_only_what_it_gives_to(tmp_path: Path) -> None:
     async def scene(served: Served) -> None:
         async with Peer.connect(served) as donor:
             assert held(await donor.donate(causes=["another"])) == {}
-            await donor.send("donate", causes=["main"], storage_bytes=16_000_000, up_bytes_per_s=1)
+            await donor.send("donate", causes=["main"], storage_bytes=16_000_000, up_bytes_per_s=1_000_000)
             assert segments(await donor.hear("assign")) == 4
 
     play(tmp_path, scene)
@@ -100,7 +100,7 @@ def test_what_is_taken_down_is_erased_by_those_who_are_here_and_those_who_come_b
             assert (await donor.hear("withdrawn"))["file_id"] == gone
             assert gone not in held(await donor.hear("assign"))
         async with Peer.connect(served) as late:
-            await late.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            await late.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1_000_000)
             await late.send("holdings", files=mine, complete=True)
             assert (await late.hear("withdrawn"))["file_id"] == gone
         assert (await served.json(f"/api/v1/files/{gone}"))["code"] == "taken_down"
@@ -116,7 +116,7 @@ def test_holdings_that_make_no_sense_end_the_session(tmp_path: Path) -> None:
         file_id = await served.file_id("0.bin")
         for runs in ([0, 5], [0], [2, 1, 0, 1]):
             async with Peer.connect(served) as donor:
-                await donor.send("donate", causes=[], storage_bytes=1, up_bytes_per_s=1)
+                await donor.send("donate", causes=[], storage_bytes=1, up_bytes_per_s=1_000_000)
                 await donor.send("holdings", files=[{"file_id": file_id, "runs": runs}], complete=True)
                 error = json.loads(await donor.socket.receive_str())
                 assert (error["code"], error["fatal"]) == ("message_malformed", True)
@@ -132,7 +132,7 @@ def test_runs_in_all_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     async def scene(served: Served) -> None:
         first, second = await served.file_id("0.bin"), await served.file_id("1.bin")
         async with Peer.connect(served) as donor:
-            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1_000_000)
             both = [{"file_id": first, "runs": [0, 1, 2, 1]}, {"file_id": second, "runs": [0, 1]}]
             await donor.send("holdings", files=both, complete=True)
             error = await donor.hear("error")
@@ -155,7 +155,7 @@ def test_a_file_held_before_and_not_named_is_not_held(tmp_path: Path) -> None:
         async with Peer.connect(served) as donor:
             both = [{"file_id": first, "runs": [0, 4]}, {"file_id": second, "runs": [0, 4]}]
             await donor.donate(held=both)
-            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1)
+            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1_000_000)
             await donor.send("holdings", files=both[:1], complete=True)
 
             async def is_counted() -> bool:

@@ -1,7 +1,7 @@
-"""What goes into the planner and what comes out. The shapes stay when the planner inside gets wiser.
+"""What goes into the planner and what comes out.
 
-All values are frozen; ranges are half-open runs of segment indices (`core.runs`), sizes bytes, times microseconds of
-the caller's clock.
+All values are frozen; ranges are half-open runs of segment indices (`core.runs`), sizes bytes, rates bytes or requests
+per second, times microseconds of the caller's clock, spans of time seconds.
 """
 
 from __future__ import annotations
@@ -13,10 +13,23 @@ from msgspec import Struct
 
 from distribute_io.core.runs import Runs
 from distribute_io.ids import CauseId, FileId, SessionId
+from distribute_io.wire.session import NatClass
 
-RejectionReason = Literal["cause_not_chosen", "empty_file", "held_already", "better_covered", "no_room"]
+RejectionReason = Literal[
+    "cause_not_chosen",
+    "empty_file",
+    "held_already",
+    "no_room",
+    "no_demand",
+    "does_not_pay",
+    "better_elsewhere",
+    "not_yet",
+    "too_alike",
+]
 """Why a donor was not given (more of) a file: it gives to other causes; there is nothing to hold; it holds all of it;
-other files need it more; its storage is too small for one more segment."""
+its storage is too small for one more run; nobody is expected to ask for it; what it would serve before it leaves is
+less than the push costs; other files serve more from the same room; it is filled in steps and this one is next time;
+those of its network hold enough of it."""
 
 
 class Rng(Protocol):
@@ -30,18 +43,22 @@ class DonorView(Struct, frozen=True, kw_only=True):
     """A donor as the planner sees it."""
 
     session_id: SessionId
-    causes: frozenset[CauseId]
+    causes: frozenset[CauseId] = frozenset()
     """Empty: all."""
     storage_bytes: int
     up_bytes_per_s: int
     joined_at_us: int
-    region: str
+    region: str = ""
+    """From coarse to fine, parts separated by `/`; empty when unknown. A last part that begins with `n-` names the
+    network for the caps on diversity."""
+    nat: NatClass = "unknown"
+    stay_left_s: float = 3_600.0
+    """How much longer it is expected to stay (`stays.py` learns that)."""
     holdings: Mapping[FileId, Runs]
-    """What it holds now and can prove."""
-
-    def gives_to(self, cause: CauseId) -> bool:
-        """Whether the donor chose the cause."""
-        return not self.causes or cause in self.causes
+    """What it holds now and can prove. It may be more than it has room for: its own downloads, of which the most
+    valuable part is then kept."""
+    coming: Mapping[FileId, Runs] = {}
+    """What it was told to fetch and does not hold yet: paid for already, in part, so it stays in the target."""
 
 
 class FileView(Struct, frozen=True, kw_only=True):
@@ -52,28 +69,81 @@ class FileView(Struct, frozen=True, kw_only=True):
     segments: int
     size_bytes: int
     segment_size_bytes: int
-    copies: Sequence[int]
-    """Copies of each segment at donors that are not planned now; empty stands for none of any."""
+
+
+class RegionRates(Struct, frozen=True):
+    """Requests for a file that are expected from one region, by what the downloaders' NAT allows."""
+
+    region: str
+    """Coarse: as `demand.coarse` cuts it."""
+    open_per_s: float
+    """Downloads a second by downloaders that can be connected with any donor."""
+    restricted_per_s: float = 0.0
+    """Downloads a second by downloaders behind a restricted NAT, whom restricted donors cannot serve."""
+
+
+class Expectation(Struct, frozen=True, kw_only=True):
+    """How much a file will be asked for, from `lead_s` on. A file may have several: now, and from its release on."""
+
+    file_id: FileId
+    rates: Sequence[RegionRates]
+    lead_s: float = 0.0
+    """Seconds from now until this demand begins; 0 for what is there already."""
+    lasts_s: float = float("inf")
+    """How long it lasts, for a crowd that will go."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """The state of things at `now_us`: the donors to plan, and all files that could be given to them."""
+    """The state of things at `now_us`."""
 
     now_us: int
     donors: Sequence[DonorView]
+    """All donors that are here."""
     files: Sequence[FileView]
+    """All files that could be given to them."""
+    demand: Sequence[Expectation] = ()
+    joining: frozenset[SessionId] = frozenset()
+    """Donors that are planned for the first time, or whose limits changed: filled as far as it pays."""
+    standing: frozenset[SessionId] | None = None
+    """Donors to look at again: filled further, or one swap. None: all that are not joining."""
 
 
 class Policy(Struct, frozen=True, kw_only=True):
     """How to plan."""
 
     run_bytes: int = 8 << 20
-    """Bytes of one file that are placed together: an introduction costs about ten messages and a handshake, so it has
-    to carry megabytes."""
+    """Bytes of one file that are placed together where the file is larger than `small_file_bytes`: an introduction
+    costs about ten messages and a handshake, so it has to carry megabytes."""
+    small_file_bytes: int = 256 << 20
+    """Files up to this size are placed segment by segment, neighbours together where all else is equal: spread over
+    more donors they are served by more at once."""
     reserve_bytes: int = 128 << 10
     """Room in the donor's storage that is left to its index and temporary files: its limit counts those too."""
     lease_us: int = 3_600_000_000
     """How long an assignment stands without being renewed."""
+    horizon_s: float = 7_200.0
+    """No expectation reaches further than this, however long the donor stays."""
+    burst_s: float = 30.0
+    """How long a request waits for a donor before mirrors have done the work: as long as a download takes."""
+    busy_sharpness: float = 2.0
+    """Exponent p of the share `(1 + load^p)^(-1/p)` of the asked that a donor serves within `burst_s`."""
+    reach: float = 0.97
+    """Probability that an introduction of two that can connect leads to a connection."""
+    far_weight: float = 1.0
+    """What a byte served across regions is worth, near being 1."""
+    return_min: float = 2.0
+    """A push has to be served at least this often, as expected."""
+    swaps_per_round: int = 1
+    """Runs that a full standing donor swaps in one planning round."""
+    first_fill_bytes: int = 16 << 20
+    """Pushed to a donor at its first plan; after that twice as much for each `fill_doubling_s` that it stayed."""
+    fill_doubling_s: float = 15.0
+    cause_weights: Mapping[CauseId, float] = {}
+    """The operator's weights; a cause that is not named has 1."""
+    fairness: float = 0.0
+    """Exponent of fairness between causes: the value of a cause is divided by its covered share to this power."""
+    network_share_max: float = 0.5
+    """Copies of a run that one network may hold, where at least three networks could."""
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
@@ -86,6 +156,20 @@ class Assignment(Struct, frozen=True, kw_only=True):
     """Bytes of the target that the donor holds already."""
     push_bytes: int
     """Bytes of the target that it still has to fetch."""
+    reasons: tuple[Reason, ...] = ()
+    """Why each run that is pushed now was chosen."""
+
+
+class Reason(Struct, frozen=True):
+    """What spoke for a run."""
+
+    file_id: FileId
+    start: int
+    end: int
+    expected_serves: float
+    """How often each byte of it is expected to be served before the donor leaves."""
+    copies: float
+    """Copies at other donors then."""
 
 
 class Rejection(Struct, frozen=True):
@@ -97,7 +181,8 @@ class Rejection(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What to do: one assignment for each donor of the snapshot, in its order."""
+    """What to do: an assignment for each joining donor, and for each standing one whose target changes; by the order
+    of `Snapshot.donors`."""
 
     assignments: tuple[Assignment, ...]
     rejected: tuple[Rejection, ...]

@@ -1,200 +1,207 @@
-"""The first planner: fill each donor with runs of what is covered least.
+"""The plan: which donor should hold which segments.
 
 Rules:
 
-1. A donor's target is at most its storage less `Policy.reserve_bytes`, in bytes of segments.
-2. What a donor holds of its causes stays, for a push costs as much as a serve saves. Where it no longer fits (the
-   slider went down), the runs whose segments have the fewest other copies stay.
-3. The rest is filled run by run with the run that has the fewest copies on average; then of the file that has the
-   fewest copies on average, so that all files of the causes come in; ties are drawn with `rng`.
-4. A run is an aligned piece of `Policy.run_bytes` of one file; the last one is cut to the room that is left.
-5. Several donors are planned one after another, each seeing the targets of those before.
+1. Joining donors are filled (`donor_plan.py`), standing ones filled further or given one swap. Unrestricted, fast and
+   long-staying donors are planned first, so that what is wanted most lands where it can be served.
+2. Each donor is planned against the targets of all others, those planned before it included.
+3. A target never exceeds the donor's storage less `Policy.reserve_bytes`, in bytes of segments, and names nothing of a
+   cause that the donor did not choose.
+4. Same snapshot, policy and random source give the same plan.
 
-What it does not do yet: demand, regions, expected stays (issue of the coordinator's brain). Same snapshot, policy and
-random source give the same plan.
+What it does not promise: a share of the optimum. The value of a set of copies is not submodular once uplinks bind, so
+the usual bound of greedy does not hold here; `bench/results` has what was measured instead.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
-from itertools import accumulate
+import numpy as np
+from numpy.typing import NDArray
 
 from distribute_io.core import runs as sets
+from distribute_io.core.placement.board import Board, Outlook, target_of
+from distribute_io.core.placement.donor_plan import DonorPlanner, Target
 from distribute_io.core.placement.model import (
     Assignment,
     DonorView,
-    FileView,
     Plan,
     Policy,
+    Reason,
     Rejection,
     RejectionReason,
     Rng,
     Snapshot,
 )
+from distribute_io.core.placement.rows import Floats, Rows
 from distribute_io.core.runs import Runs
-from distribute_io.ids import FileId
+from distribute_io.ids import FileId, SessionId
 
-_SCALE = 1 << 16
-"""Fixed point of average copies: decisions are in integers."""
+REJECTED_MAX = 64
+"""Files for which one donor's plan gives a reason: the most wanted ones."""
+
+_COVERED_MIN = 0.05
+"""A cause that nobody covers is weighed as one that is covered this much."""
 
 
 def plan(snapshot: Snapshot, policy: Policy, rng: Rng) -> Plan:
-    """Plan every donor of the snapshot.
+    """Plan the joining and the standing donors of the snapshot.
 
     Args:
-        snapshot: the donors to plan and the files that exist.
+        snapshot: who is here, what there is, what is expected.
         policy: how.
-        rng: breaks ties.
+        rng: the order of donors that are equal.
 
     Returns:
-        One assignment for each donor, and for each of them the reason for every file that it was not given (more of).
+        An assignment for each joining donor and for each standing one whose target changes, with reasons; and for each
+        donor that was planned why it was not given (more of) the most wanted files.
     """
-    coverages = {file.file_id: _Coverage(file) for file in snapshot.files}
-    assignments: list[Assignment] = []
+    rows = Rows(snapshot.files, policy)
+    board = Board(snapshot, policy, rows)
+    outlook = Outlook(snapshot, rows, board.region, _weights(rows, board, policy))
+    allowed = _Allowed(rows)
+    assignments: dict[SessionId, Assignment] = {}
     rejected: list[Rejection] = []
-    for donor in snapshot.donors:
-        assignment, reasons = _plan_donor(donor, coverages, policy, rng)
-        assignments.append(assignment)
-        rejected += [Rejection(donor.session_id, file_id, reason) for file_id, reason in reasons]
-        for file_id, runs in assignment.files:
-            coverages[file_id].add(runs)
-    return Plan(tuple(assignments), tuple(rejected))
+    for place in _order(snapshot, rng):
+        donor = snapshot.donors[place]
+        joins = donor.session_id in snapshot.joining
+        held = board.lift(place)
+        planner = DonorPlanner(board, outlook, policy, donor, held, allowed.of(donor))
+        target = planner.plan(
+            push_bytes_max=_push_bytes_max(donor, snapshot.now_us, policy), swaps_max=policy.swaps_per_round
+        )
+        board.put(place, np.array(target.rows, dtype=np.int64), np.array(target.shares))
+        if joins or target.pushed or target.dropped:
+            assignments[donor.session_id] = _assignment(donor, target, planner.worth, board, policy)
+        rejected += _rejections(snapshot, donor, target, planner.worth, rows)
+    ordered = [assignments[donor.session_id] for donor in snapshot.donors if donor.session_id in assignments]
+    return Plan(tuple(ordered), tuple(rejected))
 
 
-class _Coverage:
-    """Copies of a file's segments, with sums of any range in constant time."""
+class _Allowed:
+    """Which files the donors of a set of causes may hold, found once for each set."""
 
-    def __init__(self, file: FileView) -> None:
-        self.file = file
-        self._copies = list(file.copies) if file.copies else [0] * file.segments
-        self._sums: list[int] | None = None
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._known: dict[frozenset[str], NDArray[np.bool_]] = {}
 
-    def add(self, runs: Runs) -> None:
-        for start, end in runs:
-            for index in range(start, end):
-                self._copies[index] += 1
-        self._sums = None
-
-    def average(self, start: int, end: int) -> int:
-        """Mean copies of a range, in fixed point."""
-        if self._sums is None:
-            self._sums = list(accumulate(self._copies, initial=0))
-        return (self._sums[end] - self._sums[start]) * _SCALE // (end - start)
-
-    def of_runs(self, runs: Runs) -> int:
-        """Mean copies of some segments, in fixed point."""
-        return sum(self.average(start, end) * (end - start) for start, end in runs) // sets.count(runs)
+    def of(self, donor: DonorView) -> NDArray[np.bool_] | None:
+        if not donor.causes:
+            return None
+        if donor.causes not in self._known:
+            self._known[donor.causes] = np.array([file.cause in donor.causes for file in self._rows.files], dtype=bool)
+        return self._known[donor.causes]
 
 
-class _Target:
-    """One donor's target while it grows."""
-
-    def __init__(self, room_bytes: int) -> None:
-        self.room_bytes = room_bytes
-        self.runs: dict[FileId, Runs] = {}
-        self.fetched: dict[FileId, Runs] = {}
-
-    def take(self, file: FileView, wanted: Runs, *, fetched: bool) -> Runs:
-        """Add as much of `wanted`, from its start, as there is room for; returns what was taken."""
-        taken = _fitting(file, wanted, self.room_bytes)
-        if taken:
-            self.room_bytes -= _bytes_of(file, taken)
-            self.runs[file.file_id] = sets.union(self.runs.get(file.file_id, sets.EMPTY), taken)
-            if fetched:
-                self.fetched[file.file_id] = sets.union(self.fetched.get(file.file_id, sets.EMPTY), taken)
-        return taken
+def _order(snapshot: Snapshot, rng: Rng) -> list[int]:
+    """Rule 1: joining donors before standing ones, then the most useful, equal ones in an order by chance."""
+    keys = []
+    for place, donor in enumerate(snapshot.donors):
+        joins = donor.session_id in snapshot.joining
+        if joins or snapshot.standing is None or donor.session_id in snapshot.standing:
+            usefulness = donor.up_bytes_per_s * min(donor.stay_left_s, 3_600.0)
+            keys.append((not joins, donor.nat == "restricted", -usefulness, rng.getrandbits(32), place))
+    return [key[-1] for key in sorted(keys)]
 
 
-def _plan_donor(
-    donor: DonorView, coverages: dict[FileId, _Coverage], policy: Policy, rng: Rng
-) -> tuple[Assignment, list[tuple[FileId, RejectionReason]]]:
-    reasons: list[tuple[FileId, RejectionReason]] = []
-    usable: list[_Coverage] = []
-    for coverage in coverages.values():
-        file = coverage.file
-        if file.segments == 0:
-            reasons.append((file.file_id, "empty_file"))
-        elif not donor.gives_to(file.cause):
-            reasons.append((file.file_id, "cause_not_chosen"))
-        else:
-            usable.append(coverage)
+def _weights(rows: Rows, board: Board, policy: Policy) -> Floats:
+    """What a request of each file counts: the operator's weight, and more for causes that are covered less."""
+    weights = np.array([policy.cause_weights.get(file.cause, 1.0) for file in rows.files])
+    if not policy.fairness or not len(rows.files):
+        return weights
+    covered = 1.0 - np.exp(board.miss_open)
+    asked = board.asked_per_s[rows.file] * rows.size_bytes
+    of_cause: dict[str, tuple[float, float]] = {}
+    by_file = np.bincount(rows.file, asked * covered, len(rows.files)), np.bincount(rows.file, asked, len(rows.files))
+    for place, file in enumerate(rows.files):
+        got, all_of_it = of_cause.get(file.cause, (0.0, 0.0))
+        of_cause[file.cause] = (got + float(by_file[0][place]), all_of_it + float(by_file[1][place]))
+    share = {cause: max(_COVERED_MIN, got / asked) if asked else 1.0 for cause, (got, asked) in of_cause.items()}
+    mean = sum(share.values()) / len(share)
+    fair = np.array([(mean / share[file.cause]) ** policy.fairness for file in rows.files])
+    return np.asarray(weights * fair, dtype=np.float64)
 
-    target = _Target(max(0, donor.storage_bytes - policy.reserve_bytes))
-    _keep(donor, usable, policy, target)
-    held_bytes = sum(_bytes_of(coverages[file_id].file, runs) for file_id, runs in target.runs.items())
-    for coverage, chunk in _least_covered(donor, usable, policy, rng):
-        if target.room_bytes <= 0:
-            break
-        target.take(coverage.file, chunk, fetched=True)
 
-    for coverage in usable:
-        file = coverage.file
-        got = sets.count(target.runs.get(file.file_id, sets.EMPTY))
-        if got == file.segments and file.file_id not in target.fetched:
-            reasons.append((file.file_id, "held_already"))
-        elif got == 0:
-            fits = file.segment_size_bytes <= donor.storage_bytes - policy.reserve_bytes
-            reasons.append((file.file_id, "better_covered" if fits else "no_room"))
+def _push_bytes_max(donor: DonorView, now_us: int, policy: Policy) -> int:
+    """Small fills first: the most that is pushed to a donor of this age in one round."""
+    doublings = min(30.0, max(0, now_us - donor.joined_at_us) / 1e6 / policy.fill_doubling_s)
+    return int(policy.first_fill_bytes * 2.0**doublings)
 
-    files = sorted(target.runs.items(), key=lambda item: (coverages[item[0]].of_runs(item[1]), item[0]))
-    push_bytes = sum(_bytes_of(coverages[file_id].file, runs) for file_id, runs in target.fetched.items())
-    assignment = Assignment(
+
+def _assignment(donor: DonorView, target: Target, worth: Floats, board: Board, policy: Policy) -> Assignment:
+    rows = board.rows
+    has = target_of(donor)
+    files: dict[int, list[tuple[int, int]]] = {}
+    value: dict[int, float] = {}
+    for row in target.rows:
+        place = int(rows.file[row])
+        start, end = rows.range_of(row)
+        parts: Runs = ((start, end),)
+        if row in target.cut:
+            parts = ((start, start + target.cut[row]),)
+        elif row not in target.pushed:
+            parts = sets.intersection(has.get(rows.files[place].file_id, sets.EMPTY), parts)
+        files.setdefault(place, []).extend(parts)
+        value[place] = max(value.get(place, 0.0), float(worth[row]))
+    named: list[tuple[FileId, Runs]] = []
+    held_bytes = push_bytes = 0
+    for place in sorted(files, key=lambda place: (-value[place], rows.files[place].file_id)):
+        file = rows.files[place]
+        runs = sets.normalised(files[place])
+        held = sets.intersection(runs, donor.holdings.get(file.file_id, sets.EMPTY))
+        bytes_of = {"file_bytes": file.size_bytes, "segment_bytes": file.segment_size_bytes}
+        held_bytes += sets.size_bytes(held, **bytes_of)
+        push_bytes += sets.size_bytes(sets.difference(runs, held), **bytes_of)
+        named.append((file.file_id, runs))
+    return Assignment(
         session_id=donor.session_id,
-        files=tuple(files),
+        files=tuple(named),
         lease_us=policy.lease_us,
         held_bytes=held_bytes,
         push_bytes=push_bytes,
+        reasons=tuple(
+            Reason(
+                rows.files[int(rows.file[row])].file_id,
+                *rows.range_of(row),
+                expected_serves=round(serves, 3),
+                copies=round(float(board.copies[row]) - 1.0, 3),
+            )
+            for row, serves in target.pushed.items()
+        ),
     )
-    return assignment, reasons
 
 
-def _keep(donor: DonorView, usable: list[_Coverage], policy: Policy, target: _Target) -> None:
-    """Rule 2: what is held stays, the rarest runs first where it does not all fit."""
-    held: list[tuple[int, FileId, Runs, FileView]] = []
-    for coverage in usable:
-        file = coverage.file
-        holdings = sets.intersection(donor.holdings.get(file.file_id, sets.EMPTY), sets.whole(file.segments))
-        for chunk in _chunks(file, policy.run_bytes):
-            part = sets.intersection(holdings, (chunk,))
-            if part:
-                held.append((coverage.of_runs(part), file.file_id, part, file))
-    for _, _, part, file in sorted(held, key=lambda row: row[:3]):
-        target.take(file, part, fetched=False)
-
-
-def _least_covered(
-    donor: DonorView, usable: list[_Coverage], policy: Policy, rng: Rng
-) -> Iterator[tuple[_Coverage, Runs]]:
-    """Rule 3: the runs that the donor lacks, least covered first."""
-    heap: list[tuple[int, int, int, int, Runs]] = []
-    for place, coverage in enumerate(usable):
-        file = coverage.file
-        of_file = coverage.average(0, file.segments)
-        holdings = donor.holdings.get(file.file_id, sets.EMPTY)
-        for chunk in _chunks(file, policy.run_bytes):
-            lacking = sets.difference((chunk,), holdings)
-            if lacking:
-                heap.append((coverage.of_runs(lacking), of_file, rng.getrandbits(32), place, lacking))
-    heapq.heapify(heap)
-    while heap:
-        _, _, _, place, lacking = heapq.heappop(heap)
-        yield usable[place], lacking
-
-
-def _chunks(file: FileView, run_bytes: int) -> Iterator[tuple[int, int]]:
-    """Rule 4: the aligned runs of a file."""
-    step = max(1, run_bytes // file.segment_size_bytes)
-    for start in range(0, file.segments, step):
-        yield start, min(start + step, file.segments)
-
-
-def _fitting(file: FileView, wanted: Runs, room_bytes: int) -> Runs:
-    """The first segments of `wanted` that `room_bytes` can hold."""
-    if _bytes_of(file, wanted) <= room_bytes:
-        return wanted
-    return sets.first(wanted, room_bytes // file.segment_size_bytes)
-
-
-def _bytes_of(file: FileView, runs: Runs) -> int:
-    return sets.size_bytes(runs, file_bytes=file.size_bytes, segment_bytes=file.segment_size_bytes)
+def _rejections(snapshot: Snapshot, donor: DonorView, target: Target, worth: Floats, rows: Rows) -> list[Rejection]:
+    """Why the donor was not given (more of) each file, for the most wanted ones."""
+    files = len(rows.files)
+    best = np.zeros(files)
+    np.maximum.at(best, rows.file, worth)
+    full = np.zeros(rows.count, dtype=bool)
+    full[[row for row, share in zip(target.rows, target.shares, strict=True) if share >= 1.0]] = True
+    lacks = np.bincount(rows.file[~full], minlength=files)
+    got = {int(rows.file[row]) for row in target.pushed}
+    alike = {int(rows.file[row]) for row in target.too_alike}
+    order = sorted(range(files), key=lambda place: -best[place])[:REJECTED_MAX]
+    rejected: list[tuple[FileId, RejectionReason]] = []
+    for place in order:
+        file = rows.files[place]
+        reason: RejectionReason
+        if donor.causes and file.cause not in donor.causes:
+            reason = "cause_not_chosen"
+        elif lacks[place] == 0:
+            if place in got:
+                continue
+            reason = "held_already"
+        elif best[place] <= 0.0:
+            reason = "no_demand"
+        elif place in alike:
+            reason = "too_alike"
+        elif target.halted is None or target.halted in ("held_already", "no_demand"):
+            continue
+        else:
+            reason = target.halted
+        rejected.append((file.file_id, reason))
+    empty = [file.file_id for file in snapshot.files if file.segments == 0][:REJECTED_MAX]
+    return [
+        Rejection(donor.session_id, file_id, why)
+        for file_id, why in (*rejected, *((file_id, "empty_file") for file_id in empty))
+    ]

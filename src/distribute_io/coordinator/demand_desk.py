@@ -1,0 +1,115 @@
+"""What the coordinator remembers of demand and of stays, over restarts too.
+
+The pure parts are `core.demand` and `core.placement.stays`; this is where they get their clock and their store. A
+session that wants a file counts as one request for it, however often it says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from distribute_io.coordinator.session import Session
+from distribute_io.core.demand.book import Announcement, DemandBook, DemandState
+from distribute_io.core.placement.model import Expectation
+from distribute_io.core.placement.stays import DonorKind, Stays, StaysState
+from distribute_io.errors import DistributeError
+from distribute_io.ids import FileId
+from distribute_io.stores.catalogue import Catalogue
+
+log = logging.getLogger(__name__)
+
+NOTE: Final = "demand"
+WRITE_EVERY_S: Final = 60.0
+FILES_ASKED_MAX: Final = 1_024
+"""Files of one session that are told apart; beyond that its further requests are not counted."""
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What is written."""
+
+    demand: DemandState
+    stays: StaysState
+
+
+class DemandDesk:
+    """Caller's duties: `load` once, tell what happens, run `run`, `write` at the end."""
+
+    def __init__(self, catalogue: Catalogue, *, clock_us: Callable[[], int]) -> None:
+        """Keep the parts; `clock_us` counts from 1970, as announcements and days do."""
+        self._catalogue = catalogue
+        self._clock_us = clock_us
+        self.book = DemandBook()
+        self.stays = Stays()
+
+    async def load(self) -> None:
+        """Read what was learned before; what cannot be read is learned anew."""
+        data = await self._catalogue.note(NOTE)
+        if data is None:
+            return
+        try:
+            kept = await asyncio.to_thread(msgspec.msgpack.decode, data, type=_Kept)
+        except msgspec.DecodeError:
+            log.warning("What was learned of demand is in another form; it is learned anew.")
+            return
+        self.book = DemandBook(state=kept.demand)
+        self.stays = Stays(kept.stays)
+
+    def published(self, file_ids: Iterable[FileId]) -> None:
+        """Files that can be asked for."""
+        now_us = self._clock_us()
+        for file_id in file_ids:
+            self.book.published(file_id, now_us)
+
+    def dropped(self, file_id: FileId) -> None:
+        """The file is no longer published."""
+        self.book.dropped(file_id)
+
+    def announce(self, announcement: Announcement) -> None:
+        """A release is to come."""
+        self.book.announce(announcement)
+
+    def asked(self, session: Session, file_id: FileId) -> None:
+        """A session wants a file; the first time counts."""
+        if file_id in session.asked or len(session.asked) >= FILES_ASKED_MAX:
+            return
+        session.asked.add(file_id)
+        self.book.asked(file_id, session.region, session.nat, self._clock_us())
+
+    def fell_through(self, session: Session, file_id: FileId, share: float) -> None:
+        """A share of the file came from mirrors."""
+        self.book.fell_through(file_id, session.region, share, self._clock_us())
+
+    def left(self, *, native: bool, stay_s: float) -> None:
+        """A donor left."""
+        self.stays.ended(_kind(native), stay_s)
+
+    def left_s(self, *, native: bool, age_s: float) -> float:
+        """How much longer a donor is expected to stay, in seconds."""
+        return self.stays.left_s(_kind(native), age_s)
+
+    def expectations(self) -> tuple[Expectation, ...]:
+        """What is expected from now on."""
+        return self.book.expectations(self._clock_us())
+
+    async def run(self) -> None:
+        """Write what was learned every minute, until cancelled."""
+        while True:
+            await asyncio.sleep(WRITE_EVERY_S)
+            try:
+                await self.write()
+            except DistributeError as error:
+                log.warning("What was learned of demand could not be written (%s).", error.code)
+
+    async def write(self) -> None:
+        """Write what was learned."""
+        kept = _Kept(self.book.state(), self.stays.state())
+        await self._catalogue.put_note(NOTE, await asyncio.to_thread(msgspec.msgpack.encode, kept))
+
+
+def _kind(native: bool) -> DonorKind:
+    return "native" if native else "browser"

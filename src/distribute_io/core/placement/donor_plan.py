@@ -1,0 +1,256 @@
+"""One donor's target, while all others stay as they are.
+
+Rules:
+
+1. What the donor holds stays as long as there is room; where there is not, the runs that would serve most stay.
+2. Free room is filled with the run that would serve most by byte, again and again, each pick raising the donor's own
+   load and so lowering what the next is worth. A run is only pushed when each of its bytes is expected to be served
+   `Policy.return_min` times before the donor leaves.
+3. A full donor swaps: the best run that it lacks for the worst that it holds, where the gain pays the push
+   (`return_min` again), at most `Policy.swaps_per_round`.
+4. Small fills first: what is pushed to a young donor at once is bounded and doubles with its age.
+5. Equal worth is decided by a hash of donor and run (rendezvous hashing): several coordinators agree, few copies move.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distribute_io.core.placement.board import Board, Held, Outlook
+from distribute_io.core.placement.curves import marginal_share
+from distribute_io.core.placement.model import DonorView, Policy, RejectionReason
+from distribute_io.core.placement.rows import Floats, Ints
+
+CANDIDATES_MAX = 4_096
+"""Rows that one donor's fill looks at, best first: more than any donor's fill takes, and a fill stays below 1 ms."""
+
+_TIE = 1e-9
+"""How far the hash moves a worth: it decides between equals only."""
+
+
+class Target:
+    """What one donor is to hold: rows with shares, which of them are pushed, and why others were left out."""
+
+    def __init__(self, held: Held) -> None:
+        self.rows: list[int] = held.rows.tolist()
+        self.shares: list[float] = held.shares.tolist()
+        self.pushed: dict[int, float] = {}
+        """Rows that are fetched, with the expected serves of each byte."""
+        self.dropped: list[int] = []
+        self.cut: dict[int, int] = {}
+        """Rows of which only the first segments are fetched, for more does not fit."""
+        self.halted: RejectionReason | None = None
+        """Why no more was pushed."""
+        self.too_alike: set[int] = set()
+
+
+class DonorPlanner:
+    """Plans one lifted donor. A fresh one for each."""
+
+    def __init__(
+        self,
+        board: Board,
+        outlook: Outlook,
+        policy: Policy,
+        donor: DonorView,
+        held: Held,
+        allowed: NDArray[np.bool_] | None,
+    ) -> None:
+        """Weigh every row for this donor.
+
+        Args:
+            board: without the donor.
+            outlook: the demand.
+            policy: how.
+            donor: whom to plan.
+            held: its copies now.
+            allowed: files (by place) of the causes that it gives to; None for all.
+        """
+        self._board, self._policy, self._donor, self._held = board, policy, donor, held
+        self._rows = board.rows
+        self._allowed = allowed
+        expected = outlook.during(min(donor.stay_left_s, policy.horizon_s), held.region)
+        self.worth = board.worth(held, expected)
+        if allowed is not None:
+            self.worth = np.where(allowed[self._rows.file], self.worth, 0.0)
+        self._within = np.arange(self._rows.count) * (1e-3 / max(1, self._rows.count))
+        self._salt = zlib.crc32(donor.session_id.encode())
+        self._at_once: Floats = np.zeros(len(self._rows.files))
+        self._on_average = 0.0
+        self.room_bytes = max(0, donor.storage_bytes - policy.reserve_bytes)
+
+    def plan(self, *, push_bytes_max: int, swaps_max: int) -> Target:
+        """Keep, fill, swap."""
+        target = Target(self._held)
+        self._keep(target)
+        used = self._used_bytes(target)
+        push_left = self._fill(target, self.room_bytes - used, push_bytes_max)
+        if not target.pushed and target.halted in ("no_room", "better_elsewhere"):
+            self._swap(target, min(swaps_max, len(target.rows)), push_left)
+        return target
+
+    # --- rule 1 ---
+
+    def _keep(self, target: Target) -> None:
+        """Rule 1: all of it where it fits, else the best, one after another as loads grow.
+
+        What is of a cause that it no longer gives to goes.
+        """
+        rows, shares = self._held.rows, self._held.shares
+        if self._allowed is not None:
+            given = self._allowed[self._rows.file[rows]]
+            target.dropped = rows[~given].tolist()
+            rows, shares = rows[given], shares[given]
+        target.rows, target.shares = rows.tolist(), shares.tolist()
+        if self._used_bytes(target) <= self.room_bytes:
+            self._at_once, self._on_average = self._board.loads(self._held, rows, shares)
+            return
+        target.rows, target.shares = [], []
+        left = self.room_bytes
+        open_rows = np.ones(len(rows), dtype=bool)
+        sizes = np.ceil(self._rows.size_bytes[rows] * shares).astype(np.int64)
+        ties = self._ties(rows)
+        while True:
+            value = np.where(open_rows & (sizes <= left), self._discounted(rows) + ties, -1.0)
+            best = int(value.argmax()) if len(value) else -1
+            if best < 0 or value[best] < 0:
+                break
+            open_rows[best] = False
+            left -= int(sizes[best])
+            target.rows.append(int(rows[best]))
+            target.shares.append(float(shares[best]))
+            self._load(int(rows[best]), float(shares[best]))
+        target.dropped += rows[open_rows].tolist()
+
+    # --- rule 2 ---
+
+    def _fill(self, target: Target, room: int, push_left: int) -> int:
+        """Rule 2; returns how much may still be pushed."""
+        lacking = self._lacking(target)
+        candidates = self._candidates(lacking)
+        if not len(candidates):
+            target.halted = "no_demand" if len(lacking) else "held_already"
+            return push_left
+        sizes = self._missing_bytes(candidates, target)
+        ties = self._ties(candidates)
+        has = dict(zip(target.rows, range(len(target.rows)), strict=True))
+        while True:
+            value = np.where(sizes > 0, self._discounted(candidates) + ties, -1.0)
+            best = int(value.argmax())
+            row = int(candidates[best])
+            if value[best] < self._policy.return_min:
+                target.halted = "does_not_pay" if value[best] >= 0 else "held_already"
+                break
+            if self._board.is_too_alike(self._held, row):
+                target.too_alike.add(row)
+                sizes[best] = 0
+                continue
+            size = int(sizes[best])
+            segment = self._rows.files[int(self._rows.file[row])].segment_size_bytes
+            segments = int(self._rows.end[row] - self._rows.start[row])
+            share = 1.0
+            if size > room or size > push_left:
+                fitting = min(room, push_left) // segment
+                if row in has or not 0 < fitting < segments:
+                    target.halted = "no_room" if size > room else "not_yet"
+                    break
+                target.cut[row] = fitting
+                size, share = fitting * segment, fitting / segments
+            if row in has:
+                self._load(row, share - target.shares[has[row]])
+                target.shares[has[row]] = share
+            else:
+                self._load(row, share)
+                has[row] = len(target.rows)
+                target.rows.append(row)
+                target.shares.append(share)
+            target.pushed[row] = float(value[best])
+            room -= size
+            push_left -= size
+            sizes[best] = 0
+        return push_left
+
+    # --- rule 3 ---
+
+    def _swap(self, target: Target, swaps: int, push_left: int) -> None:
+        lacking = self._candidates(self._lacking(target))
+        for _ in range(swaps):
+            if not len(lacking) or not target.rows:
+                return
+            rows = np.array(target.rows, dtype=np.int64)
+            kept = self._discounted(rows)
+            kept[[place for place, row in enumerate(target.rows) if row in target.pushed]] = np.inf
+            worst = int((kept + self._ties(rows)).argmin())
+            value = self._discounted(lacking) + self._ties(lacking)
+            best = int(value.argmax())
+            row, old = int(lacking[best]), target.rows[worst]
+            if value[best] - kept[worst] < self._policy.return_min:
+                target.halted = "better_elsewhere"
+                return
+            size = int(self._rows.size_bytes[row])
+            freed = int(self._rows.size_bytes[old] * target.shares[worst])
+            if size > freed + self.room_bytes - self._used_bytes(target) or size > push_left:
+                target.halted = "no_room" if size <= push_left else "not_yet"
+                return
+            if self._board.is_too_alike(self._held, row):
+                target.too_alike.add(row)
+                lacking = np.delete(lacking, best)
+                continue
+            self._load(old, -target.shares[worst])
+            self._load(row, 1.0)
+            target.dropped.append(old)
+            target.rows[worst], target.shares[worst] = row, 1.0
+            target.pushed[row] = float(value[best])
+            push_left -= size
+            lacking = np.delete(lacking, best)
+
+    # --- what things are worth and cost ---
+
+    def _discounted(self, rows: Ints) -> Floats:
+        """What a byte of each row would serve here, the donor's load counted."""
+        factor = marginal_share(self._at_once + self._on_average, self._policy.busy_sharpness)
+        return np.asarray(self.worth[rows] * factor[self._rows.file[rows]])
+
+    def _load(self, row: int, share: float) -> None:
+        """Count one more copy (or, negative, one less) into the donor's load."""
+        file = int(self._rows.file[row])
+        routed = float(self._rows.size_bytes[row]) * share / (1.0 + max(0.0, float(self._board.serving[row])))
+        up = self._held.up_bytes_per_s
+        self._at_once[file] = max(0.0, self._at_once[file] + routed / (up * self._policy.burst_s))
+        self._on_average = max(0.0, self._on_average + routed * float(self._board.asked_per_s[file]) / up)
+
+    def _ties(self, rows: Ints) -> Floats:
+        """Rule 5: a hash of the run in [0, 1), scaled down; within a run the first row comes first."""
+        run = self._rows.run[rows].astype(np.uint64)
+        mixed = (run * np.uint64(0x9E3779B97F4A7C15) + np.uint64(self._salt)) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(31)
+        drawn = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return np.asarray((drawn - self._within[rows]) * _TIE)
+
+    def _lacking(self, target: Target) -> Ints:
+        whole = np.ones(self._rows.count, dtype=bool)
+        whole[[row for row, share in zip(target.rows, target.shares, strict=True) if share >= 1.0]] = False
+        return np.flatnonzero(whole)
+
+    def _candidates(self, lacking: Ints) -> Ints:
+        """The rows that it lacks and that anybody would ask for, at most `CANDIDATES_MAX`, the most valuable ones."""
+        worth = self.worth[lacking]
+        lacking = lacking[worth > 0.0]
+        if len(lacking) <= CANDIDATES_MAX:
+            return lacking
+        worth = worth[worth > 0.0]
+        return np.sort(lacking[np.argpartition(-worth, CANDIDATES_MAX)[:CANDIDATES_MAX]])
+
+    def _missing_bytes(self, rows: Ints, target: Target) -> Ints:
+        held = np.zeros(self._rows.count)
+        held[np.array(target.rows, dtype=np.int64)] = target.shares
+        return np.rint(self._rows.size_bytes[rows] * (1.0 - np.minimum(held[rows], 1.0))).astype(np.int64)
+
+    def _used_bytes(self, target: Target) -> int:
+        if not target.rows:
+            return 0
+        sizes = self._rows.size_bytes[np.array(target.rows, dtype=np.int64)]
+        return int(np.ceil(sizes * np.array(target.shares)).sum())

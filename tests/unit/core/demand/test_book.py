@@ -1,0 +1,149 @@
+"""Demand: what is asked fades, crowds are seen, announcements lead, state is bounded and survives a restart."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+
+from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, Tuning
+from distribute_io.core.demand.season import Season, SeasonState
+from distribute_io.core.placement.model import Expectation
+from distribute_io.ids import FileId
+
+S = 1_000_000
+HOUR = 3_600 * S
+START = 20_000 * 24 * HOUR
+A, B = FileId("a"), FileId("b")
+
+
+def per_s(expected: Expectation) -> float:
+    return sum(rates.open_per_s + rates.restricted_per_s for rates in expected.rates)
+
+
+def of(book: DemandBook, file_id: FileId, now_us: int) -> Expectation:
+    return next(expected for expected in book.expectations(now_us) if expected.file_id == file_id)
+
+
+def ask(book: DemandBook, file_id: FileId, *, since_us: int, until_us: int, per_s: float, region: str = "EU/DE") -> None:
+    """A Poisson stream of requests."""
+    rng = random.Random(7)
+    at_us = float(since_us)
+    while (at_us := at_us + rng.expovariate(per_s) * S) < until_us:
+        book.asked(file_id, region, "unrestricted", int(at_us))
+
+
+def test_the_estimate_comes_near_the_rate() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    ask(book, A, since_us=START, until_us=START + 3 * HOUR, per_s=0.05)
+    assert per_s(of(book, A, START + 3 * HOUR)) == pytest.approx(0.05, rel=0.2)
+
+
+def test_what_is_not_asked_any_more_fades() -> None:
+    book = DemandBook()
+    ask(book, A, since_us=START, until_us=START + HOUR, per_s=0.1)
+    before = per_s(of(book, A, START + HOUR))
+    assert per_s(of(book, A, START + 3 * HOUR)) < 0.45 * before
+
+
+def test_a_new_file_is_worth_something_before_anybody_asked_and_less_as_time_goes() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    fresh, old = per_s(of(book, A, START)), per_s(of(book, A, START + HOUR))
+    assert fresh == pytest.approx(2 / 600)
+    assert old < fresh / 4
+
+
+def test_a_crowd_is_believed_at_once_and_noise_is_not() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    ask(book, A, since_us=START, until_us=START + HOUR, per_s=0.02)
+    calm = per_s(of(book, A, START + HOUR))
+    assert calm == pytest.approx(0.02, rel=0.5)
+    ask(book, A, since_us=START + HOUR, until_us=START + HOUR + 60 * S, per_s=1.0)
+    assert per_s(of(book, A, START + HOUR + 60 * S)) > 10 * calm
+
+
+def test_regions_and_restricted_networks_are_told_apart() -> None:
+    book = DemandBook()
+    for second in range(400):
+        book.asked(A, "EU/DE/AS1/n-00000001", "restricted" if second % 2 else "unrestricted", START + second * S)
+        book.asked(B, "NA/US", "unrestricted", START + second * S)
+    rates = {row.region: row for row in of(book, A, START + 400 * S).rates}
+    assert rates["EU/DE"].restricted_per_s == pytest.approx(rates["EU/DE"].open_per_s, rel=0.1)
+    assert "NA/US" not in rates or rates["NA/US"].open_per_s < rates["EU/DE"].open_per_s / 20
+    (other,) = (row for row in of(book, B, START + 400 * S).rates if row.region == "NA/US")
+    assert other.restricted_per_s < other.open_per_s / 10
+
+
+def test_what_fell_through_raises_the_value_at_once_and_is_forgotten() -> None:
+    book = DemandBook()
+    for second in range(600):
+        book.asked(A, "", "unknown", START + second * S)
+    before = per_s(of(book, A, START + 600 * S))
+    for _ in range(100):
+        book.fell_through(A, "", 1.0, START + 600 * S)
+    assert per_s(of(book, A, START + 600 * S)) == pytest.approx(1.5 * before, rel=0.05)
+    book.asked(A, "", "unknown", START + 1_800 * S)
+    assert per_s(of(book, A, START + 1_800 * S)) < 1.05 * before
+
+
+def test_an_announced_release_leads_and_goes() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    book.announce(Announcement(file_id=A, release_at_us=START + 900 * S, downloads=1_000, regions=("EU/DE", "NA")))
+    (before,) = book.expectations(START)
+    assert before.lead_s == 900.0
+    assert {row.region for row in before.rates} == {"EU/DE", "NA"}
+    assert per_s(before) == pytest.approx(1_000 * 0.693147 / 1_200, rel=1e-3)
+    during = [expected for expected in book.expectations(START + 1_500 * S) if expected.lasts_s < 1e9]
+    assert [expected.lead_s for expected in during] == [0.0]
+    assert per_s(during[0]) < per_s(before)
+    assert all(expected.lasts_s > 1e9 for expected in book.expectations(START + 3 * HOUR))
+
+
+def test_cells_are_bounded_and_the_hot_ones_stay() -> None:
+    book = DemandBook(Tuning(cells_max=64))
+    for second in range(2_000):
+        book.asked(A, "EU/DE", "unknown", START + second * S)
+        book.asked(FileId(f"once-{second}"), "EU/DE", "unknown", START + second * S)
+    state = book.state()
+    assert len(state.cells) <= 64
+    assert max(state.cells, key=lambda cell: cell.slow).file_id == A
+
+
+def test_what_was_learned_survives_a_restart() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    book.announce(Announcement(file_id=B, release_at_us=START + 900 * S, downloads=10))
+    ask(book, A, since_us=START, until_us=START + HOUR, per_s=0.1)
+    data = msgspec.msgpack.encode(book.state())
+    again = DemandBook(state=msgspec.msgpack.decode(data, type=DemandState))
+    assert again.expectations(START + HOUR) == book.expectations(START + HOUR)
+    assert again.state() == book.state()
+
+
+def test_a_dropped_file_is_forgotten() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    book.asked(A, "EU/DE", "unknown", START)
+    book.asked(B, "EU/DE", "unknown", START)
+    book.dropped(A)
+    assert [expected.file_id for expected in book.expectations(START)] == [B]
+
+
+def test_the_hours_of_a_day_foretell_the_next_half_hour() -> None:
+    season = Season(SeasonState())
+    for day in range(4):
+        for hour in range(24):
+            for _ in range(40 if 8 <= hour < 20 else 4):
+                season.asked("EU/DE", START + (day * 24 + hour) * HOUR)
+    morning, noon, evening = (
+        season.correction("EU/DE", START + 4 * 24 * HOUR + hour * HOUR) for hour in (8, 14, 20)
+    )
+    assert morning > 1.2
+    assert noon == pytest.approx(1.0, abs=0.05)
+    assert evening < 0.8
+    assert season.correction("NA/US", START) == 1.0
