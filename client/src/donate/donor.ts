@@ -32,7 +32,8 @@ import {
   type FileRuns,
 } from "../wire/messages.ts";
 import type { FileCatalogue } from "./catalogue.ts";
-import { Filler } from "./filler.ts";
+import { FillPeers } from "./fill-peers.ts";
+import { Filler, type FetchedBytes } from "./filler.ts";
 import { assignedFigures, GivenFigures, heldFiles } from "./donor-figures.ts";
 import type { DonorSettings, DonorStart, DonorStatus } from "./messages.ts";
 import { Serving, takersFor } from "./serving.ts";
@@ -63,6 +64,7 @@ export class Donor {
   readonly #session: SessionClient;
   readonly #rtc: RtcClient;
   readonly #serving: Serving;
+  readonly #fillPeers: FillPeers;
   readonly #filler: Filler;
   readonly #report: (status: DonorStatus) => void;
   readonly #given: GivenFigures;
@@ -78,7 +80,7 @@ export class Donor {
   #assigning: { readonly assignment: number; readonly files: AssignedFile[] } | undefined;
   /** Files whose holdings are to be told, and what was filled. */
   readonly #changed = new Set<string>();
-  readonly #filled = new Map<string, number>();
+  readonly #filled = new Map<string, FetchedBytes>();
   #tells = 0;
   #unsaved = false;
   #cancelTell: () => void = () => undefined;
@@ -130,13 +132,15 @@ export class Donor {
         this.#filler.nudge();
       },
     });
+    this.#fillPeers = new FillPeers(this.#rtc, world, say);
     this.#filler = new Filler(
       store,
       this.#catalogue,
+      this.#fillPeers,
       { clock: world.clock, fetch: world.fetch, sha256: world.sha256, chance: () => world.session.chance() },
       {
-        filled: (fileId, mirrorBytes) => {
-          this.#filled.set(fileId, mirrorBytes);
+        filled: (fileId, fetched) => {
+          this.#filled.set(fileId, fetched);
           this.#holdingsChanged([fileId]);
         },
         dropped: (fileIds) => {
@@ -155,12 +159,14 @@ export class Donor {
           this.#rtc.configure(welcome.stun);
           this.#sessionState = "online";
           this.#introduce();
+          this.#fillPeers.onWelcome(welcome);
         },
         onMessage: (message) => {
           this.#heed(message);
         },
         onLost: (_code, retryMs) => {
           this.#sessionState = "offline";
+          this.#fillPeers.onLost();
           this.#retryMs = retryMs;
         },
       },
@@ -215,6 +221,7 @@ export class Donor {
   }
 
   #heed(message: SessionMessage): void {
+    this.#fillPeers.onMessage(message);
     switch (message.type) {
       case "match":
         if (message.role === "donor") this.#serving.introduced(message);
@@ -322,6 +329,7 @@ export class Donor {
 
   async #withdraw(fileId: string): Promise<void> {
     this.#filler.assign(this.#filler.target.filter((file) => file.fileId !== fileId));
+    this.#fillPeers.forget(fileId);
     this.#catalogue.forget(fileId);
     await this.#store.drop(this.#store.records.filter((record) => record.fileId === fileId));
     this.#holdingsChanged([fileId]);
@@ -359,8 +367,13 @@ export class Donor {
       this.#session.send({ type: "holdings", files: files.map((fileId) => this.#fileRuns(fileId)), complete: false });
       for (const fileId of files) this.#changed.delete(fileId);
     }
-    for (const [fileId, mirrorBytes] of this.#filled) {
-      this.#session.send({ type: "filled", file_id: fileId, mirror_bytes: mirrorBytes });
+    for (const [fileId, { mirrorBytes, donorBytes }] of this.#filled) {
+      this.#session.send({
+        type: "filled",
+        file_id: fileId,
+        mirror_bytes: mirrorBytes,
+        donor_bytes: donorBytes,
+      });
     }
     this.#filled.clear();
   }

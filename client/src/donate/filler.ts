@@ -1,27 +1,31 @@
 /**
- * Fetches what the coordinator asked this donor to hold, from the files' mirrors.
+ * Fetches what the coordinator asked this donor to hold, from other donors and from the files' mirrors.
  *
  * Rules:
- * - One request at a time, with low priority and at most {@link FILL_BYTES_PER_S}: filling must not disturb anybody, the
- *   person's own browsing least of all.
+ * - Other donors are asked first (fill-peers.ts). What none of them gives comes from mirrors for {@link PEERS_REST_US}.
+ * - Mirrors are asked for one segment at a time, with low priority, pauses in between (core/fill-pace.ts) and at most
+ *   {@link FILL_BYTES_PER_S}: filling must not disturb anybody, the person's own browsing least of all.
  * - Only segments whose digest is in the signed list are stored; a mirror that sent a wrong one is not asked again for that
  *   file in this visit.
  * - A mirror is taken by chance, so that a thousand donors that join at once do not all ask the first; but none that was
- *   found to be slower than half of the fastest. One that is not known yet is asked for one segment first.
+ *   found to be slower than half of the fastest.
  * - What fails is tried again later, with growing waits; the rest goes on.
  */
 
+import { fillPauseUs } from "../core/fill-pace.ts";
 import { planFill, type AssignedFile } from "../core/fill-plan.ts";
 import { toHex } from "../core/hex.ts";
+import { indicesOf, runsOf, type Runs } from "../core/runs.ts";
 import { RECORD_BYTES } from "../core/store-record.ts";
-import { TokenBucket } from "../core/token-bucket.ts";
 import { verifySegment, type Sha256 } from "../core/verified.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 import { Deadline, type Clock } from "../transport/clock.ts";
-import { fetchRange, type Fetch, type RangeSink } from "../transport/http-source.ts";
+import { fetchRange, type Fetch } from "../transport/http-source.ts";
 import { codeOf, IntegrityError, SourceError, StoreError } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { FileCatalogue, KnownFile } from "./catalogue.ts";
+import type { FillPeers } from "./fill-peers.ts";
+import { SegmentSink } from "./segment-sink.ts";
 
 /** Highest rate of filling: 16 MB are there in a few seconds, and no home line is full. */
 export const FILL_BYTES_PER_S = 4 * 1024 * 1024;
@@ -32,17 +36,26 @@ const SEGMENT_US = 60_000_000;
 /** A mirror that failed rests so long; the others are asked. */
 const MIRROR_REST_US = 60_000_000;
 
+/** Other donors of a file that gave nothing are asked again after this. */
+const PEERS_REST_US = 30_000_000;
+
 /** When no mirror of a file is left, the file waits so long, and twice as long each time, up to half an hour. */
 const RETRY_US = 5_000_000;
 const RETRY_US_MAX = 1_800_000_000;
 
 export interface FillerEvents {
-  /** A segment is durable; `mirrorBytes` of all that were fetched for this file in this session. */
-  filled(fileId: string, mirrorBytes: number): void;
+  /** A segment is durable; the figures are of all that was fetched for this file in this session. */
+  filled(fileId: string, fetched: FetchedBytes): void;
   /** Segments of these files were removed to make room. */
   dropped(fileIds: ReadonlySet<string>): void;
   /** Filling stands still for this reason; undefined: it goes on. */
   problem(code: ErrorCode | undefined): void;
+}
+
+/** Bytes that were pushed to this donor for one file. */
+export interface FetchedBytes {
+  readonly mirrorBytes: number;
+  readonly donorBytes: number;
 }
 
 export interface FillerWorld {
@@ -69,21 +82,29 @@ export class Filler {
   readonly #catalogue: FileCatalogue;
   readonly #world: FillerWorld;
   readonly #events: FillerEvents;
-  readonly #bucket: TokenBucket;
+  readonly #peers: FillPeers;
   readonly #setbacks = new Map<string, Setback>();
-  readonly #fetchedBytes = new Map<string, number>();
+  readonly #fetched = new Map<string, FetchedBytes>();
+  /** Files that no other donor gives at present, until when. */
+  readonly #peersRest = new Map<string, number>();
   /** What mirrors were found to give, in bytes per second, by host. */
   readonly #rates = new Map<string, number>();
   #target: readonly AssignedFile[] = [];
   #wake: (() => void) | undefined;
   #stop = new AbortController();
 
-  constructor(store: SegmentStore, catalogue: FileCatalogue, world: FillerWorld, events: FillerEvents) {
+  constructor(
+    store: SegmentStore,
+    catalogue: FileCatalogue,
+    peers: FillPeers,
+    world: FillerWorld,
+    events: FillerEvents,
+  ) {
     this.#store = store;
     this.#catalogue = catalogue;
     this.#world = world;
     this.#events = events;
-    this.#bucket = new TokenBucket(FILL_BYTES_PER_S, FILL_BYTES_PER_S, world.clock.nowUs());
+    this.#peers = peers;
   }
 
   get target(): readonly AssignedFile[] {
@@ -103,7 +124,8 @@ export class Filler {
 
   /** Fetched bytes are counted per session. */
   newSession(): void {
-    this.#fetchedBytes.clear();
+    this.#fetched.clear();
+    this.#peersRest.clear();
   }
 
   /** Runs until `stop`. */
@@ -117,6 +139,7 @@ export class Filler {
 
   stop(): void {
     this.#stop.abort();
+    this.#peers.close();
     this.nudge();
   }
 
@@ -131,7 +154,10 @@ export class Filler {
       sizeOf: (fileId, index) => this.#catalogue.known(fileId)?.layout.lengthOf(index),
       skip: (fileId) => (this.#setbacks.get(fileId)?.untilUs ?? 0) > nowUs,
     });
-    if (plan.fetch === undefined) return this.#idleUs(nowUs);
+    if (plan.fetch === undefined) {
+      this.#peers.close();
+      return this.#idleUs(nowUs);
+    }
     const { fileId, start, end } = plan.fetch;
     try {
       const file = this.#catalogue.known(fileId);
@@ -143,46 +169,72 @@ export class Filler {
         await this.#store.drop(plan.drop);
         this.#events.dropped(new Set(plan.drop.map((held) => held.fileId)));
       }
-      await this.#fetch(file, start, end, signal);
+      if ((this.#peersRest.get(fileId) ?? 0) <= nowUs && (await this.#fetchFromPeers(file, start, end))) return 0;
+      if (signal.aborted) return 0;
+      const pauseUs = await this.#fetch(file, start, signal);
       const setback = this.#setbacks.get(fileId);
       if (setback !== undefined) setback.failures = 0;
       this.#events.problem(undefined);
+      return pauseUs;
     } catch (error) {
       if (!signal.aborted) this.#failed(fileId, codeOf(error, "mirror_unreachable"), nowUs);
     }
     return 0;
   }
 
-  async #fetch(file: KnownFile, start: number, end: number, signal: AbortSignal): Promise<void> {
+  /** Asks other donors for a run. @returns whether anything came: then the plan is made anew. */
+  async #fetchFromPeers(file: KnownFile, start: number, end: number): Promise<boolean> {
+    const keep = (index: number, bytes: Uint8Array<ArrayBuffer>) => this.#keep(file, index, bytes, "donor");
+    const missing = () => this.#missing(file.fileId);
+    const kept = await this.#peers.fetch(
+      file,
+      start,
+      end,
+      missing,
+      (from, to) => new SegmentSink(file, from, to, keep),
+    );
+    if (kept > 0) return true;
+    if (this.#peersRest.size >= RATES_KEPT) this.#peersRest.clear();
+    this.#peersRest.set(file.fileId, this.#world.clock.nowUs() + PEERS_REST_US);
+    return false;
+  }
+
+  /** What is assigned of a file and not held. */
+  #missing(fileId: string): Runs {
+    const runs = this.#target.find((file) => file.fileId === fileId)?.runs ?? [];
+    return runsOf([...indicesOf(runs)].filter((index) => !this.#store.has(fileId, index)));
+  }
+
+  /** Fetches one segment from a mirror. @returns how long to pause then, in microseconds. */
+  async #fetch(file: KnownFile, index: number, signal: AbortSignal): Promise<number> {
     const url = this.#mirror(file);
     if (url === undefined) throw new SourceError("mirror_unreachable", "No mirror of this file is left to ask.");
     const host = new URL(url).host;
-    const until = this.#rates.has(host) ? end : start + 1;
-    const startByte = file.layout.startOf(start);
-    const endByte = file.layout.endOf(until - 1);
+    const startByte = file.layout.startOf(index);
+    const endByte = file.layout.endOf(index);
     const range = { url, startByte, endByte, fileSizeBytes: file.layout.sizeBytes };
     const startUs = this.#world.clock.nowUs();
     const late = new AbortController();
     const deadline = new Deadline(this.#world.clock, () => {
       late.abort();
     });
-    const sink = new SegmentSink(file, start, until, this.#bucket, this.#world.clock, (index, bytes) => {
-      deadline.set(this.#world.clock.nowUs() + SEGMENT_US);
-      return this.#keep(file, index, bytes);
-    });
+    const sink = new SegmentSink(file, index, index + 1, (at, bytes) => this.#keep(file, at, bytes, "mirror"));
     try {
       deadline.set(startUs + SEGMENT_US);
       const how = await fetchRange(range, sink, AbortSignal.any([signal, late.signal]), this.#world.fetch);
       if (sink.failure !== undefined) throw sink.failure;
       if (how === "aborted") throw new SourceError("stalled", "The mirror takes too long for a segment.");
-      if (sink.missingBytes === 0) this.#measured(host, endByte - startByte, this.#world.clock.nowUs() - startUs);
+      const elapsedUs = this.#world.clock.nowUs() - startUs;
+      if (sink.missingBytes === 0) this.#measured(host, endByte - startByte, elapsedUs);
+      return fillPauseUs(endByte - startByte, elapsedUs, FILL_BYTES_PER_S);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return 0;
       const code = codeOf(error, "mirror_unreachable");
       if (error instanceof StoreError) throw error; // not the mirror's fault
       const restUs = code === "segment_mismatch" ? Infinity : MIRROR_REST_US;
       this.#setback(file.fileId).resting.set(url, this.#world.clock.nowUs() + restUs);
       if (this.#mirror(file) === undefined) throw error;
+      return 0;
     } finally {
       deadline.set(undefined);
     }
@@ -205,16 +257,26 @@ export class Filler {
   }
 
   /** Verifies and stores one segment. @returns false when there is no room for it any more. */
-  async #keep(file: KnownFile, index: number, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    this.#fetchedBytes.set(file.fileId, (this.#fetchedBytes.get(file.fileId) ?? 0) + bytes.length);
+  async #keep(
+    file: KnownFile,
+    index: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    from: "mirror" | "donor",
+  ): Promise<boolean> {
+    const { mirrorBytes, donorBytes } = this.#fetched.get(file.fileId) ?? { mirrorBytes: 0, donorBytes: 0 };
+    const fetched =
+      from === "mirror"
+        ? { mirrorBytes: mirrorBytes + bytes.length, donorBytes }
+        : { mirrorBytes, donorBytes: donorBytes + bytes.length };
+    this.#fetched.set(file.fileId, fetched);
     const digest = file.segmentList.subarray(32 * index, 32 * index + 32);
     const segment = await verifySegment(index, bytes, digest, this.#world.sha256);
-    if (segment === undefined) throw new IntegrityError("segment_mismatch", "A mirror sent wrong bytes.");
+    if (segment === undefined) throw new IntegrityError("segment_mismatch", `A ${from} sent wrong bytes.`);
     const wanted = this.#target.some(
-      ({ fileId, runs }) => fileId === file.fileId && runs.some(([from, to]) => index >= from && index < to),
+      ({ fileId, runs }) => fileId === file.fileId && runs.some(([start, end]) => index >= start && index < end),
     );
     if (!wanted || !(await this.#store.put(file.fileId, toHex(digest), segment))) return false;
-    this.#events.filled(file.fileId, this.#fetchedBytes.get(file.fileId) ?? 0);
+    this.#events.filled(file.fileId, fetched);
     return true;
   }
 
@@ -251,70 +313,5 @@ export class Filler {
       };
       if (this.#stop.signal.aborted) this.#wake();
     });
-  }
-}
-
-/** Cuts the bytes of one range into segments and hands each on when it is whole; reads no faster than the rate. */
-class SegmentSink implements RangeSink {
-  readonly #file: KnownFile;
-  readonly #endByte: number;
-  readonly #bucket: TokenBucket;
-  readonly #clock: Clock;
-  readonly #keep: (index: number, bytes: Uint8Array<ArrayBuffer>) => Promise<boolean>;
-  #index: number;
-  #bytes: Uint8Array<ArrayBuffer>;
-  #filled = 0;
-  #wanted = true;
-  /** Why no more was wanted, if something went wrong with what had come. */
-  failure: Error | undefined;
-
-  constructor(
-    file: KnownFile,
-    start: number,
-    end: number,
-    bucket: TokenBucket,
-    clock: Clock,
-    keep: (index: number, bytes: Uint8Array<ArrayBuffer>) => Promise<boolean>,
-  ) {
-    this.#file = file;
-    this.#endByte = file.layout.endOf(end - 1);
-    this.#bucket = bucket;
-    this.#clock = clock;
-    this.#keep = keep;
-    this.#index = start;
-    this.#bytes = new Uint8Array(file.layout.lengthOf(start));
-  }
-
-  get missingBytes(): number {
-    if (!this.#wanted) return 0;
-    return Math.max(0, this.#endByte - this.#file.layout.startOf(this.#index) - this.#filled);
-  }
-
-  async room(): Promise<number> {
-    if (this.#filled === this.#bytes.length && this.#wanted) {
-      try {
-        this.#wanted = await this.#keep(this.#index, this.#bytes);
-      } catch (error) {
-        this.failure = error instanceof Error ? error : new Error("unknown", { cause: error });
-        this.#wanted = false;
-      }
-      this.#index += 1;
-      this.#filled = 0;
-      if (this.missingBytes > 0) this.#bytes = new Uint8Array(this.#file.layout.lengthOf(this.#index));
-    }
-    if (this.missingBytes === 0) return 0;
-    const waitUs = this.#bucket.waitUs(this.#clock.nowUs());
-    if (waitUs > 0) {
-      await new Promise<void>((resolve) => {
-        this.#clock.after(waitUs, resolve);
-      });
-    }
-    return this.#bytes.length - this.#filled;
-  }
-
-  write(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#filled);
-    this.#filled += bytes.length;
-    this.#bucket.take(bytes.length, this.#clock.nowUs());
   }
 }

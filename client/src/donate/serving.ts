@@ -8,6 +8,8 @@
  * - One frame is read at a time, just in time, into one buffer: slow downloaders hold no memory but their channel's queue,
  *   which their own grants bound.
  * - A segment that cannot be read is refused, not guessed.
+ * - Downloads first: a donor that fills itself from here gets nothing until no downloader was served for
+ *   {@link FILL_WAITS_US}, and makes room for a downloader when all places are taken.
  */
 
 import { FairTurns } from "../core/fair-turns.ts";
@@ -46,6 +48,9 @@ const CONNECT_US = 15_000_000;
 /** A downloader needs enough to stay above the stall that makes it leave: 64 KiB/s each. */
 const TAKER_BYTES_PER_S = 65_536;
 
+/** The pauses in which a downloader grants are shorter; filling in them would take half of the line. */
+const FILL_WAITS_US = 1_000_000;
+
 /** Receipts of ended introductions that wait for a session to be forwarded in. */
 const RECEIPTS_MAX = 256;
 
@@ -80,6 +85,7 @@ export class Serving {
   #takersMax: number;
   #paused = false;
   #sending = false;
+  #downloadsUntilUs = 0;
 
   constructor(
     store: ServedStore,
@@ -136,7 +142,8 @@ export class Serving {
       this.#say({ type: "match_report", match_id: match.match_id, outcome: "failed", code: "over_budget" });
       return;
     }
-    if (this.#takers.size >= takersFor(this.#upBytesPerS, this.#takersMax) || this.#takers.has(match.match_id)) {
+    const isFull = this.#takers.size >= takersFor(this.#upBytesPerS, this.#takersMax);
+    if (this.#takers.has(match.match_id) || (isFull && !this.#letFillGo(match))) {
       this.#say({ type: "match_report", match_id: match.match_id, outcome: "failed", code: "busy" });
       return;
     }
@@ -190,6 +197,15 @@ export class Serving {
     taker.connect.set(this.#now() + CONNECT_US);
     this.#takers.set(match.match_id, taker);
     link.bind({ matchId: match.match_id, secret, peerNative: match.peer_native });
+  }
+
+  /** A donor that fills itself makes room for a download. */
+  #letFillGo(match: Complete<Match>): boolean {
+    const fill = [...this.#takers.values()].find((taker) => taker.match.fill);
+    if (match.fill || fill === undefined) return false;
+    if (fill.giver === undefined) fill.link.close("busy");
+    else this.#perform(fill, fill.giver.leave(1));
+    return true;
   }
 
   signalled(matchId: string, payload: unknown): void {
@@ -309,11 +325,18 @@ export class Serving {
           this.#alarm.set(nowUs + waitUs);
           return;
         }
+        const fillWaits = nowUs < this.#downloadsUntilUs;
         const taker = this.#turns.next(
-          ({ giver, link }) => link.queuedBytes < QUEUE_HIGH_BYTES && giver?.nextChunk() !== undefined,
+          ({ giver, link, match }) =>
+            !(match.fill && fillWaits) && link.queuedBytes < QUEUE_HIGH_BYTES && giver?.nextChunk() !== undefined,
         );
         const chunk = taker?.giver?.nextChunk();
-        if (taker === undefined || chunk === undefined) return;
+        if (taker === undefined || chunk === undefined) {
+          if (fillWaits && [...this.#takers.values()].some(({ match }) => match.fill)) {
+            this.#alarm.set(this.#downloadsUntilUs);
+          }
+          return;
+        }
         if (!(await this.#events.mayGive(DATA_HEADER_BYTES + chunk.length))) return;
         await this.#sendChunk(taker, chunk);
       }
@@ -340,6 +363,7 @@ export class Serving {
     const nowUs = this.#now();
     const first = taker.giver?.sentBytes === 0;
     taker.giver?.sent(chunk, nowUs);
+    if (!taker.match.fill) this.#downloadsUntilUs = nowUs + FILL_WAITS_US;
     this.#bucket.take(frame.length, nowUs);
     this.#turns.sent(taker, frame.length);
     this.#events.served(chunk.length, first);

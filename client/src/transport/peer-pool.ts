@@ -50,6 +50,8 @@ export interface PeerJob extends PeerFile {
   readonly missing: () => Runs;
   /** Number of the next donor, from 1: no two donors of a download have the same, in however many pools. */
   readonly nextNumber: () => number;
+  /** Donors at a time, at most, where the roster's own limit is too many. */
+  readonly peersMax?: number;
 }
 
 export interface PeerPoolEvents {
@@ -250,7 +252,8 @@ export class PeerPool {
       if (plan.leave.includes(peer.id)) peer.source?.close();
       else if (plan.promote.includes(peer.id)) this.#promote(peer);
     }
-    this.#want(this.#sought.fileId, plan.wanted, missing);
+    const room = (this.#download?.job.peersMax ?? Infinity) - introduced.length + plan.leave.length;
+    this.#want(this.#sought.fileId, Math.max(0, Math.min(plan.wanted, room)), missing);
   }
 
   #promote(peer: Peer): void {

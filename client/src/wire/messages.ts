@@ -103,6 +103,7 @@ export interface Want {
   readonly missing: readonly number[];
   readonly peers_max: number;
   readonly offers?: readonly Offer[];
+  readonly fill?: boolean;
 }
 
 /** Nothing more is wanted of this file; unused offers are void, open matches go on. */
@@ -211,6 +212,7 @@ export interface Match {
   readonly offer?: string | null;
   readonly runs?: readonly number[];
   readonly receipt_secret?: string | null;
+  readonly fill?: boolean;
 }
 
 /** A signal from the other end of the match. */
@@ -510,6 +512,7 @@ export const WANT_FIELDS: Struct<Want> = {
   missing: { shape: { is: "array", of: { is: "integer", min: 0, max: 9007199254740991 }, max: 8192 } },
   peers_max: { shape: { is: "integer", min: 0, max: 64 } },
   offers: { shape: { is: "array", of: { is: "struct", fields: OFFER_FIELDS }, max: 8 }, default: [] },
+  fill: { shape: { is: "boolean" }, default: false },
 };
 
 export const UNWANT_FIELDS: Struct<Unwant> = {
@@ -585,6 +588,7 @@ export const MATCH_FIELDS: Struct<Match> = {
   offer: { shape: { is: "string", max: 8192 }, nullable: true, default: null },
   runs: { shape: { is: "array", of: { is: "integer", min: 0, max: 9007199254740991 }, max: 8192 }, default: [] },
   receipt_secret: { shape: { is: "string", pattern: "^[A-Za-z0-9+/]{43}=(?!\\n)$" }, nullable: true, default: null },
+  fill: { shape: { is: "boolean" }, default: false },
 };
 
 export const SIGNAL_DOWN_FIELDS: Struct<SignalDown> = {

@@ -54,8 +54,8 @@ export class FakeCatalogue implements FileCatalogue {
 }
 
 /**
- * Mirrors by the host in their address: `good`, `liar` (flips a bit of every answer), `dead`, `short` (ends within the
- * second segment), `slow` (five seconds for an answer), `silent` (half a segment, and then nothing).
+ * Mirrors by the host in their address: `good`, `liar` (flips a bit of every answer), `dead`, `short` (ends within each
+ * segment but the first), `slow` (five seconds for an answer), `silent` (half a segment, and then nothing).
  */
 export class FakeMirrors {
   readonly asked: string[] = [];
@@ -71,7 +71,7 @@ export class FakeMirrors {
       if (file === undefined || range === null || host === "dead") throw new TypeError("network");
       const bytes = Buffer.from(file.content.subarray(Number(range[1]), Number(range[2]) + 1));
       if (host === "liar") bytes[7] = (bytes[7] ?? 0) ^ 1;
-      const body = host === "short" ? bytes.subarray(0, SEGMENT_BYTES + 10) : bytes;
+      const body = host === "short" && range[1] !== "0" ? bytes.subarray(0, SEGMENT_BYTES / 2) : bytes;
       this.sentBytes += body.length;
       const headers = { "Content-Length": String(bytes.length) };
       if (host === "silent") {

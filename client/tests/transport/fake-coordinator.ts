@@ -64,6 +64,7 @@ export class FakeCoordinator {
       offer: offer?.sdp ?? null,
       runs: [],
       receipt_secret: null,
+      fill: this.said(downloader, "want").at(-1)?.fill === true,
     };
     this.tell(donor, match);
     this.tell(downloader, {

@@ -90,7 +90,7 @@ class Ledger:
         if not hmac.compare_digest(expected, decode_base64(message.mac) or b""):
             raise RemoteProtocolError("receipt_invalid", "The receipt's MAC is wrong.")
         grown = await self._state.credit(match.match_id, message.bytes_total, now_us)
-        if not grown:
+        if not grown or match.fill:  # what donors give to each other helped nobody yet, and pairs of them could farm it
             return
         self._books.book(match.cause, match.file_id, Totals(donors_bytes=grown))
         session.credited_bytes += grown

@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
 from distribute_io.coordinator.country_credits import country_of
 from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import Session
@@ -96,7 +98,7 @@ class MatchDesk:
             raise RefusedError("full", f"A session may want {limits.WANTS_PER_SESSION_MAX} files at a time.")
         self._demand.asked(session, file_id)
         self._deposit(session, file_id, message.offers)
-        want = Want(session.session_id, file_id, missing, message.peers_max, self._clock_us())
+        want = Want(session.session_id, file_id, missing, message.peers_max, self._clock_us(), message.fill)
         await self._serve(session, want, shape, is_new=True)
 
     async def unwant(self, session: Session, file_id: FileId) -> None:
@@ -136,8 +138,8 @@ class MatchDesk:
         for candidate in choice.chosen:
             made += await self._introduce(session, holders[candidate.session_id], want, shape)
         left = want.peers_max - made
-        if left > 0 and want.missing:
-            await self._state.put_want(Want(want.session_id, want.file_id, want.missing, left, want.since_us))
+        if left > 0 and want.missing and not want.fill:  # a fill does not wait: what nobody gives now mirrors do
+            await self._state.put_want(msgspec.structs.replace(want, peers_max=left))
         else:
             await self._state.drop_want(want.session_id, want.file_id)
         if is_new and not made and want.peers_max:
@@ -165,6 +167,7 @@ class MatchDesk:
             nat=session.nat,
             region=session.region,
             donors_max=max(0, min(want.peers_max, room)),
+            fill=want.fill,
         )
         candidates = [_candidate(holders[session_id]) for session_id in sorted(holders)]
         return choose_donors(demand, candidates, frozenset(matched | set(session.avoided)), self._rng), holders
@@ -194,6 +197,7 @@ class MatchDesk:
             bytes_max=sets.size_bytes(common, file_bytes=shape.size_bytes, segment_bytes=shape.segment_size_bytes),
             made_at_us=self._clock_us(),
             country=country_of(session.region),
+            fill=want.fill,
         )
         if not await self._state.add_match(match):
             return False
@@ -225,6 +229,7 @@ class MatchDesk:
                 bytes_max=match.bytes_max,
                 make_offer=donor_offers,
                 offer=offer.sdp if offer is not None else None,
+                fill=match.fill,
             )
         )
         return True
@@ -326,4 +331,5 @@ def _candidate(holder: Holder) -> Candidate:
         region=holder.donor.region,
         takers=holder.takers,
         takers_max=holder.donor.takers_max,
+        fills=holder.fills,
     )

@@ -8,7 +8,9 @@ Rules:
 2. Among the rest one donor after another is chosen. Those that hold something nobody chosen so far holds come first;
    then the nearest; then a restricted donor for a downloader that is not restricted, so that the scarce unrestricted
    ones stay free for those who need them.
-3. Of two drawn from what is left of rule 2 the less loaded one is taken (power of two choices, Mitzenmacher 2001).
+3. Downloads come before fills: takers that fill themselves do not make a donor full for a download (it lets one go),
+   and a donor fills others only while less than half of its places are taken.
+4. Of two drawn from what is left of rule 2 the less loaded one is taken (power of two choices, Mitzenmacher 2001).
 
 Same input and random source give the same choice. Loads are takers standing over takers allowed.
 """
@@ -39,6 +41,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     """From coarse to fine, parts separated by `/`; empty when unknown."""
     takers: int
     takers_max: int
+    fills: int = 0
+    """Those of `takers` that are donors which fill themselves."""
 
 
 class Demand(Struct, frozen=True, kw_only=True):
@@ -50,6 +54,8 @@ class Demand(Struct, frozen=True, kw_only=True):
     region: str
     donors_max: int
     """Donors to introduce at most."""
+    fill: bool = False
+    """Whether it is a donor that fills itself."""
 
 
 class Exclusion(Struct, frozen=True):
@@ -78,7 +84,7 @@ def choose_donors(demand: Demand, candidates: Sequence[Candidate], matched: froz
         demand: who asks, and what is missing.
         candidates: donors of the file, in an order that does not depend on chance.
         matched: donors that this downloader has a standing match of this file with.
-        rng: draws the two of rule 3.
+        rng: draws the two of rule 4.
     """
     usable: list[Candidate] = []
     excluded: list[Exclusion] = []
@@ -106,13 +112,20 @@ def _exclusion(demand: Demand, candidate: Candidate, matched: frozenset[SessionI
         return "itself"
     if candidate.session_id in matched:
         return "matched_already"
-    if candidate.takers >= candidate.takers_max:
+    if _is_full(demand, candidate):
         return "full"
     if not sets.intersection(candidate.runs, demand.missing):
         return "holds_nothing_missing"
     if not can_connect(demand.nat, candidate.nat):
         return "nat_incompatible"
     return None
+
+
+def _is_full(demand: Demand, candidate: Candidate) -> bool:
+    """Rule 3."""
+    if demand.fill:
+        return 2 * candidate.takers >= candidate.takers_max
+    return candidate.takers - candidate.fills >= candidate.takers_max
 
 
 def _rank(demand: Demand, candidate: Candidate, uncovered: Runs) -> tuple[bool, int, bool]:
@@ -133,7 +146,7 @@ def _nearness(left: str, right: str) -> int:
 
 
 def _less_loaded(equals: Sequence[Candidate], rng: Rng) -> Candidate:
-    """Rule 3."""
+    """Rule 4."""
     one = equals[rng.getrandbits(32) % len(equals)]
     other = equals[rng.getrandbits(32) % len(equals)]
     # Cross-multiplied, so that loads compare exactly in integers.

@@ -23,9 +23,11 @@ import msgspec
 from msgspec import Struct
 
 from distribute_io.core import runs as run_sets
+from distribute_io.core.peer_giver import BYE_BUSY
 from distribute_io.core.runs import Runs, to_wire
 from distribute_io.donor import events as e
 from distribute_io.donor.daily_budget import DailyBudget
+from distribute_io.donor.fill_peers import FillPeers
 from distribute_io.donor.filling import Filler, Gap, Target, next_gap
 from distribute_io.donor.serving import Taker, Upload
 from distribute_io.donor.store import SegmentStore, usable_bytes
@@ -54,6 +56,7 @@ from distribute_io.wire.session import (
     SignalDown,
     SignalUp,
     StopDonating,
+    Unmatched,
     Welcome,
     Withdrawn,
 )
@@ -63,7 +66,11 @@ _TELL_EVERY_S: Final = 1.0
 _SKIP_S: Final = 15.0
 """A file that could not be fetched is tried again after this."""
 
+_ASK_DONORS_S: Final = 30.0
+"""Other donors of a file are asked again after this; until then what is still lacking comes from mirrors."""
+
 _DRAIN_S: Final = 1.0
+_RECEIPTS_MAX: Final = 256
 _MATCHES_REMEMBERED: Final = 4096
 _SEGMENT_INDEX_MAX: Final = 2**32
 
@@ -101,6 +108,7 @@ class DonorAgent:
         self._engine = engine
         self._tell = tell
         self._session = SessionClient(config.session_url, agent=config.agent, events=self, rng=rng)
+        self._fill_peers = FillPeers(engine, store, say=self._session.send, place=self)
         self._upload = Upload(store, budget, rate_bytes_per_s=config.up_bytes_per_s)
         self._stun: list[str] = []
         self._target: Target = ()
@@ -108,13 +116,15 @@ class DonorAgent:
         self._takers: dict[str, Taker] = {}
         self._connect_by: dict[str, asyncio.TimerHandle] = {}
         self._used_matches: dict[str, None] = {}
-        self._filled: dict[FileId, int] = {}
+        self._filled: dict[FileId, Filled] = {}
         self._changed: set[FileId] = set()
         self._retargeted = asyncio.Event()
         self._welcomed = False
         self._said_lost = False
         self._over_budget = False
         self._withdrawn: set[FileId] = set()
+        self._receipts: dict[str, Receipt] = {}  # those that no session has taken yet, the latest of each match
+        self._ask_donors_after: dict[FileId, float] = {}
 
     async def run(self) -> None:
         """Donate until cancelled.
@@ -149,11 +159,15 @@ class DonorAgent:
         self._welcomed = True
         self._said_lost = False
         self._stun = welcome.stun
+        self._fill_peers.configure(welcome.stun)
         self._filled.clear()  # told per session
         self._incoming = []
         self._tell(e.Connected())
         self._donate()
         self._tell_everything_held()
+        for receipt in self._receipts.values():
+            self._session.send(receipt)
+        self._receipts.clear()
 
     def on_lost(self, reason: str) -> None:
         """See `SessionEvents`. Takers that are connected stay."""
@@ -169,14 +183,20 @@ class DonorAgent:
                 self._assigned(message)
             case Match(role="donor"):
                 self._introduced(message)
+            case Match(role="downloader"):
+                self._fill_peers.introduced(message)
+            case Unmatched(file_id):
+                self._fill_peers.unmatched(FileId(file_id))
             case SignalDown(match_id, payload):
                 taker = self._takers.get(match_id)
                 if taker is not None and taker.link is not None:
                     taker.link.heed(payload)
+                self._fill_peers.heed(match_id, payload)
             case MatchEnded(match_id):
                 taker = self._takers.get(match_id)
                 if taker is not None and not taker.is_greeted:
                     taker.leave()
+                self._fill_peers.match_ended(match_id)
             case Withdrawn(file_id):
                 self._withdraw(FileId(file_id))
             case Credited(bytes_total, downloaders, countries):
@@ -202,8 +222,15 @@ class DonorAgent:
         self._tell(e.TakerCame(takers=self._greeted_takers()))
 
     def on_receipt(self, match_id: str, bytes_total: int, mac: bytes) -> None:
-        """See `TakerEvents`."""
-        self._session.send(Receipt(match_id, bytes_total, encode_base64(mac)))
+        """See `TakerEvents`. The coordinator takes it until ten minutes after the transfer: none is dropped."""
+        receipt = Receipt(match_id, bytes_total, encode_base64(mac))
+        if self._welcomed:
+            self._session.send(receipt)
+            return
+        self._receipts.pop(match_id, None)
+        self._receipts[match_id] = receipt
+        if len(self._receipts) > _RECEIPTS_MAX:
+            del self._receipts[next(iter(self._receipts))]
 
     def on_taker_gone(self, taker: Taker, code: str) -> None:
         """See `TakerEvents`."""
@@ -248,7 +275,7 @@ class DonorAgent:
             self._session.send(Holdings(page, complete=False))
         for file_id in changed:
             if file_id in self._filled:
-                self._session.send(Filled(file_id, self._filled[file_id]))
+                self._session.send(self._filled[file_id])
             for taker in [each for each in self._takers.values() if each.file_id == file_id]:
                 taker.set_holdings(self._store.holdings(file_id))
         if changed:
@@ -316,37 +343,62 @@ class DonorAgent:
                     skipped[gap.file_id] = time.monotonic() + _SKIP_S
 
     async def _fill_gap(self, gap: Gap) -> bool:
+        """Fetch a gap, and what else is lacking of that file from other donors; False when there is no room for it."""
+        known = await asyncio.to_thread(self._filler.describe, gap.file_id)
+        lacking = run_sets.intersection(self._lacking(gap.file_id), run_sets.whole(len(known.segment_list)))
+        now = time.monotonic()
+        if self._welcomed and lacking and self._ask_donors_after.get(gap.file_id, 0.0) <= now:
+            self._ask_donors_after = {each: at for each, at in self._ask_donors_after.items() if at > now}
+            await self._fill_peers.fill(known, lacking)
+            self._ask_donors_after[gap.file_id] = time.monotonic() + _ASK_DONORS_S
+        left = run_sets.intersection(self._lacking(gap.file_id), ((gap.start, gap.end),))
+        if not left:
+            return True
         loop = asyncio.get_running_loop()
-        # What the new target does not name makes room for what it does.
-        order = self._target
 
         def on_segment(file_id: FileId, size_bytes: int) -> None:
-            loop.call_soon_threadsafe(self._segment_stored, file_id, size_bytes)
+            loop.call_soon_threadsafe(self._segment_stored, file_id, size_bytes, 0)
 
         return await asyncio.to_thread(
             self._filler.fetch,
-            gap,
-            still_wanted=self._is_wanted,
-            make_room=lambda file_id, size_bytes: self._store.make_room(size_bytes, file_id, order),
+            Gap(gap.file_id, *left[0]),
+            still_wanted=self.is_wanted,
+            make_room=self.make_room,
             on_segment=on_segment,
         )
 
-    def _is_wanted(self, file_id: FileId, index: int) -> bool:
-        """Called in the filler's thread; the target is replaced whole, never changed."""
-        return any(each == file_id and run_sets.contains(runs, index) for each, runs in self._target)
+    def _lacking(self, file_id: FileId) -> Runs:
+        wanted = dict(self._target).get(file_id, run_sets.EMPTY)
+        return run_sets.difference(wanted, self._store.holdings(file_id))
 
-    def _segment_stored(self, file_id: FileId, size_bytes: int) -> None:
+    def _segment_stored(self, file_id: FileId, mirror_bytes: int, donor_bytes: int) -> None:
         if file_id in self._withdrawn:
             self._store.erase_file(file_id)  # it was withdrawn while this segment was on its way
             return
-        self._filled[file_id] = self._filled.get(file_id, 0) + size_bytes
+        before = self._filled.get(file_id, Filled(file_id, 0, 0))
+        self._filled[file_id] = Filled(file_id, before.mirror_bytes + mirror_bytes, before.donor_bytes + donor_bytes)
         self._changed.add(file_id)
+
+    # --- FillPlace ---
+
+    def is_wanted(self, file_id: FileId, index: int) -> bool:
+        """See `FillPlace`. Called in the filler's thread, too; the target is replaced whole, never changed."""
+        return any(each == file_id and run_sets.contains(runs, index) for each, runs in self._target)
+
+    def make_room(self, file_id: FileId, size_bytes: int) -> bool:
+        """See `FillPlace`. What the target does not name makes room for what it does."""
+        return self._store.make_room(size_bytes, file_id, self._target)
+
+    def on_segment(self, file_id: FileId, size_bytes: int) -> None:
+        """See `FillPlace`: it came from another donor."""
+        self._segment_stored(file_id, 0, size_bytes)
 
     def _withdraw(self, file_id: FileId) -> None:
         was_known = bool(self._store.holdings(file_id)) or any(each == file_id for each, _ in self._target)
         self._withdrawn.add(file_id)
         self._target = tuple((each, runs) for each, runs in self._target if each != file_id)
         self._filler.forget(file_id)
+        self._fill_peers.withdraw(file_id)
         self._store.erase_file(file_id)
         self._changed.add(file_id)
         for taker in [each for each in self._takers.values() if each.file_id == file_id]:
@@ -380,9 +432,17 @@ class DonorAgent:
             return "ticket_used"
         if self._over_budget:
             return "over_budget"
-        if len(self._takers) >= self._config.takers_max:
+        if len(self._takers) >= self._config.takers_max and not self._let_a_fill_go(match):
             return "busy"
         return None if self._store.holdings(FileId(match.file_id)) else "not_held"
+
+    def _let_a_fill_go(self, match: Match) -> bool:
+        """A donor that fills itself makes room for a download."""
+        fill = next((taker for taker in self._takers.values() if taker.match.fill), None)
+        if match.fill or fill is None:
+            return False
+        fill.leave(BYE_BUSY)
+        return True
 
     def _greeted_takers(self) -> int:
         return sum(taker.is_greeted for taker in self._takers.values())

@@ -1,17 +1,19 @@
-"""Fetches what the donor was assigned and lacks, from mirrors, one run after the other.
+"""Fetches what the donor was assigned and lacks and no other donor gives, from mirrors, one run after the other.
 
 Rules:
 
 1. Nothing is believed: the file's manifest must be signed, its segment list must be the one that the manifest names,
    and each segment must have its digest. (Whose key signed is the downloader's question: a donor only keeps bytes that
    are what some publisher of its causes says they are.)
-2. One connection, one run of adjacent segments at a time, most valuable file first: filling must not disturb downloads.
+2. Other donors are asked first (`fill_peers.py`). Mirrors are asked on one connection, for one segment at a time, with
+   pauses in between (`core/fill_pace.py`), most valuable file first: filling must not disturb downloads.
 3. A mirror that fails, or takes too long for a segment, is left alone for a while, and the next one is asked.
 4. The assignment is looked at again after each segment: what is not wanted any more is not fetched.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from typing import Final
 from msgspec import Struct
 
 from distribute_io.core import runs as run_sets
+from distribute_io.core.fill_pace import fill_pause_us
 from distribute_io.core.runs import Runs
 from distribute_io.donor.store import SegmentStore
 from distribute_io.errors import DistributeError, IntegrityError, ManifestError, RefusedError, SourceError
@@ -37,7 +40,7 @@ from distribute_io.manifest.segments import (
 )
 from distribute_io.transport.coordinator_api import CoordinatorApi
 from distribute_io.transport.dial import HttpPolicy
-from distribute_io.transport.http_source import HttpSource, RangeBody
+from distribute_io.transport.http_source import HttpSource
 from distribute_io.wire.http import FileEntry
 
 Target = tuple[tuple[FileId, Runs], ...]
@@ -52,12 +55,21 @@ _SEGMENT_TIMEOUT_S: Final = 60.0
 """For one segment, of 4 MiB at most: slower is no help, and a mirror that drips would hold the filling for ever."""
 
 
+FILL_BYTES_PER_S: Final = 64 * 1024 * 1024
+"""Highest rate of filling from mirrors: a headless donor has a better line than a page (4 MiB/s)."""
+
+
 class KnownFile(Struct, frozen=True):
     """A file whose manifest and segment list hold."""
 
     manifest: Manifest
     segment_list: SegmentList
     mirrors: tuple[str, ...]
+
+    def size_of(self, index: int) -> int:
+        """Size of a segment in bytes."""
+        start, end = segment_range(self.manifest.size_bytes, SegmentIndex(index))
+        return end - start
 
 
 class Gap(Struct, frozen=True):
@@ -96,16 +108,17 @@ class Filler:
         *,
         policy: HttpPolicy,
         segment_timeout_s: float = _SEGMENT_TIMEOUT_S,
+        ceiling_bytes_per_s: int = FILL_BYTES_PER_S,
     ) -> None:
         self._segment_timeout_s = segment_timeout_s
+        self._ceiling_bytes_per_s = ceiling_bytes_per_s
         self._api = api
         self._store = store
         self._policy = policy
         self._files: OrderedDict[FileId, KnownFile] = OrderedDict()
         self._resting: dict[str, float] = {}
         self._source: HttpSource | None = None
-        self._body: RangeBody | None = None
-        self._aborted = False
+        self._aborted = threading.Event()
 
     def fetch(
         self,
@@ -131,7 +144,7 @@ class Filler:
             SourceError: no mirror delivers.
             StoreError: our own disk failed.
         """
-        known = self._known(gap.file_id)
+        known = self.describe(gap.file_id)
         if gap.end > len(known.segment_list):
             raise ManifestError("manifest_bad_size", "the assignment reaches beyond the end of the file")
         failure: SourceError | IntegrityError | None = None
@@ -139,13 +152,15 @@ class Filler:
         for url in self._usable(known.mirrors):
             try:
                 while at < gap.end:
-                    if self._aborted or not still_wanted(gap.file_id, at):
+                    if self._aborted.is_set() or not still_wanted(gap.file_id, at):
                         return True
-                    if not make_room(gap.file_id, _size_of(known, at)):
+                    if not make_room(gap.file_id, known.size_of(at)):
                         return False
-                    if not self._fetch_one(known, url, at, gap.end):
+                    began = time.monotonic()
+                    if not self._fetch_one(known, url, at):
                         return False
-                    on_segment(gap.file_id, _size_of(known, at))
+                    on_segment(gap.file_id, known.size_of(at))
+                    self._pause(known.size_of(at), time.monotonic() - began)
                     at += 1
             except (SourceError, IntegrityError) as error:
                 failure = error
@@ -162,14 +177,17 @@ class Filler:
 
     def abort(self) -> None:
         """End what is going on; nothing more is fetched."""
-        self._aborted = True
+        self._aborted.set()
         source = self._source
         if source is not None:
             source.abort()
 
-    # ---
+    def describe(self, file_id: FileId) -> KnownFile:
+        """What is to be known of a file before any of it is fetched.
 
-    def _known(self, file_id: FileId) -> KnownFile:
+        Raises:
+            RefusedError, IntegrityError, ManifestError: it cannot be had or trusted.
+        """
         known = self._files.get(file_id)
         if known is None:
             known = self._ask(file_id)
@@ -178,6 +196,8 @@ class Filler:
                 self._files.popitem(last=False)
         self._files.move_to_end(file_id)
         return known
+
+    # ---
 
     def _ask(self, file_id: FileId) -> KnownFile:
         entry = self._api.file(file_id)
@@ -193,32 +213,33 @@ class Filler:
         self._resting = {url: until for url, until in self._resting.items() if until > now}
         return [url for url in mirrors if url not in self._resting]
 
-    def _fetch_one(self, known: KnownFile, url: str, index: int, run_end: int) -> bool:
-        """Fetch and store one segment; its neighbours come over the same answer of the mirror."""
+    def _fetch_one(self, known: KnownFile, url: str, index: int) -> bool:
+        """Fetch and store one segment."""
         manifest = known.manifest
-        buffer = memoryview(bytearray(_size_of(known, index)))
+        buffer = memoryview(bytearray(known.size_of(index)))
         if self._source is None:
             self._source = HttpSource(url, size_bytes=manifest.size_bytes, policy=self._policy)
         with self._source.within(self._segment_timeout_s):
-            if self._body is None:
-                start, _ = segment_range(manifest.size_bytes, SegmentIndex(index))
-                _, end = segment_range(manifest.size_bytes, SegmentIndex(run_end - 1))
-                self._body = self._source.open_range(start, end)
+            # One request for each segment: of a longer answer the next part would come during the pause.
+            body = self._source.open_range(*segment_range(manifest.size_bytes, SegmentIndex(index)))
             filled = 0
             while filled < len(buffer):
-                filled += self._body.readinto(buffer[filled:])
+                filled += body.readinto(buffer[filled:])
         segment = verify_segment(buffer, known.segment_list[SegmentIndex(index)])
         return self._store.put(manifest.sha256, SegmentIndex(index), segment)
 
+    def _pause(self, size_bytes: int, elapsed_s: float) -> None:
+        pause_us = fill_pause_us(
+            size_bytes=size_bytes,
+            elapsed_us=round(elapsed_s * 1_000_000),
+            ceiling_bytes_per_s=self._ceiling_bytes_per_s,
+        )
+        self._aborted.wait(pause_us / 1_000_000)
+
     def _drop_source(self) -> None:
-        source, self._source, self._body = self._source, None, None
+        source, self._source = self._source, None
         if source is not None:
             source.drop()
-
-
-def _size_of(known: KnownFile, index: int) -> int:
-    start, end = segment_range(known.manifest.size_bytes, SegmentIndex(index))
-    return end - start
 
 
 def _checked_manifest(entry: FileEntry, file_id: FileId) -> Manifest:

@@ -5,6 +5,8 @@ Rules:
 1. Every payload byte passes the token bucket and the daily budget before it is handed to a channel.
 2. Takers are served in turn, a frame each, so that a fast one cannot starve the others.
 3. A taker that does not read fills its own channel's queue up to the high mark, and is passed over until it drains.
+4. Downloads first: a donor that fills itself from here gets nothing until no downloader was served for `FILL_WAITS_S`.
+   The pauses in which a downloader grants are shorter; filling in them would take half of the line.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from distribute_io.wire.session import AnySignal, Match, OfferSignal
 
 _OVERHEAD_PERCENT: Final = 7
 """SCTP, DTLS, UDP and IP headers: about 85 bytes for each packet of 1,191. They count in the day's budget."""
+
+
+FILL_WAITS_S: Final = 1.0
 
 
 class TakerEvents(Protocol):
@@ -179,6 +184,8 @@ class Upload:
         """A quarter of a second of the rate at most."""
         self._takers: list[Taker] = []
         self._wake = asyncio.Event()
+        self._downloads_until = 0.0  # rule 4
+        self._fill_turn: asyncio.TimerHandle | None = None
         self.sent_bytes = 0
 
     def add(self, taker: Taker) -> None:
@@ -213,6 +220,8 @@ class Upload:
         giver, link = taker.giver, taker.link
         if giver is None or link is None or link.buffered_bytes > SEND_BUFFER_HIGH_BYTES:
             return False
+        if taker.match.fill and self._fill_must_wait():
+            return False
         chunk = giver.next_chunk()
         if chunk is None:
             return False
@@ -233,6 +242,13 @@ class Upload:
             self._send(taker, giver, chunk, data)
         return True
 
+    def _fill_must_wait(self) -> bool:
+        """Rule 4; sees to it that the fill has its turn when nobody else wakes us."""
+        left_s = self._downloads_until - time.monotonic()
+        if left_s > 0 and (self._fill_turn is None or self._fill_turn.when() <= asyncio.get_running_loop().time()):
+            self._fill_turn = asyncio.get_running_loop().call_later(left_s, self.wake)
+        return left_s > 0
+
     async def _read(self, file_id: FileId, chunk: Chunk) -> bytes | None:
         digest = SegmentDigest(chunk.digest)
         if self._store.is_checked(file_id, digest):
@@ -243,6 +259,8 @@ class Upload:
     def _send(self, taker: Taker, giver: PeerGiver, chunk: Chunk, data: bytes) -> None:
         if taker.link is not None:
             taker.link.send_bytes(data_header(chunk.request_id, chunk.offset) + data)
+            if not taker.match.fill:
+                self._downloads_until = time.monotonic() + FILL_WAITS_S
             giver.sent(chunk, _now_us())
             self._budget.served(len(data))
             self.sent_bytes += len(data)

@@ -38,6 +38,7 @@ class MemoryState:
         self._standing: dict[SessionId, set[MatchId]] = {}
         self._pairs: set[tuple[SessionId, SessionId, FileId]] = set()
         self._takers: Counter[SessionId] = Counter()
+        self._fills: Counter[SessionId] = Counter()
 
     async def close(self) -> None:
         """Nothing to let go of: the memory goes with the object."""
@@ -93,7 +94,12 @@ class MemoryState:
         start = skip % len(known) if known else 0
         turned = chain(islice(known, start, None), islice(known, start))
         return tuple(
-            Holder(self._donors[session_id], self._holdings[session_id][file_id], self._takers[session_id])
+            Holder(
+                self._donors[session_id],
+                self._holdings[session_id][file_id],
+                self._takers[session_id],
+                self._fills[session_id],
+            )
             for session_id in islice(turned, limit)
             if session_id in self._donors
         )
@@ -191,6 +197,7 @@ class MemoryState:
         for session_id in (match.downloader, match.donor):
             self._standing.setdefault(session_id, set()).add(match.match_id)
         self._takers[match.donor] += 1
+        self._fills[match.donor] += match.fill
         return True
 
     async def match(self, match_id: MatchId) -> MatchRecord | None:
@@ -216,8 +223,9 @@ class MemoryState:
             if not mine:
                 self._standing.pop(session_id, None)
         self._takers[match.donor] -= 1
+        self._fills[match.donor] -= match.fill
         if not self._takers[match.donor]:
-            del self._takers[match.donor]
+            del self._takers[match.donor], self._fills[match.donor]
         return match
 
     async def credit(self, match_id: MatchId, bytes_total: int, now_us: int) -> int:
@@ -254,8 +262,12 @@ class MemoryState:
         by_cause: Counter[CauseId] = Counter()
         for donor in self._donors.values():
             by_cause.update(donor.causes)
-        downloaders = set(self._wants_of)
-        downloaders |= {match.downloader for match in self._matches.values() if match.phase != "ended"}
+        downloaders = {
+            want.session_id for waiting in self._wants.values() for want in waiting.values() if not want.fill
+        }
+        downloaders |= {
+            match.downloader for match in self._matches.values() if match.phase != "ended" and not match.fill
+        }
         return Census(
             donors=len(self._donors),
             downloaders=len(downloaders),

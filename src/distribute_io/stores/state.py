@@ -65,6 +65,8 @@ class Holder(Struct, frozen=True):
     runs: Runs
     takers: int
     """Standing matches in which it gives."""
+    fills: int = 0
+    """Those of them in which a donor fills itself."""
 
 
 class Want(Struct, frozen=True):
@@ -76,6 +78,8 @@ class Want(Struct, frozen=True):
     peers_max: int
     """How many more."""
     since_us: int
+    fill: bool = False
+    """From a donor that fills itself: it is no downloader."""
 
 
 class MatchRecord(Struct, frozen=True):
@@ -94,6 +98,8 @@ class MatchRecord(Struct, frozen=True):
     ended_at_us: int = 0
     country: str = ""
     """Where the downloader is, as ISO 3166 has it; empty when it is not known."""
+    fill: bool = False
+    """The taker is a donor that fills itself."""
 
 
 class Held(Struct, frozen=True):

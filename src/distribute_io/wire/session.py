@@ -143,6 +143,8 @@ class Want(Message, frozen=True, tag="want"):
     missing: Runs
     peers_max: Annotated[int, Meta(ge=0, le=limits.MATCHES_PER_SESSION_MAX)]
     offers: Annotated[list[Offer], Meta(max_length=limits.OFFERS_MAX)] = []
+    fill: bool = False
+    """True from a donor that fills itself: downloads come first, and what it gets counts as pushed."""
 
 
 class Unwant(Message, frozen=True, tag="unwant"):
@@ -267,6 +269,8 @@ class Match(Message, frozen=True, tag="match"):
     """To the downloader: what the donor is believed to hold of the file."""
     receipt_secret: Base64Of32 | None = None
     """To the downloader only: keys its receipts."""
+    fill: bool = False
+    """True when the taker is a donor that fills itself: serve it only while no downloader is being served."""
 
 
 class SignalDown(Message, frozen=True, tag="signal"):
