@@ -24,7 +24,7 @@ FIRST_S: Final = 15.0
 BUCKETS: Final = 16
 """The last one begins at 68 hours."""
 
-PRIOR_DONORS: Final = 10.0
+PRIOR_DONORS: Final = 3.0
 """Donors that the prior is worth: as if so many had been seen to live through each bucket, or leave in it."""
 
 FADE_ENDED: Final = 2_000

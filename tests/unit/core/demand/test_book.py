@@ -26,7 +26,9 @@ def of(book: DemandBook, file_id: FileId, now_us: int) -> Expectation:
     return next(expected for expected in book.expectations(now_us) if expected.file_id == file_id)
 
 
-def ask(book: DemandBook, file_id: FileId, *, since_us: int, until_us: int, per_s: float, region: str = "EU/DE") -> None:
+def ask(
+    book: DemandBook, file_id: FileId, *, since_us: int, until_us: int, per_s: float, region: str = "EU/DE"
+) -> None:
     """A Poisson stream of requests."""
     rng = random.Random(7)
     at_us = float(since_us)
@@ -140,9 +142,7 @@ def test_the_hours_of_a_day_foretell_the_next_half_hour() -> None:
         for hour in range(24):
             for _ in range(40 if 8 <= hour < 20 else 4):
                 season.asked("EU/DE", START + (day * 24 + hour) * HOUR)
-    morning, noon, evening = (
-        season.correction("EU/DE", START + 4 * 24 * HOUR + hour * HOUR) for hour in (8, 14, 20)
-    )
+    morning, noon, evening = (season.correction("EU/DE", START + 4 * 24 * HOUR + hour * HOUR) for hour in (8, 14, 20))
     assert morning > 1.2
     assert noon == pytest.approx(1.0, abs=0.05)
     assert evening < 0.8
