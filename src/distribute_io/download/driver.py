@@ -20,26 +20,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from distribute_io.core.mirror_answer import FailureRow
 from distribute_io.core.runs import Runs
 from distribute_io.core.scheduler import messages as m
 from distribute_io.core.scheduler.scheduler import Scheduler
 from distribute_io.core.segment_parts import Piece, SegmentParts
+from distribute_io.download.bursts import Bursts
 from distribute_io.download.ranges import OpenRange, Source
 from distribute_io.download.segment_file import SegmentFile
 from distribute_io.errors import DistributeError, IntegrityError, SourceError, StoreError
 from distribute_io.ids import SegmentIndex, SourceId
 from distribute_io.manifest.segments import segment_range, verify_segment
 
-_BURST_S = 0.008
-"""While threads post without a pause, the loop looks after them this often. Waking it for each segment of a mirror of
-1 GB/s would take the interpreter's lock from those who read and hash a thousand times a second."""
 
-
-@dataclass(slots=True)
-class _Assembly:
+class _Assembly(Struct, eq=False):
     """One unverified segment of which bytes have come."""
 
     parts: SegmentParts
@@ -48,8 +45,7 @@ class _Assembly:
     joining: bool = False
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct, eq=False):
     request: OpenRange
     source_id: SourceId
     position_byte: int
@@ -95,15 +91,15 @@ class Driver:
         for start, end in held:
             self._verified[start:end] = b"\x01" * (end - start)
         self._front = 0
+        self._received: dict[int, int] = {}
+        self._settled: list[m.Event] = []
         self._events: deque[m.Event] = deque()
         self._handling = False
-        self._draining = False
+        self._bursts = Bursts(on_over=self._on_burst_over)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_us = 0
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._joiner = ThreadPoolExecutor(1, thread_name_prefix="join")
-        self._posted: deque[Callable[[], None]] = deque()
-        self._post_scheduled = False
         self.segments_rejected = 0
         self.banned: dict[SourceId, str] = {}
 
@@ -181,14 +177,8 @@ class Driver:
         return tuple(runs)
 
     def post(self, function: Callable[[], None]) -> None:
-        """Run `function` on the loop; from any thread. The first one wakes the loop, a burst waits for `_BURST_S`."""
-        self._posted.append(function)
-        if not self._post_scheduled:
-            self._post_scheduled = True
-            try:
-                self._loop.call_soon_threadsafe(self._drain_posted)
-            except RuntimeError:
-                return  # the loop is closed: a thread outlived the download, and nobody listens any more
+        """Run `function` on the loop, after those posted before it; callable from any thread."""
+        self._bursts.post(function)
 
     def close(self) -> None:
         """End all sources. Threads may still be about to end: see `MirrorSource.join`."""
@@ -213,7 +203,8 @@ class Driver:
             self._failures[opened.source_id].delivered()
             self._credit(request.request_id, opened.position_byte, position, buffer)
             opened.position_byte = position
-            self._feed(m.BytesReceived(request_id=request.request_id, received_bytes=position - request.start_byte))
+            self._received[request.request_id] = position - request.start_byte
+            self._tell_after_burst()
         self._finish_if_done(opened)
 
     def on_whole_segment(self, request: OpenRange, index: SegmentIndex, *, right: bool) -> None:
@@ -310,10 +301,11 @@ class Driver:
         if assembly is not None:
             self._thank(assembly.parts.pieces)
         self._advance_front()
-        self._feed(m.SegmentVerified(segment_index=index))
+        self._settled.append(m.SegmentVerified(segment_index=index))
         accused = self._accused.pop(index, None)
         if accused is not None:
-            self._feed(m.PartsCompared(segment_index=index, wrong_source_ids=self._liars(accused)))
+            self._settled.append(m.PartsCompared(segment_index=index, wrong_source_ids=self._liars(accused)))
+        self._tell_after_burst()
 
     def _thank(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
@@ -349,8 +341,26 @@ class Driver:
     # --- the scheduler ---
 
     def _feed(self, event: m.Event) -> None:
-        """Tell the scheduler, and do what it says; what happens meanwhile waits its turn."""
+        """Tell the scheduler, after what the burst brought before it."""
+        self._gather()
         self._events.append(event)
+        self._handle_events()
+
+    def _tell_after_burst(self) -> None:
+        """Tell the scheduler how far the requests are, in a burst of posts at its end: then once for each request."""
+        if not self._bursts.running:
+            self._gather()
+            self._handle_events()
+
+    def _gather(self) -> None:
+        received, self._received = self._received, {}
+        settled, self._settled = self._settled, []
+        for request_id, received_bytes in received.items():
+            self._events.append(m.BytesReceived(request_id=request_id, received_bytes=received_bytes))
+        self._events += settled  # a segment is settled after its bytes have come, never before
+
+    def _handle_events(self) -> None:
+        """Do what the scheduler says to all that it was not told yet; what happens meanwhile waits its turn."""
         if self._handling or self._over.done():
             return
         self._handling = True
@@ -360,7 +370,7 @@ class Driver:
                     self._perform(action)
         finally:
             self._handling = False
-        if not self._draining:
+        if not self._bursts.running:
             self._rearm()
 
     def _perform(self, action: m.Action) -> None:
@@ -458,27 +468,15 @@ class Driver:
     def _end(self, error: BaseException | None) -> None:
         if self._over.done():
             return
+        self._bursts.close()
         if error is None:
             self._over.set_result(None)
         else:
             self._over.set_exception(error)
 
-    def _drain_posted(self) -> None:
-        if not self._posted:
-            self._post_scheduled = False
-            # What was posted between the look and this line woke nobody, so look again.
-            if not self._posted or self._post_scheduled:
-                return
-            self._post_scheduled = True
-        self._draining = True
-        try:
-            while self._posted:
-                self._posted.popleft()()
-        finally:
-            self._draining = False
+    def _on_burst_over(self) -> None:
+        self._tell_after_burst()
         self._rearm()
-        if not self._over.done():
-            self._loop.call_later(_BURST_S, self._drain_posted)
 
 
 def _now_us() -> int:

@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from distribute_io.download.ranges import OpenRange, RangeSink
 from distribute_io.download.rate_limit import RateLimit
@@ -64,8 +65,7 @@ Post = Callable[[Callable[[], None]], None]
 """Runs a function on the loop, after those posted before it; callable from any thread."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorParts:
+class MirrorParts(Struct, frozen=True, kw_only=True):
     """What a mirror and its threads share."""
 
     url: str

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from distribute_io.errors import IntegrityError, ManifestError, RefusedError, SourceError, UsageError
 from distribute_io.ids import FileId, PublicKeyText

@@ -4,6 +4,7 @@
 - A secret key lies in a PEM file of PKCS #8 (RFC 8410; `openssl pkey` reads it), mode 0600, never overwritten, with the
   public key beside it in a `.pub` file of one line.
 - A secret never appears in a text, a `repr` or an error.
+- What reads and writes key files (a third of cryptography's start) is loaded where a key file is; verifying needs none.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Final, final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from distribute_io.errors import UsageError
@@ -68,8 +68,7 @@ class SigningKey:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key: Final = key
-        raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        self.public_key: Final = PublicKeyText(_PREFIX + encode_base64(raw))
+        self.public_key: Final = PublicKeyText(_PREFIX + encode_base64(key.public_key().public_bytes_raw()))
 
     @classmethod
     def generate(cls) -> SigningKey:
@@ -83,6 +82,8 @@ class SigningKey:
         Raises:
             UsageError: `key_unreadable`; the text does not repeat the input.
         """
+        from cryptography.hazmat.primitives import serialization
+
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except TypeError as error:
@@ -98,6 +99,8 @@ class SigningKey:
 
     def to_pem(self) -> bytes:
         """The secret key as unencrypted PKCS #8 in PEM."""
+        from cryptography.hazmat.primitives import serialization
+
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

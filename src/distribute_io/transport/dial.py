@@ -20,9 +20,11 @@ import ssl
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from distribute_io.errors import SourceError
 from distribute_io.manifest.mirrors import is_public_address
@@ -36,8 +38,7 @@ _HTTP_2: Final = "h2"
 """Names in ALPN (RFC 7301, RFC 9113 section 3.2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpPolicy:
+class HttpPolicy(Struct, frozen=True, kw_only=True):
     """How HTTP servers are talked to. One value for a whole program run."""
 
     allow_private: bool = False
@@ -57,8 +58,7 @@ class HttpPolicy:
         return replace(self, allow_private=True)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAddress:
+class HttpAddress(Struct, frozen=True):
     """The parts of an http or https URL that a request needs."""
 
     scheme: str
@@ -110,8 +110,7 @@ Connection: TypeAlias = "socket.socket | Http2Socket"
 """What an HTTP/1.1 request can be written to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialled:
+class Dialled(Struct, frozen=True):
     """A connected socket, and how a request on it must look."""
 
     sock: Connection
@@ -186,8 +185,7 @@ def is_private_server(host: str) -> bool:
     return bool(found) and all(not is_public_address(str(place[0])) for _, _, _, _, place in found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Proxy:
+class _Proxy(Struct, frozen=True):
     host: str
     port: int
     headers: tuple[tuple[str, str], ...]

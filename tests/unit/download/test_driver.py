@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from distribute_io.core.scheduler.messages import SchedulerConfig
+from distribute_io.core.scheduler import messages as m
+from distribute_io.core.scheduler.scheduler import Scheduler
 from distribute_io.download.driver import Driver, GaveUpError
 from distribute_io.download.file_digest import FileDigest
 from distribute_io.download.part_file import PartFile
@@ -27,8 +29,11 @@ SEGMENTS = 10
 class Scripted:
     """A source that delivers on the loop, in steps, as a mirror's thread would report."""
 
-    def __init__(self, bench: Bench, *, step: int = 100_000, lies: bool = False, pause_s: float = 0.0) -> None:
+    def __init__(
+        self, bench: Bench, *, step: int = 100_000, lies: bool = False, pause_s: float = 0.0, posts: bool = False
+    ) -> None:
         self._bench = bench
+        self._posts = posts
         self._step = step
         self._lies = lies
         self._pause_s = pause_s
@@ -64,7 +69,8 @@ class Scripted:
         at = request.start_byte
         buffer = memoryview(b"")
         while at < request.end_byte:
-            await asyncio.sleep(self._pause_s)
+            if not self._posts:
+                await asyncio.sleep(self._pause_s)
             if self.fail_at is not None and at >= self.fail_at:
                 driver.on_failed(request, self.failure)
                 return
@@ -78,7 +84,7 @@ class Scripted:
                 piece[0] ^= 1
             buffer[at - start : stop - start] = piece
             at = stop
-            driver.on_progress(request, at, buffer)
+            self._report(functools.partial(driver.on_progress, request, at, buffer))
             if at == end and request.start_byte <= start:
                 self._settle(request, SegmentIndex(index), buffer)
 
@@ -86,9 +92,17 @@ class Scripted:
         try:
             self._bench.file.write(index, verify_segment(bytes(buffer), self._bench.file.digest(index)))
         except IntegrityError:
-            self._bench.driver.on_whole_segment(request, index, right=False)
+            right = False
         else:
-            self._bench.driver.on_whole_segment(request, index, right=True)
+            right = True
+        self._report(functools.partial(self._bench.driver.on_whole_segment, request, index, right=right))
+
+    def _report(self, report: Callable[[], None]) -> None:
+        """At once, or with all that was posted since the loop looked last."""
+        if self._posts:
+            self._bench.driver.post(report)
+        else:
+            report()
 
 
 class Bench:
@@ -103,7 +117,7 @@ class Bench:
         self.digest = digest
         size = len(self.data)
         self.file = SegmentFile(self.part, published.manifest, published.segment_list(), digest)
-        config = SchedulerConfig(
+        config = m.SchedulerConfig(
             size_bytes=size, segment_size_bytes=SEGMENT, stall_us=300_000, no_source_grace_us=300_000
         )
         self.driver = Driver(self.file, config=config, held=(), on_front=digest.advance)
@@ -134,6 +148,30 @@ def run(published: Published, folder: Path, body: Callable[[Bench], Awaitable[No
 @pytest.fixture
 def published(tmp_path: Path) -> Published:
     return publish(tmp_path / "www", size_bytes=(SEGMENTS - 1) * SEGMENT + 5)
+
+
+def test_a_burst_of_posts_is_told_to_the_scheduler_once_and_loses_nothing(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[m.Event] = []
+    handle = Scheduler.handle
+
+    def note(scheduler: Scheduler, event: m.Event, now_us: int) -> tuple[m.Action, ...]:
+        told.append(event)
+        return handle(scheduler, event, now_us)
+
+    monkeypatch.setattr(Scheduler, "handle", note)
+
+    async def body(bench: Bench) -> None:
+        bench.add("a", Scripted(bench, step=10_000, posts=True))
+        await bench.run()
+        (row,) = bench.driver.source_table()
+        assert (row.received_bytes, row.verified_bytes) == (len(bench.data), len(bench.data))
+
+    run(published, tmp_path, body)
+    requests = sum(isinstance(event, m.RequestFinished) for event in told)
+    assert sum(isinstance(event, m.BytesReceived) for event in told) <= requests
+    assert sum(isinstance(event, m.SegmentVerified) for event in told) == SEGMENTS
 
 
 def test_one_source_delivers_everything(published: Published, tmp_path: Path) -> None:
