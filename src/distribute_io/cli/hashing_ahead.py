@@ -1,7 +1,6 @@
 """Files hashed one after the other in a thread, while the command does everything else; with a bar on a terminal.
 
-`dio publish` starts this before it loads the cryptography: on a large file that is the difference between being as fast
-as `openssl dgst -sha256` and not (bench/results/publish.json).
+`dio` starts this for `dio publish` before it parses the options and loads the cryptography (`start.py`).
 """
 
 from __future__ import annotations
@@ -24,10 +23,22 @@ _SWITCH_INTERVAL_S: Final = 0.0002
 
 
 class HashingAhead:
-    """Owns the thread: leaving the `with` block cancels what is not done and waits for its end."""
+    """Owns the thread: leaving the `with` block cancels what is not done and waits for its end.
 
-    def __init__(self, files: Sequence[Path], *, segment_bytes: int | None = None) -> None:
-        self._files: Final = files
+    Args:
+        files: what to hash.
+        segment_bytes: as in `hash_file`.
+        is_begun_early: these are the first files of a longer list, which `follow` will tell.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], *, segment_bytes: int | None = None, is_begun_early: bool = False
+    ) -> None:
+        self._begun: Final = tuple(files)
+        self._files = files
+        self._rest: Final[SimpleQueue[Sequence[Path]]] = SimpleQueue()
+        if not is_begun_early:
+            self._rest.put(())
         self._segment_bytes: Final = segment_bytes
         self._results: SimpleQueue[FileDigests | BaseException] = SimpleQueue()
         self._cancelled = threading.Event()
@@ -48,8 +59,18 @@ class HashingAhead:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._cancelled.set()
+        self._rest.put(())
         self._thread.join()
         sys.setswitchinterval(self._switch_interval_before_s)
+
+    def follow(self, files: Sequence[Path]) -> bool:
+        """Hash all of these, of which the first ones were begun with early. False, and nothing, if they were not."""
+        begun = len(self._begun)
+        if tuple(files[:begun]) != self._begun:
+            return False
+        self._files = files
+        self._rest.put(files[begun:])
+        return True
 
     def results(self) -> Iterator[FileDigests]:
         """The digests of each file, in order.
@@ -74,7 +95,7 @@ class HashingAhead:
 
     def _run(self) -> None:
         try:
-            for file in self._files:
+            for file in self._all_files():
                 digests = hash_file(
                     file,
                     segment_bytes=self._segment_bytes,
@@ -85,6 +106,11 @@ class HashingAhead:
                 self._results.put(digests)
         except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits for it
             self._results.put(error)
+
+    def _all_files(self) -> Iterator[Path]:
+        """In the thread. Waits for the rest of the list, where it was begun early."""
+        yield from self._begun
+        yield from self._rest.get()
 
     def _note(self, read_bytes: int) -> None:
         self.read_bytes = self._finished_bytes + read_bytes

@@ -101,14 +101,15 @@ def dio(
     """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, begun: object = None) -> int:
     """Runs one command and returns its exit code.
 
     Args:
         argv: the words after `dio`; None takes those of the process.
+        begun: what `start.py` began for the command already, which finds it as `typer.Context.obj`.
     """
     try:
-        typer.main.get_command(app).main(args=argv, prog_name="dio")
+        typer.main.get_command(app).main(args=argv, prog_name="dio", obj=begun)
     except SystemExit as ending:  # typer's own: help, usage errors, `typer.Exit`, an interrupt
         return ending.code if isinstance(ending.code, int) else EXIT_DONE if ending.code is None else EXIT_FAILED
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ app = typer.Typer()
 
 @app.command()
 def publish(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Regular files; each is read once.")],
     mirrors: Annotated[
         list[str] | None,
@@ -46,7 +48,10 @@ def publish(
 
     Writes NAME.manifest.json and NAME.meta4 for each file, and prints its SHA-256 as `sha256sum` does.
     """
-    with HashingAhead(files) as hashing:
+    with ExitStack() as exits:
+        hashing = context.obj
+        if not isinstance(hashing, HashingAhead) or not hashing.follow(files):
+            hashing = exits.enter_context(HashingAhead(files))
         # Only now, while the first file is being read: this loads the cryptography.
         from distribute_io.cli.publication import Publication, parse_time
 
