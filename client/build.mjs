@@ -33,9 +33,10 @@ const DONOR_WORKER = "donor-worker.js";
  */
 const STAGES = [
   [
-    ["download.js", "src/snippet/download-part.ts", 25_500],
+    ["download.js", "src/snippet/download-part.ts", 26_800],
     [WORKER, "src/worker/download-worker.ts", 40_000],
-    [DONOR_WORKER, "src/donate/donor-worker.ts", 30_000],
+    [DONOR_WORKER, "src/donate/donor-worker.ts", 31_500],
+    ["more.js", "src/snippet/more-part.ts", 8_500],
     ["dio-sw.js", "src/saving/save-service-worker.ts", 1_500],
     ["site.css", "src/pages/site.css", 3_000],
     ["donate.css", "src/pages/donate.css", 3_000],
@@ -54,7 +55,7 @@ const STAGES = [
  * for every visitor, also those who download nothing.
  */
 const DOWNLOAD_PARTS = ["download.js", WORKER];
-const DOWNLOAD_GZIPPED_MAX = 59_100;
+const DOWNLOAD_GZIPPED_MAX = 60_000;
 
 /** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
 const PAGES = [["donate.html", "src/pages/donate.html"]];

@@ -23,7 +23,7 @@ CLIENT_LAYERS = (
     {"core"},
     {"transport", "storage", "worker"},
     {"saving"},
-    {"download", "donate"},
+    {"download", "donate", "share"},
     {"snippet", "ui", "pages"},
     {"index.ts"},
 )

@@ -14,7 +14,7 @@ import { decodeBody } from "../wire/decode.ts";
 import { DistributeError, StoreError, UsageError } from "../wire/errors.ts";
 import { CAUSE_LIST_FIELDS } from "../wire/messages.ts";
 import { watchDevice } from "./device-state.ts";
-import type { DonorSettings, DonorStatus, FromDonor, ToDonor } from "./messages.ts";
+import { GIVING_LOCK, type DonorSettings, type DonorStatus, type FromDonor, type ToDonor } from "./messages.ts";
 
 export type DonorState =
   | { readonly is: "off" }
@@ -33,8 +33,6 @@ export interface DonorPlace {
 
 /** What tabs of one site say to each other. */
 type Told = { readonly type: "status"; readonly status: DonorStatus } | { readonly type: "stop" };
-
-const LOCK = "distribute-io-donor";
 
 /** A coordinator that does not answer within this is asked for its session where one usually is. */
 const ASK_TIMEOUT_MS = 5_000;
@@ -59,7 +57,7 @@ export async function sessionUrlOf(coordinatorUrl: string): Promise<string> {
 export class DonorControl {
   readonly #place: DonorPlace;
   readonly #changed: (state: DonorState) => void;
-  readonly #tabs = new BroadcastChannel(LOCK);
+  readonly #tabs = new BroadcastChannel(GIVING_LOCK);
   #state: DonorState = { is: "off" };
   #worker: Worker | undefined;
   #host: RtcHost | undefined;
@@ -205,7 +203,7 @@ export class DonorControl {
 
   /** Waits until no other tab donates any more, also because it was closed or crashed, and gives the lock back. */
   async #awaitLock(): Promise<void> {
-    await navigator.locks.request(LOCK, () => undefined);
+    await navigator.locks.request(GIVING_LOCK, () => undefined);
     if (this.#state.is === "elsewhere") this.#set({ is: "off" });
   }
 
@@ -222,7 +220,7 @@ export class DonorControl {
   #lock(): Promise<(() => void) | undefined> {
     return new Promise((resolve, reject) => {
       navigator.locks
-        .request(LOCK, { ifAvailable: true }, (lock) => {
+        .request(GIVING_LOCK, { ifAvailable: true }, (lock) => {
           if (lock === null) {
             resolve(undefined);
             return undefined;

@@ -9,16 +9,16 @@ import { systemClock } from "../transport/clock.ts";
 import { webCryptoHmac } from "../transport/hmac.ts";
 import { browserSessionWorld } from "../transport/session-client.ts";
 import { StoreError } from "../wire/errors.ts";
+import { type FromSharer, type ToSharer } from "../share/messages.ts";
+import { obeySharing } from "../share/share-worker.ts";
 import { DonorCatalogue } from "./catalogue.ts";
 import { Donor, type DonorWorld } from "./donor.ts";
+import { localTime } from "./local-time.ts";
 import type { DonorStart, FromDonor, ToDonor } from "./messages.ts";
 
 const worker = self as unknown as DedicatedWorkerGlobalScope; // the only global scope this script runs in
 
-const DAY_MS = 86_400_000;
-const MINUTE_MS = 60_000;
-
-function report(message: FromDonor): void {
+function report(message: FromDonor | FromSharer): void {
   worker.postMessage(message);
 }
 
@@ -39,14 +39,7 @@ async function world(coordinatorUrl: string): Promise<DonorWorld> {
     root: await root(),
     fetch: (url, init) => fetch(url, { ...init, priority: "low" }),
     sha256,
-    localTime: () => {
-      const now = new Date();
-      return {
-        day: Math.floor((now.getTime() - now.getTimezoneOffset() * MINUTE_MS) / DAY_MS),
-        month: now.getFullYear() * 12 + now.getMonth(),
-        minute: now.getHours() * 60 + now.getMinutes(),
-      };
-    },
+    localTime,
     // A blob's address has that of its page in it.
     catalogue: new DonorCatalogue(coordinatorUrl, worker.location.href.replace(/^blob:/, "")),
   };
@@ -81,6 +74,10 @@ async function eraseStore(): Promise<void> {
   }
 }
 
+function isOfSharing(message: ToDonor | ToSharer): message is ToSharer {
+  return message.type.startsWith("share");
+}
+
 function obey(message: ToDonor): Promise<void> {
   switch (message.type) {
     case "start":
@@ -97,9 +94,13 @@ function obey(message: ToDonor): Promise<void> {
   }
 }
 
-worker.onmessage = (event: MessageEvent<ToDonor>) => {
+worker.onmessage = ({ data: message }: MessageEvent<ToDonor | ToSharer>) => {
+  if (isOfSharing(message)) {
+    obeySharing(message, report);
+    return;
+  }
   last = last
-    .then(() => obey(event.data))
+    .then(() => obey(message))
     .catch((cause: unknown) => {
       // Only the store can fail a command: the session and the mirrors are tried again by themselves.
       const error =

@@ -8,6 +8,9 @@ export type StoreCode = (typeof ERROR_CODES)["store"][number];
 /** Downloaders that a browser serves at once, at most. */
 export const TAKERS_MAX = 8;
 
+/** The lock of whoever gives on this site, a donor or a page that shares: no limit is ever doubled. */
+export const GIVING_LOCK = "distribute-io-donor";
+
 /** What the person allows. All of them are hard limits. */
 export interface DonorSettings {
   /** Bytes of all files together. */

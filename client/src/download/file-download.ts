@@ -12,8 +12,9 @@ import { SegmentLayout } from "../core/segment-layout.ts";
 import { segmentSizeBytes } from "../core/segment-list.ts";
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
 import { waitForOther, Broadcast } from "../saving/other-tab.ts";
-import { Places, type PlaceOptions } from "../saving/places.ts";
+import { canPickFile, Places, type PlaceOptions } from "../saving/places.ts";
 import { isDistributeError, StoreError } from "../wire/errors.ts";
+import type { ErrorCode } from "../wire/messages.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
 import type { DownloadJob, FromWorker, Progress, SentRuns } from "../worker/messages.ts";
 import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
@@ -50,9 +51,25 @@ export interface DownloadObserver {
    */
   started(progress: Progress, sent: SentRuns): void;
   progressed(progress: Progress, sent: SentRuns): void;
+  /** What comes is found in the private file system from here on; null: not any more, or it lies elsewhere. */
+  stores?(download: StoredIn | null): void;
+  /**
+   * No place has room, and one could be chosen: what was verified waits. Without this, or when it ends without a place, so
+   * does the download.
+   */
+  noRoom?(signal: AbortSignal): Promise<FileSystemFileHandle>;
   /** Another tab has this file: so far it has come there, and what becomes of it is waited for. */
   elsewhere(progress: Progress | undefined): void;
 }
+
+/** What is needed to read a download out of the private file system, and to check it. */
+export type StoredIn = Pick<
+  DownloadJob,
+  "fileId" | "sizeBytes" | "segmentSizeBytes" | "segmentList" | "sessionUrl" | "page"
+>;
+
+/** What is full can be helped by another place. */
+const FULL: ReadonlySet<ErrorCode> = new Set(["quota_exceeded", "disk_full"]);
 
 /** A download that ended well. */
 export interface FinishedDownload {
@@ -191,15 +208,23 @@ export class FileDownload {
           continue;
         }
         failure = cause;
-        place = await places.next();
+        place = (await places.next()) ?? (await this.#askForPlace(cause.code));
       }
     }
     throw failure;
   }
 
+  /** Lets the visitor choose, where all else is full. */
+  async #askForPlace(code: ErrorCode): Promise<Place | undefined> {
+    if (!FULL.has(code) || !canPickFile()) return undefined;
+    const handle = await this.#observer.noRoom?.(this.#cancelled.signal);
+    return handle && { kind: "file", handle };
+  }
+
   /** Runs the job in one place. */
   async #into(places: Places, place: Place, job: Omit<DownloadJob, "place">, { worker, hashing }: Workers) {
     const { stream } = places;
+    this.#observer.stores?.(place.kind === "opfs" ? job : null);
     const broadcast = new Broadcast(job.fileId);
     const toHasher = new MessageChannel();
     const ended = this.#outcome(worker, (message) => {

@@ -1,36 +1,15 @@
-/**
- * The visitor's own choices on this site: kept in the page's `localStorage`, under names of ours.
- *
- * A site that may not store anything (private windows, blocked storage) has a choice for the life of the page only.
- */
+/** The visitor's own choice about donors on this site, and what it makes of the page's. */
 
-const PEERS_KEY = "distribute-io:peers";
-
-export type PeersChoice = "on" | "off";
+import { StoredChoice, type Choice } from "./stored-choice.ts";
 
 /** What the page's tag allows: the default of those who chose nothing. */
 export type PeersPolicy = "on" | "ask" | "off";
 
-let unsaved: PeersChoice | undefined;
-
-/** What the visitor chose before; undefined when nothing. */
-export function peersChoice(): PeersChoice | undefined {
-  try {
-    const stored = localStorage.getItem(PEERS_KEY);
-    return stored === "on" || stored === "off" ? stored : unsaved;
-  } catch {
-    return unsaved;
-  }
-}
+const chosenPeers = new StoredChoice("distribute-io:peers");
 
 /** Keeps a choice for all later downloads on this site. */
-export function choosePeers(choice: PeersChoice): void {
-  unsaved = choice;
-  try {
-    localStorage.setItem(PEERS_KEY, choice);
-  } catch {
-    // Kept in memory.
-  }
+export function choosePeers(choice: Choice): void {
+  chosenPeers.set(choice);
 }
 
 /**
@@ -40,7 +19,5 @@ export function choosePeers(choice: PeersChoice): void {
  */
 export function peersAllowed(policy: PeersPolicy): PeersPolicy {
   if (policy === "off") return "off";
-  const chosen = peersChoice();
-  if (chosen === "off") return "off";
-  return chosen === "on" ? "on" : policy;
+  return chosenPeers.get() ?? policy;
 }

@@ -77,6 +77,12 @@ export async function finishedFile(fileId: string, sinceMs: number): Promise<Fil
   return undefined;
 }
 
+/** A file of this site's downloads as it is now, on its way or finished; undefined when it is gone. */
+export async function storedFile(fileId: string): Promise<File | undefined> {
+  const folder = await downloads();
+  return (folder && (await fileOf(folder, fileId + Suffix.data))) ?? finishedFile(fileId, 0);
+}
+
 /** Keeps a finished file from being removed for want of room. @returns what lets it go. */
 export function holdFinished(name: string): () => void {
   const ended = new AbortController();

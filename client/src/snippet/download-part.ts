@@ -4,9 +4,19 @@ import { WorkerFactory } from "../download/worker-code.ts";
 import { loadWords } from "../ui/language.ts";
 import { Panel } from "../ui/panel.ts";
 import { LinkDownload } from "./link-download.ts";
-import { registry, type DownloadPart, type LinkOptions } from "./part.ts";
+import type { SentRuns } from "../worker/messages.ts";
+import { loadScript } from "./load-script.ts";
+import {
+  registry,
+  type DownloadPart,
+  type Follower,
+  type LinkOptions,
+  type MorePart,
+  type StoredDownload,
+} from "./part.ts";
 
 const WORKER_PART = "download-worker.js";
+const MORE_PART = "more.js";
 
 const running = new Map<string, LinkDownload>();
 const factories = new Map<string, WorkerFactory>();
@@ -30,11 +40,26 @@ const part: DownloadPart = {
       options,
       workers(options),
       options.ui === "panel" ? panel : undefined,
+      (stored, sent) => follow(options, stored, sent),
     );
     running.set(key, download);
     void download.run().finally(() => running.delete(key));
   },
 };
+
+/** What the panel has beyond its cards; without it there is just that much less. */
+async function follow(
+  options: LinkOptions,
+  stored: StoredDownload,
+  sent: readonly SentRuns[],
+): Promise<Follower | undefined> {
+  try {
+    const more = (await loadScript(options, MORE_PART, nonce)) as MorePart; // as: pinned by its hash
+    return panel && more.follow(await panel, options, stored, sent, part);
+  } catch {
+    return undefined;
+  }
+}
 
 /** The page's one panel; its words may have to be fetched, for which no download waits. */
 async function makePanel({ partsUrl, parts }: LinkOptions): Promise<Panel> {
@@ -65,5 +90,6 @@ function workers(options: LinkOptions): WorkerFactory {
   return factory;
 }
 
-const integrity = document.currentScript instanceof HTMLScriptElement ? document.currentScript.integrity : "";
-registry()[integrity] = part;
+const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : undefined;
+const nonce = script?.nonce ?? "";
+registry()[script?.integrity ?? ""] = part;

@@ -18,6 +18,7 @@ import { baseName, canSaveNow, saveBlob } from "../download/handover.ts";
 import { choosePeers, peersAllowed } from "../download/preferences.ts";
 import type { Target } from "../download/coordinator.ts";
 import { holdFinished, removeFinished } from "../saving/kept-files.ts";
+import { pickFile } from "../saving/places.ts";
 import { tellSaved } from "../saving/other-tab.ts";
 import type { TrustedFile } from "../download/trust.ts";
 import type { WorkerFactory } from "../download/worker-code.ts";
@@ -28,7 +29,7 @@ import { isIntegrityFailure, type DistributeError } from "../wire/errors.ts";
 import type { Progress, SentRuns } from "../worker/messages.ts";
 import { followLink, plainCopy } from "./follow-link.ts";
 import { announce, NOTHING, type Announcement, type EventKind, type EventLink } from "./link-events.ts";
-import type { LinkOptions } from "./part.ts";
+import type { Follower, LinkOptions, StoredDownload } from "./part.ts";
 
 /** The browser has copied a file by then, or has at least opened it for good. */
 const COPIED_MS = 15 * 60 * 1000;
@@ -46,6 +47,9 @@ const EFFECTS: LinkEffects = {
   follow: followLink,
 };
 
+/** Brings in what the panel has beyond its cards; undefined when it cannot be had. */
+export type Follow = (download: StoredDownload, sent: readonly SentRuns[]) => Promise<Follower | undefined>;
+
 /** What was clicked. */
 export interface ClickedLink {
   /** In the page: events come from it, as long as it is there. */
@@ -62,6 +66,13 @@ export class LinkDownload {
   /** Undefined on pages that draw their own. */
   readonly #card: Promise<Card> | undefined;
   readonly #download: FileDownload;
+  readonly #follow: Follow | undefined;
+  /** Who hears of what is stored; undefined until it is known to be wanted. */
+  #follower: Promise<Follower | undefined> | undefined;
+  /** Where verified segments can be found, and what was told of them. */
+  #stored: StoredDownload | null = null;
+  #sent: SentRuns[] = [];
+  #placeChosen: ((handle: FileSystemFileHandle) => void) | undefined;
   #file: TrustedFile | undefined;
   #progress = NOTHING;
   #finished: FinishedDownload | undefined;
@@ -76,12 +87,14 @@ export class LinkDownload {
     options: LinkOptions,
     workers: WorkerFactory,
     panel: Promise<Panel> | undefined,
+    more?: Follow,
     effects = EFFECTS,
   ) {
     this.#from = { link, href: plain.href, selector: options.selector };
     this.#plain = plain;
     this.#effects = effects;
     this.#panel = panel;
+    this.#follow = more;
     const peers = peersAllowed(options.peers);
     this.#download = effects.download(
       {
@@ -96,8 +109,23 @@ export class LinkDownload {
           const { name, sizeBytes, layout } = file;
           this.#tell({ type: "found", name: baseName(name), sizeBytes, segments: layout.count });
         },
+        stores: (download) => {
+          this.#endFollowing(false);
+          this.#stored = download;
+        },
+        ...(panel !== undefined && {
+          noRoom: (signal) =>
+            new Promise((resolve, reject) => {
+              this.#placeChosen = resolve;
+              signal.addEventListener("abort", () => {
+                reject(signal.reason as Error); // as: whatever `cancel` was given
+              });
+              this.#tell({ type: "no_room" });
+            }),
+        }),
         started: (progress, sent) => {
           this.#progress = progress;
+          this.#sent = [sent];
           this.#tell({ type: "started", progress }, sent);
           if (!this.#started) this.#announce("start", { file: this.#file, progress });
           this.#started = true;
@@ -136,6 +164,11 @@ export class LinkDownload {
           this.#download.resume();
           this.#tell({ type: "resumed" });
         },
+        choose: () => {
+          void pickFile(baseName(this.#file?.name ?? "")).then((handle) => {
+            if (handle !== undefined) this.#placeChosen?.(handle);
+          });
+        },
         dismiss: () => {
           this.#dismiss();
         },
@@ -157,12 +190,14 @@ export class LinkDownload {
     try {
       this.#finished = await this.#download.run(targetOf(this.#plain));
     } catch (cause) {
+      this.#endFollowing(!this.#cancelled);
       if (this.#cancelled) this.#tell({ type: "cancelled", code: null });
       else this.#end(asDistributeError(cause));
       return;
     }
     const { file, progress } = this.#finished;
     const { fileId, signer, signedBy } = file;
+    this.#endFollowing(true);
     this.#progressed(progress);
     this.#tell({ type: "verified", proof: { sha256: fileId, signer, pinned: signedBy !== null } });
     this.#announce("verified", { file, progress, sha256: fileId, signedBy });
@@ -186,6 +221,22 @@ export class LinkDownload {
     this.#progress = progress;
     this.#tell({ type: "progressed", progress }, sent);
     this.#announce("progress", { file: this.#file, progress });
+    if (sent === undefined) return;
+    this.#sent.push(sent);
+    if (progress.receivedBytes > 0) this.#follower ??= this.#startFollowing();
+    void this.#follower?.then((follower) => follower?.stored(sent));
+  }
+
+  /** The rest of the panel is brought in when the first bytes are here, and hears of all that was stored by then. */
+  async #startFollowing(): Promise<Follower | undefined> {
+    if (this.#stored === null) return undefined;
+    return this.#follow?.(this.#stored, this.#sent);
+  }
+
+  /** @param kept whether what was stored is still there. */
+  #endFollowing(kept: boolean): void {
+    void this.#follower?.then((follower) => follower?.ended(kept));
+    this.#follower = undefined;
   }
 
   /** Tells the card, in order. The panel's words may still be on their way; the download does not wait for them. */
@@ -198,6 +249,7 @@ export class LinkDownload {
   #choosePeers(choice: "on" | "off"): void {
     choosePeers(choice);
     this.#tell({ type: "peers_chosen", allowed: choice === "on" });
+    void this.#follower?.then((follower) => follower?.peersChosen(choice === "on"));
     if (choice === "on") this.#download.allowPeers();
     else this.#download.forbidPeers();
   }

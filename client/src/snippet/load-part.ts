@@ -1,13 +1,11 @@
-/** Brings in the download part, pinned by its hash, once for all copies of the loader that pin the same one. */
+/** Brings in the download part, once for all copies of the loader that pin the same one. */
 
 import { PolicyAdvice } from "../download/policy-advice.ts";
-import { scriptUrl, trustedTypesAdvice } from "../transport/script-url.ts";
-import { registry, type DownloadPart, type LinkOptions } from "./part.ts";
+import { trustedTypesAdvice } from "../transport/script-url.ts";
+import { loadScript } from "./load-script.ts";
+import type { DownloadPart, LinkOptions } from "./part.ts";
 
 const PART = "download.js";
-
-/** Without the part for so long after a click, the plain link is followed. */
-const LOAD_TIMEOUT_MS = 4_000;
 
 /** Time for the browser's report of what the page's policy refused. */
 const ADVICE_MS = 100;
@@ -17,30 +15,10 @@ const ADVICE_MS = 100;
  * @throws Error when the part cannot be had; what the page's policy lacks for it is on the console then.
  */
 export async function loadPart(options: LinkOptions, nonce: string): Promise<DownloadPart> {
-  const integrity = options.parts[PART] ?? "";
-  const present = registry()[integrity];
-  if (present !== undefined) return present;
   const advice = new PolicyAdvice([new URL(options.partsUrl).origin]);
   document.addEventListener("securitypolicyviolation", advice.heard);
-  const element = document.createElement("script");
   try {
-    await new Promise<void>((resolve, reject) => {
-      setTimeout(() => {
-        reject(new Error("timeout"));
-      }, LOAD_TIMEOUT_MS);
-      element.onload = element.onerror = () => {
-        resolve();
-      };
-      element.integrity = integrity;
-      element.crossOrigin = "anonymous";
-      element.async = true;
-      if (nonce !== "") element.nonce = nonce;
-      element.src = scriptUrl(options.partsUrl + PART);
-      document.head.append(element);
-    });
-    const loaded = registry()[integrity];
-    if (loaded !== undefined) return loaded;
-    throw new Error("unavailable");
+    return (await loadScript(options, PART, nonce)) as DownloadPart; // as: pinned by its hash
   } catch (cause) {
     const lack = trustedTypesAdvice(cause);
     if (lack !== undefined) advice.lacks(lack);
@@ -49,7 +27,6 @@ export async function loadPart(options: LinkOptions, nonce: string): Promise<Dow
     }, ADVICE_MS);
     throw cause;
   } finally {
-    element.remove();
     setTimeout(() => {
       document.removeEventListener("securitypolicyviolation", advice.heard);
     }, ADVICE_MS);

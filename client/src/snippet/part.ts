@@ -1,4 +1,8 @@
-/** What the loader and the download part know of each other. */
+/** What the loader and the parts know of each other. */
+
+import type { SharedFile } from "../share/messages.ts";
+import type { Panel } from "../ui/panel.ts";
+import type { SentRuns } from "../worker/messages.ts";
 
 /** The tag's attributes, parsed; see docs/reference for their meaning. */
 export interface LinkOptions {
@@ -32,13 +36,46 @@ export interface DownloadPart {
   downloadLink(link: HTMLAnchorElement, plain: HTMLAnchorElement, options: LinkOptions): void;
 }
 
+/** A download whose verified segments lie in the private file system. */
+export interface StoredDownload extends SharedFile {
+  readonly sessionUrl: string;
+  /** The page's name to its coordinators. */
+  readonly page: string;
+}
+
+/** One download, as `more.js` follows it. */
+export interface Follower {
+  /** Segments were found right and stored. */
+  stored(sent: SentRuns): void;
+  peersChosen(allowed: boolean): void;
+  /** It ended; `kept`: its bytes are still there. */
+  ended(kept: boolean): void;
+}
+
+/** What `more.js` leaves in the registry: what the panel has beyond its cards, which no download waits for. */
+export interface MorePart {
+  /**
+   * Offers to share a download, and lists what earlier visits left unfinished.
+   *
+   * @param sent all that was stored so far; some of it may be told again.
+   * @param goOn what takes a link over, as the loader's clicks do.
+   */
+  follow(
+    panel: Panel,
+    options: LinkOptions,
+    download: StoredDownload,
+    sent: readonly SentRuns[],
+    goOn: DownloadPart,
+  ): Follower;
+}
+
 /** Where parts leave what they offer, by the SRI hash that they were loaded with. */
 const REGISTRY = Symbol.for("distribute-io");
 
 /** The tags that run on this page. */
 const TAGS = Symbol.for("distribute-io:tags");
 
-export type Registry = Partial<Record<string, DownloadPart>>;
+export type Registry = Partial<Record<string, DownloadPart | MorePart>>;
 
 /** The registry of this page, made on first use. */
 export function registry(): Registry {

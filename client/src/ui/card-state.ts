@@ -33,6 +33,8 @@ export type CardEvent =
   | { readonly type: "peers_chosen"; readonly allowed: boolean }
   /** The file is all there and right. */
   | { readonly type: "verified"; readonly proof: Proof }
+  /** All places are full, and the visitor can choose one: until then nothing is asked for. */
+  | { readonly type: "no_room" }
   /** The browser wants a click before it saves the verified file. */
   | { readonly type: "save_waits" }
   /** The file was handed to the browser's downloads. */
@@ -49,6 +51,7 @@ export type Phase =
   | "downloading"
   | "paused"
   | "checking"
+  | "no_room"
   | "verified"
   | "save_waits"
   | "saved"

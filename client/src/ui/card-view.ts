@@ -16,11 +16,11 @@ import type { SegmentMap } from "./segment-map.ts";
 import type { Words } from "./words.ts";
 
 /** What a person can do by pressing a button. */
-export type Action = "pause" | "resume" | "cancel" | "save" | "dismiss" | "use_donors" | "mirrors_only";
+export type Action = "pause" | "resume" | "cancel" | "choose" | "save" | "dismiss" | "use_donors" | "mirrors_only";
 
 export interface ButtonView {
   readonly action: Action;
-  readonly label: "pause" | "resume" | "cancel" | "save" | "save_again" | "dismiss";
+  readonly label: "pause" | "resume" | "cancel" | "choose" | "save" | "save_again" | "dismiss";
   readonly primary?: boolean;
 }
 
@@ -84,7 +84,7 @@ export interface Surroundings {
 /** Rows of sources that have delivered nothing; a file may have 64 mirrors. */
 const IDLE_ROWS_MAX = 6;
 
-const RUNNING: ReadonlySet<Phase> = new Set(["preparing", "downloading", "paused", "checking"]);
+const RUNNING: ReadonlySet<Phase> = new Set(["preparing", "downloading", "paused", "checking", "no_room"]);
 const DELIVERED: ReadonlySet<Phase> = new Set(["verified", "save_waits", "saved"]);
 
 const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
@@ -98,6 +98,10 @@ const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
     { action: "cancel", label: "cancel" },
   ],
   checking: [{ action: "cancel", label: "cancel" }],
+  no_room: [
+    { action: "choose", label: "choose", primary: true },
+    { action: "dismiss", label: "dismiss" },
+  ],
   verified: [],
   save_waits: [
     { action: "save", label: "save", primary: true },
@@ -160,7 +164,7 @@ export function viewOf(state: CardState, map: SegmentMap, around: Surroundings):
           },
     code: code === null ? "" : words.say("code", { code }),
     plainLink:
-      phase === "stopped"
+      phase === "stopped" || phase === "no_room"
         ? { label: words.say("plain_link", { host: around.linkHost }), note: words.say("plain_link_note") }
         : null,
     asks: running && peers === "ask",
@@ -187,7 +191,8 @@ export function noteOf({ phase, proof, code }: CardState, { words, coordinator }
   if (phase === "stopped") return whyOf(code, words);
   if (phase === "followed") return `${whyOf(code, words)} ${words.say("followed_note")}`;
   if (phase === "cancelled" && code !== null) return "";
-  if (phase === "paused" || phase === "elsewhere" || phase === "cancelled") return words.say(`${phase}_note`);
+  if (phase === "paused" || phase === "no_room" || phase === "elsewhere" || phase === "cancelled")
+    return words.say(`${phase}_note`);
   return "";
 }
 

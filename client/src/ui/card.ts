@@ -27,6 +27,7 @@ const SHAPE_OF: Readonly<Record<CardView["phase"], Shape>> = {
   downloading: "down",
   checking: "down",
   paused: "pause",
+  no_room: "warning",
   verified: "shield",
   save_waits: "shield",
   saved: "shield",
@@ -37,7 +38,7 @@ const SHAPE_OF: Readonly<Record<CardView["phase"], Shape>> = {
 };
 
 /** The button that takes the focus of one that went. */
-const HEIR: Readonly<Partial<Record<Action, Action>>> = { pause: "resume", resume: "pause" };
+const HEIR: Readonly<Partial<Record<Action, Action>>> = { pause: "resume", resume: "pause", choose: "pause" };
 
 export class Card {
   readonly root: HTMLElement;

@@ -30,7 +30,9 @@ export type NewCard = Omit<CardOptions, "words" | "changed"> & {
 export class Panel {
   readonly words: Words;
   readonly #host = document.createElement(ELEMENT_NAME);
-  readonly #cards = element("div", { className: "cards" });
+  /** Room for what comes after the cards; the panel stays while something there has `data-stays`. */
+  readonly more = element("div");
+  readonly #cards = element("div");
   readonly #polite = element("div", { className: "unseen", attributes: { "aria-live": "polite" } });
   readonly #section: HTMLElement;
   readonly #pill: HTMLButtonElement;
@@ -51,7 +53,7 @@ export class Panel {
       "section",
       { attributes: { "aria-label": words.say("panel") } },
       element("header", {}, element("h2", { text: words.say("panel") }), fold),
-      this.#cards,
+      element("div", { className: "cards" }, this.#cards, this.more),
     );
     this.#pill = button(
       "",
@@ -82,9 +84,8 @@ export class Panel {
       ...rest,
       words: this.words,
       changed: (speech) => {
-        this.#attach();
-        this.#refresh();
-        if (speech !== undefined) this.#speak(speech);
+        this.show();
+        if (speech !== undefined) this.speak(speech);
       },
       actions: {
         ...actions,
@@ -108,6 +109,16 @@ export class Panel {
     card.root.scrollIntoView({ block: "nearest" });
   }
 
+  /** Shows what is new, also folded; leaves the page when there is nothing to show. */
+  show(): void {
+    if (this.#shown.length === 0 && this.more.querySelector("[data-stays]") === null) {
+      this.#host.remove();
+      return;
+    }
+    this.#attach();
+    this.#refresh();
+  }
+
   /** Into the page; also back into it, when the page has thrown it out with what it replaced. */
   #attach(): void {
     const frame = this.#section.parentElement;
@@ -121,11 +132,13 @@ export class Panel {
 
   /** Shows what the cards say now in the folded form. */
   #refresh(): void {
-    const percents = this.#shown.map((card) => this.words.percent(card.percent)).join(" · ");
-    this.#pill.textContent = this.words.say("restore", { count: this.#shown.length, percent: percents });
+    const count = this.#shown.length;
+    const percent = this.#shown.map((card) => this.words.percent(card.percent)).join(" · ");
+    this.#pill.textContent = count === 0 ? this.words.say("panel") : this.words.say("restore", { count, percent });
   }
 
-  #speak(text: string): void {
+  /** Says something aloud. */
+  speak(text: string): void {
     setTimeout(() => {
       this.#polite.append(element("p", { text }));
       while (this.#polite.childElementCount > SPEECHES_KEPT) this.#polite.firstElementChild?.remove();
@@ -137,13 +150,8 @@ export class Panel {
     card.root.remove();
     this.#shown.splice(at, 1);
     const next = this.#shown[Math.min(at, this.#shown.length - 1)];
-    if (next !== undefined) {
-      this.#refresh();
-      next.root.focus();
-      return;
-    }
-    this.#host.remove();
-    opener.focus();
+    this.show();
+    (next?.root ?? opener).focus();
   }
 
   #minimise(minimised: boolean): void {

@@ -11,44 +11,46 @@ import type { ENGLISH } from "./strings-en.ts";
 /** Forms of one text by the number that it counts (CLDR); `other` is always there. */
 export type PluralForms = Readonly<Partial<Record<Intl.LDMLPluralRule, string>>> & { readonly other: string };
 
-type Table = typeof ENGLISH;
-export type Key = keyof Table;
+/** Texts in English by their keys: what all other languages follow. */
+export type Table = Readonly<Record<string, string | PluralForms>>;
 
 /** What every language has: the same keys, plural forms where English has them. */
-export type Strings = { readonly [K in Key]: Table[K] extends string ? string : PluralForms };
+export type Strings<T extends Table = typeof ENGLISH> = {
+  readonly [K in keyof T]: T[K] extends string ? string : PluralForms;
+};
 
 /** The names in the braces of a text. */
 type NamesIn<Text> = Text extends `${string}{${infer Name}}${infer Rest}` ? Name | NamesIn<Rest> : never;
-type NamesOf<K extends Key> = Table[K] extends { readonly other: infer Text } ? NamesIn<Text> : NamesIn<Table[K]>;
+type NamesOf<Entry> = Entry extends { readonly other: infer Text } ? NamesIn<Text> : NamesIn<Entry>;
 /** The values that a text needs; `count` is a number, all others are put in as they are. */
-type Values<K extends Key> = [NamesOf<K>] extends [never]
+type Values<Entry> = [NamesOf<Entry>] extends [never]
   ? []
-  : [values: { readonly [Name in NamesOf<K>]: Name extends "count" ? number : string }];
+  : [values: { readonly [Name in NamesOf<Entry>]: Name extends "count" ? number : string }];
 
 /** A language that the panel speaks. */
-export interface Language {
+export interface Language<T extends Table = typeof ENGLISH> {
   /** BCP 47. */
   readonly tag: string;
   readonly direction: "ltr" | "rtl";
-  readonly strings: Strings;
+  readonly strings: Strings<T>;
 }
 
 const FIRST_STRONG_ISOLATE = "\u2068";
 const POP_ISOLATE = "\u2069";
 
 /** Speaks one language. */
-export class Words extends Figures {
-  readonly language: Language;
+export class Words<T extends Table = typeof ENGLISH> extends Figures {
+  readonly language: Language<T>;
   readonly #plural: Intl.PluralRules;
 
-  constructor(language: Language) {
+  constructor(language: Language<NoInfer<T>>) {
     super(language.tag);
     this.language = language;
     this.#plural = new Intl.PluralRules(language.tag);
   }
 
   /** A text of the table with its values put in. */
-  say<K extends Key>(key: K, ...[values]: Values<K>): string {
+  say<K extends keyof T>(key: K, ...[values]: Values<T[K]>): string {
     const given: Readonly<Record<string, string | number>> = values ?? {};
     const { strings, direction } = this.language;
     const entry: string | PluralForms = strings[key];

@@ -93,7 +93,7 @@ async function click(
   // as: fakes
   const clicked = { link, plain } as unknown as ConstructorParameters<typeof LinkDownload>[0];
   const workers = {} as unknown as WorkerFactory; // as: the fake download has none
-  await new LinkDownload(clicked, options, workers, undefined, effects).run();
+  await new LinkDownload(clicked, options, workers, undefined, undefined, effects).run();
   return { ...outcome, events: link.events, link, plain };
 }
 

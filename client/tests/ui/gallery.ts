@@ -148,6 +148,7 @@ async function show(scene: string, tag: string): Promise<void> {
       pause: act("pause"),
       resume: act("resume"),
       cancel: act("cancel"),
+      choose: act("choose"),
       save: act("save"),
       dismiss: act("dismiss"),
       use_donors: act("use_donors"),

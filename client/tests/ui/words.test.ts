@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chooseLanguage, loadWords } from "../../src/ui/language.ts";
 import german from "../../src/ui/strings-de.json" with { type: "json" };
-import { ENGLISH } from "../../src/ui/strings-en.ts";
+import { ENGLISH as CARDS } from "../../src/ui/strings-en.ts";
+import { MORE_ENGLISH } from "../../src/ui/strings-more-en.ts";
 import { type PluralForms, type Strings, Words } from "../../src/ui/words.ts";
 import { ERROR_CODES } from "../../src/wire/messages.ts";
 
+const ENGLISH = { ...CARDS, ...MORE_ENGLISH };
+
 /** Also holds the file to the table's type: a missing key does not compile. */
-const TABLES: Readonly<Record<string, Strings>> = { en: ENGLISH, de: german };
+const TABLES: Readonly<Record<string, Strings<typeof ENGLISH>>> = { en: ENGLISH, de: german };
 
 const english = new Words({ tag: "en", direction: "ltr", strings: ENGLISH });
 const inGerman = new Words({ tag: "de", direction: "ltr", strings: german });
@@ -26,7 +29,7 @@ for (const [tag, table] of Object.entries(TABLES)) {
   test(`${tag} puts in the values that English does, each as often`, () => {
     for (const [key, text] of Object.entries(ENGLISH)) {
       const wanted = new Set(formsOf(text).flatMap(namesIn));
-      for (const form of formsOf(table[key as keyof Strings])) {
+      for (const form of formsOf(table[key as keyof typeof ENGLISH])) {
         assert.deepEqual(new Set(namesIn(form)), wanted, `${tag} ${key}`);
       }
     }

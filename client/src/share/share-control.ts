@@ -1,0 +1,217 @@
+/**
+ * The window's half of sharing: what the visitor chose, the worker that serves, the connections, and the one lock of
+ * whoever gives on this site.
+ *
+ * Rules:
+ * - Nothing is loaded, and no connection exists, before {@link ShareControl.start}.
+ * - {@link ShareControl.stop} closes all connections here and now; what the worker says after that is only for the books.
+ * - While another tab gives, as a donor or by sharing, this one waits: limits hold for the site, not for each tab.
+ * - Charges of the budgets are kept in the site's `localStorage`. Where that cannot be had, nothing is given.
+ */
+
+import type { Charged } from "../core/allowance.ts";
+import { watchDevice } from "../donate/device-state.ts";
+import { GIVING_LOCK } from "../donate/messages.ts";
+import type { WorkerFactory } from "../download/worker-code.ts";
+import { browserWindow, canConnect, RtcHost } from "../transport/rtc-host.ts";
+import type { SentRuns } from "../worker/messages.ts";
+import type { FromSharer, SharedFile, ShareStart, ShareStatus, ToSharer } from "./messages.ts";
+
+export type ShareState =
+  | { readonly is: "off" }
+  | { readonly is: "starting" }
+  /** Another tab of this browser gives for this site. */
+  | { readonly is: "elsewhere" }
+  | { readonly is: "on"; readonly status: ShareStatus }
+  /** It cannot be done on this page. */
+  | { readonly is: "failed" };
+
+/** A download on its way or finished, as it is shared. */
+interface Download {
+  readonly file: SharedFile;
+  /** What the worker has been told, or will be when it runs. */
+  readonly runs: (readonly [start: number, end: number])[];
+}
+
+const CHARGED_KEY = "distribute-io:shared";
+
+/** The worker has so long to put its books in order. */
+const GOODBYE_MS = 1_000;
+
+export class ShareControl {
+  readonly #workers: WorkerFactory;
+  readonly #start: Pick<ShareStart, "sessionUrl" | "page">;
+  readonly #changed: (state: ShareState) => void;
+  readonly #downloads = new Map<string, Download>();
+  #state: ShareState = { is: "off" };
+  #worker: Worker | undefined;
+  #running: AbortController | undefined;
+
+  /**
+   * @param workers start the donor worker.
+   * @param start the coordinator's session, and this page's name.
+   * @param changed told of every change, about once a second.
+   */
+  constructor(
+    workers: WorkerFactory,
+    start: Pick<ShareStart, "sessionUrl" | "page">,
+    changed: (state: ShareState) => void,
+  ) {
+    this.#workers = workers;
+    this.#start = start;
+    this.#changed = changed;
+  }
+
+  get state(): ShareState {
+    return this.#state;
+  }
+
+  /** A download to share, while that is on: what was stored of it is told by {@link stored}. */
+  add(file: SharedFile): void {
+    this.#downloads.set(file.fileId, { file, runs: [] });
+    this.#tell({ type: "share_file", file });
+  }
+
+  /** Segments of a download were found right and stored. */
+  stored(fileId: string, sent: SentRuns): void {
+    const runs: [number, number][] = [];
+    for (let at = 0; at + 1 < sent.length; at += 3) {
+      const [start = 0, count = 0] = sent.subarray(at, at + 2);
+      runs.push([start, start + count]);
+    }
+    const download = this.#downloads.get(fileId);
+    if (download === undefined || runs.length === 0) return;
+    download.runs.push(...runs);
+    this.#tell({ type: "share_stored", fileId, runs });
+  }
+
+  /** A download whose bytes are no longer there. */
+  drop(fileId: string): void {
+    this.#downloads.delete(fileId);
+    this.#tell({ type: "share_drop", fileId });
+  }
+
+  /** Begins to share, as soon as no other tab of this site gives. Never throws. */
+  async start(): Promise<void> {
+    if (this.#running !== undefined) return;
+    const running = new AbortController();
+    this.#running = running;
+    const { signal } = running;
+    const tabs = new BroadcastChannel(GIVING_LOCK);
+    tabs.onmessage = ({ data }: MessageEvent<{ readonly type: string }>) => {
+      if (data.type === "stop") this.stop(); // a donor page of this site, asked by the visitor
+    };
+    this.#set({ is: "starting" });
+    try {
+      if (!canConnect() || !keep(charged())) throw new Error("not possible here");
+      const { held } = await navigator.locks.query();
+      // Our own last worker may still be putting its books in order: that is nobody else.
+      const isElsewhere = this.#worker === undefined && held?.some(({ name }) => name === GIVING_LOCK) === true;
+      if (isElsewhere && !signal.aborted) this.#set({ is: "elsewhere" });
+      await navigator.locks.request(GIVING_LOCK, { signal }, () => this.#serve(signal));
+    } catch {
+      if (!signal.aborted) this.#set({ is: "failed" });
+    } finally {
+      tabs.close();
+      if (this.#running === running) this.#running = undefined;
+    }
+  }
+
+  /** Stops at once; what is shared now can be shared again. */
+  stop(): void {
+    if (this.#running === undefined) return;
+    this.#running.abort();
+    this.#running = undefined;
+    this.#set({ is: "off" });
+  }
+
+  /** Serves until the signal says stop. @throws Error when the worker cannot run here. */
+  async #serve(signal: AbortSignal): Promise<void> {
+    const worker = await this.#workers.start();
+    if (signal.aborted) {
+      worker.terminate();
+      return;
+    }
+    const { port1, port2 } = new MessageChannel();
+    const host = new RtcHost(port1, browserWindow());
+    const stop = new AbortController();
+    // Connections first: from here on nobody gets a byte.
+    signal.addEventListener("abort", () => {
+      host.close();
+    });
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<FromSharer>) => {
+      if (data.type === "share_charge" && keep(data.charged)) this.#tell({ type: "share_charged" });
+      if (data.type === "share_status" && !signal.aborted) this.#set({ is: "on", status: data.status });
+      if (data.type === "share_stopped") {
+        keep(data.charged);
+        stop.abort();
+      }
+    };
+    const start: ShareStart = { ...this.#start, charged: charged() };
+    this.#tell({ type: "share", start, rtc: port2 }, [port2]);
+    const unwatch = watchDevice((device) => {
+      this.#tell({ type: "share_device", device });
+    });
+    for (const { file, runs } of this.#downloads.values()) {
+      this.#tell({ type: "share_file", file });
+      this.#tell({ type: "share_stored", fileId: file.fileId, runs });
+    }
+    try {
+      await new Promise<void>((resolve, reject) => {
+        worker.onerror = reject;
+        signal.addEventListener("abort", () => {
+          resolve();
+        });
+      });
+      this.#tell({ type: "share_stop" });
+      await Promise.race([over(stop.signal), over(AbortSignal.timeout(GOODBYE_MS))]);
+    } finally {
+      unwatch();
+      host.close();
+      worker.terminate();
+      this.#worker = undefined;
+    }
+  }
+
+  #set(state: ShareState): void {
+    this.#state = state;
+    this.#changed(state);
+  }
+
+  #tell(message: ToSharer, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+}
+
+function over(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => {
+      resolve();
+    });
+  });
+}
+
+/** What this site's pages have given so far; null when nothing, or nothing that makes sense. */
+function charged(): Charged | null {
+  try {
+    const { day, dayBytes, month, monthBytes } = JSON.parse(localStorage.getItem(CHARGED_KEY) ?? "{}") as Partial<
+      Record<string, unknown>
+    >; // as: checked below, since the page itself may have written anything there
+    const figures = [day, dayBytes, month, monthBytes];
+    if (figures.every((figure) => Number.isSafeInteger(figure))) return { day, dayBytes, month, monthBytes } as Charged; // as: see above
+  } catch {
+    // As on a first visit; whether anything can be kept is found out when it is.
+  }
+  return null;
+}
+
+/** @returns false when this site may keep nothing. */
+function keep(figures: Charged | null): boolean {
+  try {
+    localStorage.setItem(CHARGED_KEY, JSON.stringify(figures));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * A page that gives what it has downloaded, in its worker: a donor without a store of its own, that is assigned nothing.
+ *
+ * Rules:
+ * - The limits are hard ({@link SHARE_LIMITS}): what goes out is charged before it goes, and the charge is kept before it is
+ *   used, so that no reload and no second tab doubles a budget.
+ * - While the allowance says pause, whoever is being served is let go and nobody is introduced.
+ * - A coordinator that is gone stops nothing: channels stay, the session comes back by itself, and all is said again.
+ */
+
+import { Allowance, onTheWire, type Charged, type DeviceState, type LocalTime } from "../core/allowance.ts";
+import { runsToWire, type Runs } from "../core/runs.ts";
+import type { Sha256 } from "../core/verified.ts";
+import { GivenFigures } from "../donate/donor-figures.ts";
+import { Serving } from "../donate/serving.ts";
+import type { LinkWorld } from "../transport/peer-link.ts";
+import { RtcClient, type RtcClientPort } from "../transport/rtc-client.ts";
+import { SessionClient, type SessionMessage, type SessionWorld } from "../transport/session-client.ts";
+import type { FileRuns } from "../wire/messages.ts";
+import { SHARE_LIMITS, type FromSharer, type SharedFile, type ShareStart, type ShareStatus } from "./messages.ts";
+import { SharedFiles } from "./shared-files.ts";
+
+/** Everything that the browser gives, injected. */
+export interface SharerWorld extends LinkWorld {
+  readonly session: SessionWorld;
+  readonly sha256: Sha256;
+  readonly localTime: () => LocalTime;
+  /** The file of a download as it is now; undefined when it is gone. */
+  readonly open: (fileId: string) => Promise<Blob | undefined>;
+}
+
+const AGENT = "distribute.io page that shares";
+
+/** How often the coordinator hears of new holdings, and the page of figures. */
+const TELL_US = 1_000_000;
+
+const { upBytesPerS, takersMax, allowance: LIMITS } = SHARE_LIMITS;
+
+export class Sharer {
+  readonly #world: SharerWorld;
+  readonly #report: (message: FromSharer) => void;
+  readonly #files: SharedFiles;
+  readonly #rtc: RtcClient;
+  readonly #serving: Serving;
+  readonly #session: SessionClient;
+  readonly #allowance: Allowance;
+  readonly #given: GivenFigures;
+  /** Files of which the coordinator has to hear. */
+  readonly #changed = new Set<string>();
+  #device: DeviceState = { charging: null, metered: null };
+  #pause: ShareStatus["pause"] = null;
+  #sessionState: ShareStatus["session"] = "connecting";
+  /** Told when the charge that is under way is kept. */
+  #kept: ((kept: boolean) => void) | undefined;
+  #cancelTell: () => void = () => undefined;
+  #stopped = false;
+
+  constructor(start: ShareStart, rtc: RtcClientPort, world: SharerWorld, report: (message: FromSharer) => void) {
+    this.#world = world;
+    this.#report = report;
+    const { day, month } = world.localTime();
+    const charged: Charged = start.charged ?? { day, dayBytes: 0, month, monthBytes: 0 };
+    this.#allowance = new Allowance(LIMITS, charged);
+    const none = { servedBytes: 0, servedTodayBytes: 0, day, people: 0, charged };
+    this.#given = new GivenFigures(none, world.localTime, world.clock.nowUs());
+    this.#files = new SharedFiles(world.open, world.sha256, (fileId) => {
+      this.#holdingsChanged(fileId);
+    });
+    this.#rtc = new RtcClient(rtc);
+    this.#serving = new Serving(
+      this.#files,
+      this.#rtc,
+      world,
+      upBytesPerS,
+      takersMax,
+      (message) => this.#session.send(message),
+      {
+        mayGive: (frameBytes) => this.#mayGive(onTheWire(frameBytes)),
+        served: (sizeBytes, first) => {
+          this.#given.served(sizeBytes, first, world.clock.nowUs());
+        },
+        lost: (fileId) => {
+          this.#holdingsChanged(fileId);
+        },
+      },
+    );
+    this.#session = new SessionClient(
+      start.sessionUrl,
+      AGENT,
+      {
+        onWelcome: (welcome) => {
+          this.#rtc.configure(welcome.stun);
+          this.#sessionState = "online";
+          this.#sayLimits();
+          this.#changed.clear();
+          this.#session.send({
+            type: "holdings",
+            files: this.#files.fileIds.map((id) => this.#runs(id)),
+            complete: true,
+          });
+          this.#serving.forwardReceipts();
+        },
+        onMessage: (message) => {
+          this.#heed(message);
+        },
+        onLost: () => {
+          this.#sessionState = "offline";
+        },
+      },
+      world.session,
+      start.page,
+    );
+    this.#tell();
+  }
+
+  /** A file is about to be held. */
+  add(file: SharedFile): void {
+    this.#files.add(file);
+  }
+
+  /** Segments of a file are right and stored. */
+  stored(fileId: string, runs: Runs): void {
+    this.#files.stored(fileId, runs);
+    this.#holdingsChanged(fileId);
+  }
+
+  /** A file is not shared any more. */
+  drop(fileId: string): void {
+    this.#files.drop(fileId);
+    this.#holdingsChanged(fileId);
+    this.#tellHoldings();
+  }
+
+  /** What was charged is kept. */
+  charged(): void {
+    this.#kept?.(true);
+  }
+
+  heedDevice(device: DeviceState): void {
+    this.#device = device;
+    this.#heedAllowance();
+  }
+
+  /** Lets everybody go. Nothing goes out after this. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#kept?.(false);
+    this.#cancelTell();
+    this.#serving.closeAll(0);
+    this.#session.send({ type: "stop_donating" });
+    this.#session.close();
+    this.#report({ type: "share_stopped", charged: this.#allowance.settle() });
+  }
+
+  #heed(message: SessionMessage): void {
+    switch (message.type) {
+      case "match":
+        if (message.role === "donor") this.#serving.introduced(message);
+        return;
+      case "signal":
+        this.#serving.signalled(message.match_id, message.payload);
+        return;
+      case "match_ended":
+        this.#serving.matchEnded(message.match_id);
+        return;
+      case "withdrawn":
+        this.drop(message.file_id);
+        return;
+      default:
+      // Assignments are for donors with a store; the rest is for eyes that this page does not have.
+    }
+  }
+
+  async #mayGive(sizeBytes: number): Promise<boolean> {
+    const time = this.#world.localTime();
+    let may = this.#allowance.take(sizeBytes, time);
+    if (may === "store") {
+      const { charged } = this.#allowance;
+      const kept = new Promise<boolean>((resolve) => (this.#kept = resolve));
+      this.#report({ type: "share_charge", charged });
+      if (!(await kept)) return false;
+      this.#allowance.stored(charged);
+      may = this.#allowance.take(sizeBytes, time);
+    }
+    return may === "yes" && !this.#stopped;
+  }
+
+  /** Begins or ends a pause, when it is time. */
+  #heedAllowance(): void {
+    const pause = this.#allowance.pause(this.#world.localTime(), this.#device) ?? null;
+    const toggles = (pause === null) !== (this.#pause === null);
+    this.#pause = pause;
+    if (!toggles || this.#stopped) return;
+    this.#serving.setPaused(pause !== null);
+    this.#sayLimits();
+    this.#status();
+  }
+
+  #sayLimits(): void {
+    const gives = this.#pause === null;
+    this.#session.send({
+      type: "donate",
+      causes: [],
+      storage_bytes: 0,
+      up_bytes_per_s: gives ? upBytesPerS : 0,
+      takers_max: gives ? takersMax : 0,
+    });
+  }
+
+  #runs(fileId: string): FileRuns {
+    return { file_id: fileId, runs: runsToWire(this.#files.holdings(fileId)) };
+  }
+
+  #holdingsChanged(fileId: string): void {
+    this.#changed.add(fileId);
+    this.#serving.holdingsChanged(fileId);
+  }
+
+  #tell(): void {
+    this.#cancelTell = this.#world.clock.after(TELL_US, () => {
+      this.#tell();
+    });
+    this.#heedAllowance();
+    this.#tellHoldings();
+    this.#status();
+  }
+
+  #tellHoldings(): void {
+    if (!this.#session.open || this.#changed.size === 0) return;
+    this.#session.send({ type: "holdings", files: [...this.#changed].map((id) => this.#runs(id)), complete: false });
+    this.#changed.clear();
+  }
+
+  #status(): void {
+    const { rateBytesPerS, servedBytes, people } = this.#given.show(this.#world.clock.nowUs());
+    const status: ShareStatus = {
+      session: this.#sessionState,
+      takers: this.#serving.takers,
+      rateBytesPerS,
+      givenBytes: servedBytes,
+      people,
+      pause: this.#pause,
+    };
+    this.#report({ type: "share_status", status });
+  }
+}

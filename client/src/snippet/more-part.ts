@@ -1,0 +1,157 @@
+/**
+ * Entry of `more.js`: what the panel has beyond its cards, brought in once the first bytes of a download are here. It offers
+ * to share (data-share), and lists what earlier visits left unfinished.
+ */
+
+import { peersAllowed } from "../download/preferences.ts";
+import { StoredChoice, type Choice } from "../download/stored-choice.ts";
+import { WorkerFactory } from "../download/worker-code.ts";
+import { listUnfinished, type UnfinishedDownload } from "../saving/kept-files.ts";
+import { ShareControl } from "../share/share-control.ts";
+import { MORE_CSS } from "../ui/more-style.ts";
+import type { Panel } from "../ui/panel.ts";
+import { ShareStrip } from "../ui/share-strip.ts";
+import { sharesNow, shareView, type MoreWords } from "../ui/share-view.ts";
+import { MORE_ENGLISH } from "../ui/strings-more-en.ts";
+import { UnfinishedList } from "../ui/unfinished-rows.ts";
+import { Words } from "../ui/words.ts";
+import { registry, type DownloadPart, type LinkOptions, type MorePart, type StoredDownload } from "./part.ts";
+
+const WORKER_PART = "donor-worker.js";
+
+/** What the visitor said about helping others, for all pages of this site. */
+const shareChoice = new StoredChoice("distribute-io:share");
+
+/** The footer of a page's one panel. */
+class Footer {
+  readonly #panel: Panel;
+  readonly #options: LinkOptions;
+  readonly #goOn: DownloadPart;
+  readonly #words: MoreWords;
+  readonly #strip: ShareStrip;
+  readonly #list: UnfinishedList;
+  readonly #control: ShareControl;
+  readonly #sessionUrl: string;
+  #peersAllowed: boolean;
+
+  constructor(panel: Panel, options: LinkOptions, { sessionUrl, page }: StoredDownload, goOn: DownloadPart) {
+    this.#panel = panel;
+    this.#options = options;
+    this.#goOn = goOn;
+    this.#sessionUrl = sessionUrl;
+    this.#peersAllowed = peersAllowed(options.peers) === "on";
+    const { language } = panel.words;
+    // Tables of other languages have all keys; English has these in a part of its own.
+    this.#words = new Words({ ...language, strings: { ...MORE_ENGLISH, ...language.strings } });
+    this.#strip = new ShareStrip(this.#words, {
+      start: () => {
+        this.#choose("on");
+      },
+      stop: () => {
+        this.#choose("off");
+      },
+    });
+    this.#list = new UnfinishedList(this.#words);
+    this.#control = new ShareControl(workersOf(options), { sessionUrl, page }, () => {
+      this.#draw();
+    });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(MORE_CSS);
+    panel.more.append(this.#strip.root, this.#list.root);
+    (panel.more.getRootNode() as ShadowRoot).adoptedStyleSheets.push(sheet); // as: the panel's
+    this.#heed();
+  }
+
+  /** A download of the page has begun; one of another coordinator is not shared. */
+  add(download: StoredDownload): ShareControl | undefined {
+    void this.drawUnfinished();
+    if (download.sessionUrl !== this.#sessionUrl) return undefined;
+    this.#control.add(download);
+    return this.#control;
+  }
+
+  peersChosen(allowed: boolean): void {
+    this.#peersAllowed = allowed;
+    this.#heed();
+  }
+
+  #choose(choice: Choice): void {
+    const before = shareChoice.get();
+    shareChoice.set(choice);
+    this.#heed();
+    if (choice === "on") this.#panel.speak(this.#words.say("said_sharing"));
+    else if (before !== undefined) this.#panel.speak(this.#words.say("said_not_sharing"));
+  }
+
+  /** Shares, or stops, as everybody's word is by now. */
+  #heed(): void {
+    const { share } = this.#options;
+    if (share !== "off" && sharesNow({ policy: share, chosen: shareChoice.get(), peersAllowed: this.#peersAllowed }))
+      void this.#control.start();
+    else this.#control.stop();
+    this.#draw();
+  }
+
+  #draw(): void {
+    const { share: policy } = this.#options;
+    const said = { chosen: shareChoice.get(), peersAllowed: this.#peersAllowed, state: this.#control.state };
+    this.#strip.draw(policy === "off" ? null : shareView({ policy, ...said }, this.#words));
+    this.#panel.show();
+  }
+
+  async drawUnfinished(): Promise<void> {
+    const found = (await listUnfinished()).filter(({ running }) => !running);
+    this.#list.draw(
+      found,
+      (download) => {
+        this.#continue(download);
+      },
+      () => void this.drawUnfinished(),
+    );
+  }
+
+  /** Goes on with an unfinished download, as a click on its link would. */
+  #continue({ fileId, name, href }: UnfinishedDownload): void {
+    const link = document.createElement("a");
+    link.dataset["distribute"] = fileId;
+    link.href =
+      href ?? `${this.#options.coordinatorUrl}/files/${(name ?? "").split("/").map(encodeURIComponent).join("/")}`;
+    this.#goOn.downloadLink(link, link, this.#options);
+  }
+}
+
+const footers = new WeakMap<Panel, Footer>();
+
+const part: MorePart = {
+  follow(panel, options, download, sent, goOn) {
+    let footer = footers.get(panel);
+    if (footer === undefined) footers.set(panel, (footer = new Footer(panel, options, download, goOn)));
+    const own = footer;
+    const control = own.add(download);
+    for (const runs of sent) control?.stored(download.fileId, runs);
+    return {
+      stored: (runs) => {
+        control?.stored(download.fileId, runs);
+      },
+      peersChosen: (allowed) => {
+        own.peersChosen(allowed);
+      },
+      ended: (kept) => {
+        if (!kept) control?.drop(download.fileId);
+        void own.drawUnfinished();
+      },
+    };
+  },
+};
+
+/** Starts the donor's worker, which lies beside the download's where a page has installed that. */
+function workersOf({ workerUrl, partsUrl, parts }: LinkOptions): WorkerFactory {
+  return new WorkerFactory(
+    workerUrl === null
+      ? { kind: "part", url: partsUrl + WORKER_PART, integrity: parts[WORKER_PART] ?? "" }
+      : { kind: "installed", url: new URL(WORKER_PART, workerUrl).href },
+  );
+}
+
+const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : undefined;
+registry()[script?.integrity ?? ""] = part;

@@ -1,0 +1,77 @@
+/**
+ * What the panel shows of sharing: from what the visitor and the page said, and how it goes, to words, as plain values.
+ *
+ * Rules:
+ * - Who fetches from mirrors only is not asked to give: the choice about addresses is made.
+ * - Nothing is given before a visitor who has to be asked has answered; an answer sticks, and can be changed at any time.
+ * - While anything is given, the panel stays.
+ */
+
+import type { Choice } from "../download/stored-choice.ts";
+import { SHARE_LIMITS } from "../share/messages.ts";
+import type { ShareState } from "../share/share-control.ts";
+import type { ENGLISH } from "./strings-en.ts";
+import type { MORE_ENGLISH } from "./strings-more-en.ts";
+import type { Words } from "./words.ts";
+
+export type MoreWords = Words<typeof ENGLISH & typeof MORE_ENGLISH>;
+
+export interface ShareInput {
+  /** What the page's tag says: the default of those who chose nothing. */
+  readonly policy: "ask" | "on";
+  readonly chosen: Choice | undefined;
+  /** Whether donors may be asked: the same addresses are seen, whichever way the bytes go. */
+  readonly peersAllowed: boolean;
+  readonly state: ShareState;
+}
+
+export interface ShareView {
+  /** How it goes, or the question. */
+  readonly text: string;
+  /** What was given so far, or at most what will be. */
+  readonly note: string;
+  readonly asks: boolean;
+  /** It is on, and the panel is to stay for that. */
+  readonly stays: boolean;
+}
+
+/** Whether to share now. */
+export function sharesNow({ policy, chosen, peersAllowed }: Omit<ShareInput, "state">): boolean {
+  return peersAllowed && (chosen ?? (policy === "on" ? "on" : "off")) === "on";
+}
+
+/** @returns null: nothing is shown. */
+export function shareView(input: ShareInput, words: MoreWords): ShareView | null {
+  if (!input.peersAllowed) return null;
+  const rate = words.rate(SHARE_LIMITS.upBytesPerS);
+  const limits = words.say("share_limits", { rate, daily: words.size(SHARE_LIMITS.allowance.dailyBytes ?? 0) });
+  if (input.policy === "ask" && input.chosen === undefined)
+    return { text: words.say("share_ask"), note: limits, asks: true, stays: false };
+  if (!sharesNow(input)) return { text: words.say("share_off"), note: limits, asks: false, stays: false };
+  const { state } = input;
+  const given = state.is === "on" ? state.status.givenBytes : 0;
+  return {
+    text: textOf(state, words),
+    note:
+      state.is === "on" && given > 0
+        ? words.say("share_given", { size: words.size(given), count: state.status.people })
+        : limits,
+    asks: false,
+    stays: state.is !== "failed",
+  };
+}
+
+function textOf(state: ShareState, words: MoreWords): string {
+  if (state.is === "failed") return words.say("share_failed");
+  if (state.is === "elsewhere") return words.say("share_elsewhere");
+  if (state.is !== "on") return words.say("share_starting");
+  const { pause, session, rateBytesPerS, takers } = state.status;
+  const { dailyBytes, monthlyBytes } = SHARE_LIMITS.allowance;
+  if (pause === "day_used") return words.say("share_day_used", { daily: words.size(dailyBytes ?? 0) });
+  if (pause === "month_used") return words.say("share_month_used", { monthly: words.size(monthlyBytes ?? 0) });
+  if (pause !== null) return words.say(pause === "metered" ? "share_metered" : "share_paused");
+  if (rateBytesPerS > 0 && takers > 0)
+    return words.say("share_now", { rate: words.rate(rateBytesPerS), count: takers });
+  if (session !== "online") return words.say(session === "offline" ? "share_offline" : "share_starting");
+  return words.say("share_waiting");
+}
