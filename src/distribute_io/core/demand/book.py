@@ -3,9 +3,11 @@
 Rules:
 
 1. A cell for each pair of file and region counts requests twice, with a slow and a fast half-life. The slow count is
-   believed, with a prior of `Tuning.prior_requests` in `Tuning.prior_s`: a new file is worth something at once.
-2. The fast count is believed instead while it exceeds what the slow one foretells by `Tuning.rise_sigmas` standard
-   deviations of a Poisson stream: always taking the larger one would mistake noise for crowds.
+   believed, with a prior worth `Tuning.prior_requests`: what a file of this catalogue is asked for on average, and
+   before anything is known `Tuning.first_per_s`. So a new file is worth something at once.
+2. The fast count is believed instead, of a file or of one of its cells, while it is off what the slow one foretells by
+   `Tuning.rise_sigmas` standard deviations of a Poisson stream: always taking the larger one would mistake noise for
+   crowds. Where a crowd went from is as significant as where it came to.
 3. Requests that fell through to mirrors raise their cell at once, and are forgotten with the fast half-life.
 4. After `Tuning.season_after_s` the hours of the day of each region are known, and the expectation for the hour to come
    is corrected by them.
@@ -53,8 +55,11 @@ class Tuning(Struct, frozen=True, kw_only=True):
     fast_half_life_s: float = 60.0
     slow_half_life_s: float = 3_600.0
     rise_sigmas: float = 4.0
-    prior_requests: float = 2.0
-    prior_s: float = 600.0
+    prior_requests: float = 4.0
+    first_per_s: float = 1 / 30
+    """Downloads of a file per second while nothing is known of any: a file is published to be fetched."""
+    first_s: float = 1_800.0
+    """File-seconds of watching that this first guess is worth."""
     loss_weight: float = 0.5
     """How much of a request is added for one that fell through to mirrors."""
     cells_max: int = 262_144
@@ -183,12 +188,13 @@ class DemandBook:
         for (file_id, region), slot in self._cells.items():
             by_file.setdefault(file_id, []).append((region, slot))
         usual = self._usual()
+        average_per_s = self._average(len({**by_file, **self._published}), now_us)
         expected: list[tuple[float, Expectation]] = []
         for file_id in {**by_file, **self._published}:
             announcement = self._announced.get(file_id)
             if announcement is not None and now_us < announcement.release_at_us and file_id not in by_file:
                 continue
-            per_s, shares = self._rate(file_id, by_file.get(file_id, []), usual, now_us)
+            per_s, shares = self._rate(file_id, by_file.get(file_id, []), usual, average_per_s, now_us)
             rates = self._rates(per_s, shares, now_us)
             expected.append((per_s, Expectation(file_id=file_id, rates=rates)))
         expected.sort(key=lambda row: (-row[0], row[1].file_id))
@@ -196,28 +202,54 @@ class DemandBook:
         return (*now, *self._releases(usual, now_us))
 
     def _rate(
-        self, file_id: FileId, cells: Sequence[tuple[int, int]], usual: dict[int, float], now_us: int
+        self,
+        file_id: FileId,
+        cells: Sequence[tuple[int, int]],
+        usual: dict[int, float],
+        average_per_s: float,
+        now_us: int,
     ) -> tuple[float, dict[int, float]]:
         """Downloads per second of a file, and the regions' shares of them."""
-        since_us = self._published.get(file_id, self._began_at_us)
-        watched_s = max(0.0, (now_us - since_us) / 1e6)
-        span_s = self._slow_s * (1.0 - math.exp(-watched_s / self._slow_s)) + self._tuning.prior_s
-        slow = sum(float(self._slow[slot]) for _, slot in cells)
-        fast = sum(float(self._fast[slot]) for _, slot in cells)
-        lost = sum(float(self._lost[slot]) for _, slot in cells)
         prior = self._tuning.prior_requests
-        per_s = (slow + prior) / span_s
-        shares = {region: share * prior / (slow + prior) for region, share in usual.items()}
+        span_s = self._watched_s(self._published.get(file_id, self._began_at_us), now_us) + prior / average_per_s
+        per_cell = {region: share * prior / span_s for region, share in usual.items()}
+        slow = fast = lost = 0.0
         for region, slot in cells:
-            shares[region] = shares.get(region, 0.0) + float(self._slow[slot]) / (slow + prior)
-        foretold = per_s * self._fast_s
-        noise = math.sqrt(max(foretold, 1.0) / 2.0)  # a fading count of a Poisson stream has half its mean as variance
-        if fast >= _RISE_REQUESTS_MIN and fast - foretold > self._tuning.rise_sigmas * noise:
-            per_s = fast / self._fast_s
-            shares = {region: float(self._fast[slot]) / fast for region, slot in cells}
+            slow, fast, lost = slow + self._slow[slot], fast + self._fast[slot], lost + self._lost[slot]
+            of_cell = per_cell.get(region, 0.0) + float(self._slow[slot]) / span_s
+            per_cell[region] = self._believed(of_cell, float(self._fast[slot]))
+        per_s = (slow + prior) / span_s
+        believed = self._believed(per_s, fast)
+        if believed != per_s:
+            per_s = believed
+            if fast > 0.0:
+                per_cell = {region: float(self._fast[slot]) for region, slot in cells}
+        elif sum(per_cell.values()) > 0.0:
+            per_s = sum(per_cell.values())
         if fast > 0.0:
             per_s *= 1.0 + self._tuning.loss_weight * min(1.0, lost / fast)
-        return per_s, shares
+        total = sum(per_cell.values())
+        return per_s, {region: value / total for region, value in per_cell.items()} if total > 0.0 else usual
+
+    def _believed(self, slow_per_s: float, fast: float) -> float:
+        """Rule 2: the fast rate where it is significantly another one, else the slow."""
+        foretold = slow_per_s * self._fast_s
+        noise = math.sqrt(max(foretold, 1.0) / 2.0)  # a fading count of a Poisson stream has half its mean as variance
+        off = fast - foretold
+        if off > self._tuning.rise_sigmas * noise and fast >= _RISE_REQUESTS_MIN:
+            return fast / self._fast_s
+        return fast / self._fast_s if -off > self._tuning.rise_sigmas * noise else slow_per_s
+
+    def _watched_s(self, since_us: int, now_us: int) -> float:
+        """Seconds of watching that a slow count stands for."""
+        return self._slow_s * (1.0 - math.exp(-max(0.0, (now_us - since_us) / 1e6) / self._slow_s))
+
+    def _average(self, files: int, now_us: int) -> float:
+        """Downloads per second of a file of this catalogue, the first guess included."""
+        requests = sum(float(self._slow[slot]) for slot in self._cells.values())
+        since_us = self._began_at_us or min(self._published.values(), default=now_us)
+        first_s = self._tuning.first_s
+        return (first_s * self._tuning.first_per_s + requests) / (first_s + files * self._watched_s(since_us, now_us))
 
     def _usual(self) -> dict[int, float]:
         """Each region's share of all that was asked."""

@@ -41,9 +41,9 @@ _UP_MIN = 1_000.0
 class Held:
     """What one donor holds or will hold, as rows. Mutable; owned by the board."""
 
-    __slots__ = ("is_open", "log_miss", "network", "region", "rows", "serving", "shares", "up_bytes_per_s")
+    __slots__ = ("is_open", "log_miss", "network", "region", "rows", "serving", "shares", "stays", "up_bytes_per_s")
 
-    def __init__(self, donor: DonorView, rows: Ints, shares: Floats, region: int) -> None:
+    def __init__(self, donor: DonorView, rows: Ints, shares: Floats, region: int, outlasts_s: float) -> None:
         self.rows = rows
         self.shares = shares
         self.serving = np.zeros(len(rows))
@@ -51,6 +51,8 @@ class Held:
         self.region = region
         self.is_open = donor.nat != "restricted"
         self.network = network_of(donor.region)
+        self.stays = donor.stay_left_s / (donor.stay_left_s + outlasts_s)
+        """The probability that it is still here when it is asked."""
         self.up_bytes_per_s = max(_UP_MIN, float(donor.up_bytes_per_s))
 
 
@@ -87,7 +89,7 @@ class Board:
                 rows += of_file
                 shares += parts
         area = self.region[coarse(donor.region)]
-        return Held(donor, np.array(rows, dtype=np.int64), np.array(shares), area)
+        return Held(donor, np.array(rows, dtype=np.int64), np.array(shares), area, self.policy.outlasts_s)
 
     def _asked_now(self, snapshot: Snapshot) -> Floats:
         """Requests per second for each file, now or within the time that a request waits."""
@@ -121,7 +123,7 @@ class Board:
         start = 0
         for held, count in zip(self.held, counts, strict=True):
             held.serving = serving[start : start + count]
-            held.log_miss = np.log1p(-np.minimum(held.serving, _SHARE_MAX))
+            held.log_miss = np.log1p(-np.minimum(held.serving * held.stays, _SHARE_MAX))
             start += count
             self._add(held, 1.0)
 
@@ -140,7 +142,7 @@ class Board:
         at_once, on_average = self.loads(held, rows, shares)
         load = at_once[self.rows.file[rows]] + on_average
         held.serving = shares * self.policy.reach * served_share(load, self.policy.busy_sharpness)
-        held.log_miss = np.log1p(-np.minimum(held.serving, _SHARE_MAX))
+        held.log_miss = np.log1p(-np.minimum(held.serving * held.stays, _SHARE_MAX))
         self._add(held, 1.0)
 
     def loads(self, held: Held, rows: Ints, shares: Floats) -> tuple[Floats, float]:

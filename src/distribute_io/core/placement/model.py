@@ -129,7 +129,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Exponent p of the share `(1 + load^p)^(-1/p)` of the asked that a donor serves within `burst_s`."""
     reach: float = 0.97
     """Probability that an introduction of two that can connect leads to a connection."""
-    far_weight: float = 1.0
+    outlasts_s: float = 300.0
+    """A copy at a donor that is expected to stay for so long more counts half for what others may add: it may be gone
+    before the next request."""
+    far_weight: float = 0.7
     """What a byte served across regions is worth, near being 1."""
     return_min: float = 2.0
     """A push has to be served at least this often, as expected."""

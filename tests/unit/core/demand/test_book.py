@@ -54,7 +54,7 @@ def test_a_new_file_is_worth_something_before_anybody_asked_and_less_as_time_goe
     book = DemandBook()
     book.published(A, START)
     fresh, old = per_s(of(book, A, START)), per_s(of(book, A, START + HOUR))
-    assert fresh == pytest.approx(2 / 600)
+    assert fresh == pytest.approx(1 / 30)
     assert old < fresh / 4
 
 
