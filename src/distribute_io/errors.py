@@ -201,6 +201,7 @@ CODES: Final[dict[str, dict[str, str]]] = {
         "version_not_newer": "A manifest with the same or a higher version is there already.",
         "taken_down": "The file was withdrawn.",
         "rate_limited": "Too many requests: try again later.",
+        "kept_out": "Too much went wrong with sessions from this network: come back later.",
         "full": "A limit of the coordinator is reached: try again later.",
         "shutting_down": "The coordinator is stopping.",
         "internal": "The coordinator failed; its log says why.",

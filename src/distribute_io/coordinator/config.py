@@ -165,6 +165,15 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             description="Open sessions of one address. High, as a campus or a carrier is many people behind one.",
         ),
     ] = 500
+    faults_per_address_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Faults (broken protocol, floods, silent connections, false receipts) for which an address is "
+            "kept out, for a minute at first; one is forgiven every 10 s.",
+        ),
+    ] = 60
     requests_per_address_per_s: Annotated[
         int,
         Meta(

@@ -6,8 +6,10 @@ Rules:
 2. A payload is relayed unchanged; nothing of it is read, kept or logged.
 3. The downloader's side offers, with an offer that it deposited where there is one; only when the downloader is native
    and the donor is a browser the donor offers, as a native peer cannot negotiate channel ids.
-4. Whoever did not work for a downloader, or lied to it, is not introduced to it again in this session. A donor that
-   downloaders of several networks accuse is introduced to nobody any more.
+4. Whoever did not work for a downloader, or lied to it, is not introduced to it again in this session. A donor that is
+   accused of a lie is introduced to nobody for a time (`core/standing.py`).
+5. A donor that did not say a word to a match that failed is introduced to nobody until it is heard again: a machine
+   that lost its power stays a session for a minute.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
 from distribute_io.core.matching import Candidate, Choice, Demand, choose_donors
 from distribute_io.core.placement.model import Rng
+from distribute_io.core.standing import Standing
 from distribute_io.errors import RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId, SessionId
 from distribute_io.stores.state import FileShape, Holder, MatchRecord, State, Want
@@ -49,9 +52,6 @@ CANDIDATES_MAX: Final = 256
 RETRY_AFTER_MS: Final = 15_000
 """When a downloader that found no donor may ask again; a donor who appears earlier is offered by itself."""
 
-ACCUSERS_MAX: Final = 3
-"""Networks whose accusations keep a donor out for all. One alone could be a liar itself."""
-
 SECRET_BYTES: Final = 32
 
 
@@ -66,6 +66,7 @@ class MatchDesk:
         demand: DemandDesk,
         rng: Rng,
         sessions: Mapping[SessionId, Session],
+        standing: Standing,
         random_bytes: Callable[[int], bytes],
         clock_us: Callable[[], int],
     ) -> None:
@@ -80,6 +81,7 @@ class MatchDesk:
         self._demand = demand
         self._rng = rng
         self._sessions = sessions
+        self._standing = standing
         self._random_bytes = random_bytes
         self._clock_us = clock_us
 
@@ -96,7 +98,8 @@ class MatchDesk:
         known = await self._state.wants_of(session.session_id)
         if len(known) >= limits.WANTS_PER_SESSION_MAX and file_id not in {want.file_id for want in known}:
             raise RefusedError("full", f"A session may want {limits.WANTS_PER_SESSION_MAX} files at a time.")
-        self._demand.asked(session, file_id)
+        if not message.fill:
+            self._demand.asked(session, file_id)
         self._deposit(session, file_id, message.offers)
         want = Want(session.session_id, file_id, missing, message.peers_max, self._clock_us(), message.fill)
         await self._serve(session, want, shape, is_new=True)
@@ -174,7 +177,9 @@ class MatchDesk:
 
     def _is_usable(self, donor: SessionId, downloader: Session) -> bool:
         session = self._sessions.get(donor)
-        if session is None or session.outbox.is_closing or len(session.accusers) >= ACCUSERS_MAX:
+        if session is None or session.outbox.is_closing or session.is_silent:
+            return False
+        if not self._standing.may_give(donor, session.network, self._clock_us()):
             return False
         # What a page shares is what it has: it has nothing for itself, whatever an older want of it says.
         return session.page is None or session.page != downloader.page
@@ -273,10 +278,18 @@ class MatchDesk:
             return
         if session.session_id == match.downloader and message.outcome in ("failed", "lied"):
             session.avoid(match.donor)
-        donor = self._sessions.get(match.donor)
-        if message.outcome == "lied" and session.session_id == match.downloader and donor is not None:
-            donor.accusers.add(session.network)
+            self._judge(session, match, message.outcome, now_us)
         await self._end(match, now_us, code=message.code or "peer_closed", told_by=session.session_id)
+
+    def _judge(self, session: Session, match: MatchRecord, outcome: str, now_us: int) -> None:
+        """What a downloader's report says of the donor (rules 4 and 5)."""
+        donor = self._sessions.get(match.donor)
+        if donor is None:
+            return
+        if outcome == "lied":
+            self._standing.accuse(donor.session_id, network=donor.network, accuser=session.network, now_us=now_us)
+        else:
+            donor.unanswered_us = match.made_at_us
 
     async def session_left(self, session_id: SessionId, ended: tuple[MatchRecord, ...]) -> None:
         """A session ended, and its matches with it: tell the other ends of those that were not open."""

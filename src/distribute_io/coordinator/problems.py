@@ -40,6 +40,7 @@ _STATUS: Final = {
     "version_not_newer": 409,
     "taken_down": 410,
     "rate_limited": 429,
+    "kept_out": 429,
     "full": 503,
     "shutting_down": 503,
     "catalogue_failed": 503,

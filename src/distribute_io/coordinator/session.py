@@ -28,6 +28,7 @@ _CLOSE_CODES: Final = {
     "slow_reader": 4413,
     "flood": 4429,
     "rate_limited": 4429,
+    "kept_out": 4429,
     "full": 4429,
 }
 
@@ -165,7 +166,8 @@ class Session:
         self.credited_downloaders: set[SessionId] = set()
         self.credited_countries = CountryCredits()
         self.credit_is_news = False
-        self.accusers: set[str] = set()
+        self.unanswered_us = 0
+        """When the newest match was made that failed and to which this donor said nothing."""
         # As either.
         self.signals: Counter[MatchId] = Counter()
 
@@ -201,6 +203,11 @@ class Session:
         elif now_us - self.heard_at_us > limits.IDLE_TIMEOUT_MS * 1_000:
             return RemoteProtocolError("idle_timeout", "Nothing was heard for too long.")
         return None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was heard since a match that failed: perhaps it is gone, and nobody has noticed yet."""
+        return self.heard_at_us < self.unanswered_us
 
     def avoid(self, donor: SessionId) -> None:
         """Do not introduce this donor again; the oldest is forgotten when there are many."""

@@ -22,6 +22,7 @@ from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.sessions import Sessions
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core.placement.model import Policy
+from distribute_io.core.standing import Standing
 from distribute_io.ids import FileId, SessionId
 from distribute_io.stores.catalogue import Catalogue
 from distribute_io.stores.memory_state import MemoryState
@@ -86,12 +87,14 @@ def build_sessions(
         clock_us=monotonic_us,
         holds_more=news.add,
     )
+    standing = Standing(faults_max=config.faults_per_address_max)
     matches = MatchDesk(
         state=state,
         shapes=shapes,
         demand=demand,
         rng=rng,
         sessions=registry,
+        standing=standing,
         random_bytes=secrets.token_bytes,
         clock_us=monotonic_us,
     )
@@ -100,6 +103,7 @@ def build_sessions(
         state=state,
         donors=donors,
         matches=matches,
+        standing=standing,
         ledger=Ledger(state, shapes, books, demand),
         news=news.take,
         accused=accused,

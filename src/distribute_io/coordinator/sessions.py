@@ -21,6 +21,7 @@ from distribute_io.coordinator.ledger import Ledger
 from distribute_io.coordinator.match_desk import MatchDesk
 from distribute_io.coordinator.session import Session
 from distribute_io.core.session import next_state
+from distribute_io.core.standing import Standing
 from distribute_io.errors import DistributeError, RefusedError, RemoteProtocolError, StoreError
 from distribute_io.ids import CauseId, FileId, MatchId, SessionId
 from distribute_io.stores.state import State
@@ -66,6 +67,7 @@ class Sessions:
         donors: DonorDesk,
         matches: MatchDesk,
         ledger: Ledger,
+        standing: Standing,
         news: Callable[[], tuple[FileId, ...]],
         accused: Callable[[FileId, str, str], Awaitable[None]],
         stun: tuple[str, ...],
@@ -90,6 +92,7 @@ class Sessions:
         self._donors = donors
         self._matches = matches
         self._ledger = ledger
+        self._standing = standing
         self._news = news
         self._accused = accused
         self._stun = list(stun)
@@ -107,12 +110,14 @@ class Sessions:
         """Whether one more session of a network may be opened.
 
         Raises:
-            RefusedError: `shutting_down`, `full` or `rate_limited`.
+            RefusedError: `shutting_down`, `full`, `kept_out` or `rate_limited`.
         """
         if self._is_stopping:
             raise RefusedError("shutting_down", "The coordinator is stopping: come back in a moment.")
         if len(self._sessions) >= self._sessions_max:
             raise RefusedError("full", "The coordinator has as many sessions as it takes: try again later.")
+        if self._standing.kept_out_us(network, self._clock_us()):
+            raise RefusedError("kept_out", "Too much went wrong with sessions from your network: come back later.")
         if self._networks[network] >= self._per_network_max:
             raise RefusedError("rate_limited", "Too many sessions are open from your network.")
 
@@ -160,6 +165,8 @@ class Sessions:
             joins = before == "joining" and following == "donating"
             await self._handle(session, message, now_us, joins=joins)
         except RemoteProtocolError as error:
+            if error.code != "match_unknown":  # a match may have ended while the message was under way
+                self._standing.fault(session.network, now_us)
             if error.code in _FORGIVEN or (match_id is not None and error.code in ("flood", "message_too_large")):
                 session.refuse(error, match_id=match_id)
             else:
@@ -181,6 +188,7 @@ class Sessions:
                 await self._donors.nat_found(session)
             case Donate():
                 await self._donors.donate(session, message, now_us)
+                self._standing.donates(session.session_id, session.network, now_us)
             case StopDonating():
                 await self._donors.stop(session)
             case Holdings():
@@ -235,6 +243,8 @@ class Sessions:
         for session in list(self._sessions.values()):
             overdue = session.overdue(now_us)
             if overdue is not None:
+                if overdue.code == "hello_timeout" and not session.outbox.is_closing:
+                    self._standing.fault(session.network, now_us)
                 session.end(overdue)
             self._ledger.tell_credit(session)
         self._donors.renew_leases(now_us)

@@ -10,7 +10,8 @@ W4. After a failure the next look comes soon, then later and later; the more pas
     double from `retry_us` up to `check_us`, with a jitter of a quarter. A mirror's own `Retry-After` is kept, for a day
     at most.
 W5. An accusation brings the next look forward, by no more than one look in `retry_us`; with accusers of several
-    networks by no more than one in HURRY_REST_US. Never to before now: an accused mirror's host keeps its rest.
+    networks by no more than one in HURRY_REST_US. Never to before now, nor to before what the mirror itself asked for
+    (`Retry-After`): an accused mirror's host keeps its rest.
 W6. When no mirror of a file that pages can use passed and we have no copy ourselves, those that are not *proven* wrong
     are listed all the same: it may be the coordinator that is cut off, and a try costs a downloader little. Their state
     says so.
@@ -62,6 +63,9 @@ COUNT_MAX: Final = 1_000_000
 """Counts stop here: enough for any rule, and a column's bound."""
 
 _DOUBLINGS_MAX: Final = 32
+
+_ASKS_FOR_REST: Final = "mirror_busy"
+"""Code of an answer that may have a `Retry-After`."""
 
 
 class Rhythm(Struct, frozen=True):
@@ -153,7 +157,9 @@ def accused_check_us(health: Health, networks: int, *, now_us: int, rhythm: Rhyt
     rest_us = rhythm.retry_us
     if networks >= ACCUSERS_TO_HURRY:
         rest_us = min(rest_us, HURRY_REST_US)
-    return max(now_us, health.checked_at_us + rest_us)
+    # A mirror that asked for a rest has said itself when to come back; whoever accuses it knows nothing better.
+    asked_us = health.next_check_us if health.reason == _ASKS_FOR_REST else 0
+    return max(now_us, health.checked_at_us + rest_us, asked_us)
 
 
 def listed(healths: Sequence[Health], *, has_own: bool) -> tuple[bool, ...]:

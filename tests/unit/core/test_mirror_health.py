@@ -133,6 +133,13 @@ def test_one_accuser_waits_longer_than_several_networks() -> None:
     assert accused_check_us(health, ACCUSERS_TO_HURRY, now_us=late_us, rhythm=slow) == late_us
 
 
+def test_no_number_of_accusers_overrides_what_a_mirror_asked_for() -> None:
+    rhythm = Rhythm(check_us=600_000_000, retry_us=5_000_000)
+    outcome = Outcome(code="mirror_busy", retry_after_us=3_600_000_000)
+    health = after_check(Health(), outcome, now_us=0, rhythm=rhythm, chance=0)
+    assert accused_check_us(health, 100, now_us=60_000_000, rhythm=rhythm) == 3_600_000_000
+
+
 @given(
     st.integers(0, 10**12), st.integers(1, 10**12), st.integers(0, 10), st.integers(1, 10**10), st.integers(1, 10**10)
 )

@@ -1,0 +1,150 @@
+"""Who is kept out for a time: decides, does nothing, and knows networks only by the names that it is given.
+
+What a network does wrong is forgotten by and by: a mistake costs nothing, a habit does. Many people may share
+a network (a campus, a carrier), so bars are high and bans short at first.
+
+- K1 Each fault counts one, `FAULT_US` takes one away again. A network with `faults_max` of them is kept out for
+  `OUT_US`, twice as long each time within a day, up to `OUT_US_MAX`; then it begins with a clean sheet.
+- K2 An accusation of wrong bytes suspends that donor for `SUSPEND_US`, twice as long for each further network that
+  accuses it. So one proof is enough to put a liar out of use.
+- K3 An accuser's word is limited: `ACCUSATIONS_MAX` different donors in `ACCUSE_US` count for one network, further ones
+  do not. So a network of liars keeps less than one honest donor out at a time.
+- K4 A donor that `ACCUSERS_MAX` networks accused is out of use for `OUT_US_MAX`.
+- K5 A new session does not help: where `LIARS_MAX` donors of one network were accused within `OUT_US_MAX`, and they are
+  half of the donors that were seen there or more, all of them are out of use until that time is over.
+
+Everything is bounded; what is full forgets whom it heard of longest ago. Times are microseconds of the caller's clock.
+Vectors: `spec/vectors/standing.json`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from msgspec import Struct
+
+NETWORKS_MAX: Final = 50_000
+DONORS_MAX: Final = 50_000
+
+FAULT_US: Final = 10_000_000
+OUT_US: Final = 60_000_000
+OUT_US_MAX: Final = 3_600_000_000
+_DAY_US: Final = 24 * 3_600_000_000
+
+SUSPEND_US: Final = 60_000_000
+ACCUSE_US: Final = 600_000_000
+ACCUSATIONS_MAX: Final = 4
+ACCUSERS_MAX: Final = 3
+LIARS_MAX: Final = 3
+_SEEN_MAX: Final = 1_024
+"""Donors of one network that are told apart."""
+
+
+class _Network(Struct):
+    """What is remembered of one network."""
+
+    faults: int = 0
+    counted_us: int = 0
+    """Up to when `faults` were taken away."""
+    bans: int = 0
+    out_until_us: int = 0
+    accused: dict[str, int] = {}
+    """Donors that it accused, and when."""
+    liars: dict[str, int] = {}
+    """Donors of this network that were accused, and when first."""
+    seen: dict[str, int] = {}
+    """Donors of this network, and when they were last seen."""
+
+
+class _Accused(Struct):
+    """What is remembered of an accused donor."""
+
+    accusers: set[str]
+    out_until_us: int
+
+
+class Standing:
+    """Caller's duties: tell faults and accusations as they come; ask before letting in and before introducing."""
+
+    def __init__(self, *, faults_max: int) -> None:
+        """Begin with nobody known.
+
+        Args:
+            faults_max: faults for which a network is kept out (K1); at least 1.
+        """
+        self._faults_max = faults_max
+        self._networks: OrderedDict[str, _Network] = OrderedDict()
+        self._donors: OrderedDict[str, _Accused] = OrderedDict()
+
+    def fault(self, network: str, now_us: int) -> None:
+        """A session of this network broke the protocol, or said nothing (K1)."""
+        known = self._known(network, now_us)
+        known.faults += 1
+        if known.faults < self._faults_max:
+            return
+        known.bans = known.bans + 1 if now_us < known.out_until_us + _DAY_US else 1
+        known.out_until_us = now_us + min(OUT_US_MAX, OUT_US << min(known.bans - 1, 16))
+        known.faults = 0
+
+    def kept_out_us(self, network: str, now_us: int) -> int:
+        """For how long a network is kept out from now on; 0 when it is not."""
+        known = self._networks.get(network)
+        return 0 if known is None else max(0, known.out_until_us - now_us)
+
+    def donates(self, donor: str, network: str, now_us: int) -> None:
+        """A donor of this network is here (K5)."""
+        seen = self._known(network, now_us).seen
+        if donor in seen or len(seen) < _SEEN_MAX:
+            seen[donor] = now_us
+
+    def accuse(self, donor: str, *, network: str, accuser: str, now_us: int) -> bool:
+        """A downloader of network `accuser` had wrong bytes from a donor of `network`; False when it does not count."""
+        said = self._known(accuser, now_us).accused
+        for each in [each for each, at_us in said.items() if at_us + ACCUSE_US <= now_us]:
+            del said[each]
+        if donor not in said and len(said) >= ACCUSATIONS_MAX:
+            return False  # K3
+        said.setdefault(donor, now_us)
+        known = self._donors.setdefault(donor, _Accused(set(), 0))
+        self._donors.move_to_end(donor)
+        if len(self._donors) > DONORS_MAX:
+            self._donors.popitem(last=False)
+        if len(known.accusers) < ACCUSERS_MAX:
+            known.accusers.add(accuser)
+        is_out = len(known.accusers) >= ACCUSERS_MAX  # K4
+        out_us = OUT_US_MAX if is_out else SUSPEND_US << (len(known.accusers) - 1)  # K2
+        known.out_until_us = max(known.out_until_us, now_us + out_us)
+        liars = self._known(network, now_us).liars
+        if donor in liars or len(liars) < _SEEN_MAX:
+            liars.setdefault(donor, now_us)
+        return True
+
+    def may_give(self, donor: str, network: str, now_us: int) -> bool:
+        """Whether a donor may be introduced to anybody (K2, K4, K5)."""
+        accused = self._donors.get(donor)
+        if accused is not None and now_us < accused.out_until_us:
+            return False
+        known = self._networks.get(network)
+        if known is None:
+            return True
+        liars = sum(now_us < at_us + OUT_US_MAX for at_us in known.liars.values())
+        if liars < LIARS_MAX:
+            return True
+        seen = sum(now_us < at_us + OUT_US_MAX for at_us in known.seen.values())
+        return 2 * liars < seen
+
+    def _known(self, network: str, now_us: int) -> _Network:
+        known = self._networks.get(network)
+        if known is None:
+            known = self._networks[network] = _Network(counted_us=now_us)
+            if len(self._networks) > NETWORKS_MAX:
+                self._networks.popitem(last=False)
+        self._networks.move_to_end(network)
+        gone = (now_us - known.counted_us) // FAULT_US
+        known.faults = max(0, known.faults - gone)
+        known.counted_us += gone * FAULT_US
+        for times in (known.liars, known.seen):
+            for each in [each for each, at_us in times.items() if at_us + OUT_US_MAX <= now_us]:
+                del times[each]
+        return known

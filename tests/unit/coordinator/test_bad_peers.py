@@ -1,0 +1,74 @@
+"""Bad peers with a whole coordinator: out of use after one proof, kept out after a habit, silent ones passed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.harness.peer import Peer
+from tests.unit.coordinator.served import Served, files, play
+
+
+def test_one_proof_puts_a_liar_out_of_use_for_everybody(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with (
+            Peer.connect(served) as liar,
+            Peer.connect(served) as honest,
+            Peer.connect(served) as one,
+            Peer.connect(served) as two,
+        ):
+            await liar.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await one.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            match = await one.hear("match")
+            await one.send("match_report", match_id=match["match_id"], outcome="lied", code="segment_mismatch")
+            await liar.hear("match_ended")
+            await two.send("want", file_id=file_id, missing=[0, 4], peers_max=2)
+            assert (await two.hear("unmatched"))["code"] == "no_donor"
+            await honest.donate(held=[{"file_id": file_id, "runs": [1, 3]}])
+            assert (await two.hear("match"))["runs"] == [1, 3]
+
+    play(tmp_path, scene)
+
+
+def test_a_donor_that_said_nothing_to_a_failed_match_waits_until_it_is_heard(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as ghost, Peer.connect(served) as one, Peer.connect(served) as two:
+            await ghost.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await one.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            match = await one.hear("match")
+            await one.send("match_report", match_id=match["match_id"], outcome="failed", code="no_channel")
+            await one.send("ping")
+            await one.hear("pong")
+            await two.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            assert (await two.hear("unmatched"))["code"] == "no_donor"
+            await ghost.send("ping")
+            await ghost.hear("pong")
+            await two.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            assert (await two.hear("match"))["runs"] == [0, 4]
+
+    play(tmp_path, scene)
+
+
+def test_a_habit_of_breaking_the_protocol_is_kept_out(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        for _ in range(3):
+            async with Peer.connect(served) as rude:
+                await rude.socket.send_str("[]")
+                assert (await rude.hear("error"))["code"] == "message_malformed"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with Peer.connect(served):
+                pass
+        assert refused.value.status == 429
+        assert (await served.client.get(f"{served.url}/healthz")).status == 200
+
+    play(tmp_path, scene, faults_per_address_max=3)
