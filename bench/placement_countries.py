@@ -5,7 +5,7 @@ native donors in each, and `dio get` from the same networks. Three groups of fil
 and at each phase for the next. Counted are the segments on the donors' disks, what `dio get` says of its sources, and
 what the donors are credited by country; offload as `/api/v1/stats` tells it.
 Options: `--donors N` (in all, default 40), `--phases N` (default 3), `--phase-s S` (default 150), `--every-s S`
-(between two downloads, default 1.5), `--seed N`.
+(between two downloads, default 1.5), `--mirror-rate R` (default 4MB/s), `--seed N`.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--phases", type=int, default=3)
     parser.add_argument("--phase-s", type=float, default=150.0)
     parser.add_argument("--every-s", type=float, default=1.5)
+    parser.add_argument("--mirror-rate", default="4MB/s")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args(options)
     shared = Path("/dev/shm")
@@ -128,7 +129,7 @@ def run(options: list[str]) -> bool:
         tempfile.TemporaryDirectory(prefix="dio-", dir=shared if shared.is_dir() else None) as name,
         Stage(Path(name)) as stage,
     ):
-        world = _build(stage, chosen.donors, random.Random(chosen.seed))
+        world = _build(stage, chosen.donors, chosen.mirror_rate, random.Random(chosen.seed))
         phases = [
             _run_phase(world, phase, seconds=chosen.phase_s, every_s=chosen.every_s) for phase in range(chosen.phases)
         ]
@@ -154,7 +155,7 @@ def run(options: list[str]) -> bool:
     return holds
 
 
-def _build(stage: Stage, donors: int, rng: random.Random) -> World:
+def _build(stage: Stage, donors: int, mirror_rate: str, rng: random.Random) -> World:
     table = stage.folder / "regions.csv"
     table.write_text("".join(f"{COUNTRIES[code]}.0.0/16,{region}\n" for code, region in _REGIONS.items()))
     served = stage.folder / "served"
@@ -162,7 +163,7 @@ def _build(stage: Stage, donors: int, rng: random.Random) -> World:
         [make_release(served, f"group-{group}-{file}.bin", _FILE_MIB * MIB) for file in range(_FILES_PER_GROUP)]
         for group in range(len(COUNTRIES))
     ]
-    mirror = start_mirror(stage, served, rate="20MB/s")
+    mirror = start_mirror(stage, served, rate=mirror_rate)
     coordinator = start_coordinator(stage, options=["--region-table", table])
     publisher = make_publisher(coordinator, [mirror])
     publisher.publish([release for group in groups for release in group], [mirror])
