@@ -12,7 +12,7 @@
  * - What fails is tried again later, with growing waits; the rest goes on.
  */
 
-import { fillPauseUs } from "../core/fill-pace.ts";
+import { FillPace } from "../core/fill-pace.ts";
 import { planFill, type AssignedFile } from "../core/fill-plan.ts";
 import { toHex } from "../core/hex.ts";
 import { indicesOf, runsOf, type Runs } from "../core/runs.ts";
@@ -83,6 +83,7 @@ export class Filler {
   readonly #world: FillerWorld;
   readonly #events: FillerEvents;
   readonly #peers: FillPeers;
+  readonly #pace: FillPace;
   readonly #setbacks = new Map<string, Setback>();
   readonly #fetched = new Map<string, FetchedBytes>();
   /** Files that no other donor gives at present, until when. */
@@ -105,6 +106,7 @@ export class Filler {
     this.#world = world;
     this.#events = events;
     this.#peers = peers;
+    this.#pace = new FillPace(FILL_BYTES_PER_S, world.clock.nowUs());
   }
 
   get target(): readonly AssignedFile[] {
@@ -226,7 +228,7 @@ export class Filler {
       if (how === "aborted") throw new SourceError("stalled", "The mirror takes too long for a segment.");
       const elapsedUs = this.#world.clock.nowUs() - startUs;
       if (sink.missingBytes === 0) this.#measured(host, endByte - startByte, elapsedUs);
-      return fillPauseUs(endByte - startByte, elapsedUs, FILL_BYTES_PER_S);
+      return this.#pace.pauseUs(endByte - startByte, elapsedUs, this.#world.clock.nowUs());
     } catch (error) {
       if (signal.aborted) return 0;
       const code = codeOf(error, "mirror_unreachable");

@@ -327,7 +327,7 @@ test("a mirror that was found to be slow is left to others", async () => {
   const scene = new Scene([file, other]);
   await scene.welcome();
   await scene.assign({ file, runs: [0, 1] }, { file: other, runs: [0, 4] });
-  await scene.clock.pass(60_000_000); // it took 5 s for one segment, and is left alone for nine times as long
+  await scene.clock.pass(60_000_000); // it takes 5 s for a segment: beyond the burst there is a pause
   await scene.assign({ file, runs: [0, 20] });
   assert.deepEqual(
     scene.mirrors.asked.filter((line) => line.startsWith("slow")),

@@ -144,7 +144,7 @@ class FillPeers:
             finally:
                 self._peer = None
             lacking = run_sets.difference(lacking, self._store.holdings(file_id))
-            if not lacking or peer.is_full:
+            if not lacking or peer.ends_fill:
                 return
 
     async def _ask(self, file_id: FileId, lacking: Runs) -> Match | None:
@@ -177,8 +177,8 @@ class _FillPeer:
     ) -> None:
         self.match = match
         self.is_open = False
-        self.is_full = False
-        """Whether our own store had no room for more."""
+        self.ends_fill = False
+        """Whether nobody else is to be asked now: our own store is full, or those who hold it are busy."""
         self._file_id = known.manifest.sha256
         self._known = known
         self._lacking = lacking
@@ -211,6 +211,7 @@ class _FillPeer:
                     async with asyncio.timeout(_WATCH_EVERY_S):
                         await self._over.wait()
                 if time.monotonic() - self._heard_at > _SILENCE_S and not self._keeping:
+                    self.ends_fill = True
                     self.leave("stalled")
             await asyncio.gather(*self._keeping)
         finally:
@@ -332,7 +333,7 @@ class _FillPeer:
         if stored:
             self._place.on_segment(self._file_id, len(data))
         else:
-            self.is_full = True
+            self.ends_fill = True
             self.leave("store_full")
 
     def _verify_and_put(self, index: int, data: memoryview) -> bool:

@@ -22,7 +22,7 @@ from typing import Final
 from msgspec import Struct
 
 from distribute_io.core import runs as run_sets
-from distribute_io.core.fill_pace import fill_pause_us
+from distribute_io.core.fill_pace import FillPace
 from distribute_io.core.runs import Runs
 from distribute_io.donor.store import SegmentStore
 from distribute_io.errors import DistributeError, IntegrityError, ManifestError, RefusedError, SourceError
@@ -111,7 +111,7 @@ class Filler:
         ceiling_bytes_per_s: int = FILL_BYTES_PER_S,
     ) -> None:
         self._segment_timeout_s = segment_timeout_s
-        self._ceiling_bytes_per_s = ceiling_bytes_per_s
+        self._pace = FillPace(ceiling_bytes_per_s=ceiling_bytes_per_s, now_us=_now_us())
         self._api = api
         self._store = store
         self._policy = policy
@@ -156,11 +156,11 @@ class Filler:
                         return True
                     if not make_room(gap.file_id, known.size_of(at)):
                         return False
-                    began = time.monotonic()
+                    began_us = _now_us()
                     if not self._fetch_one(known, url, at):
                         return False
                     on_segment(gap.file_id, known.size_of(at))
-                    self._pause(known.size_of(at), time.monotonic() - began)
+                    self._pause(known.size_of(at), began_us)
                     at += 1
             except (SourceError, IntegrityError) as error:
                 failure = error
@@ -228,12 +228,9 @@ class Filler:
         segment = verify_segment(buffer, known.segment_list[SegmentIndex(index)])
         return self._store.put(manifest.sha256, SegmentIndex(index), segment)
 
-    def _pause(self, size_bytes: int, elapsed_s: float) -> None:
-        pause_us = fill_pause_us(
-            size_bytes=size_bytes,
-            elapsed_us=round(elapsed_s * 1_000_000),
-            ceiling_bytes_per_s=self._ceiling_bytes_per_s,
-        )
+    def _pause(self, size_bytes: int, began_us: int) -> None:
+        now_us = _now_us()
+        pause_us = self._pace.pause_us(size_bytes=size_bytes, elapsed_us=now_us - began_us, now_us=now_us)
         self._aborted.wait(pause_us / 1_000_000)
 
     def _drop_source(self) -> None:
@@ -253,3 +250,7 @@ def _checked_manifest(entry: FileEntry, file_id: FileId) -> Manifest:
         else:
             return verified.manifest
     raise failure or RefusedError("coordinator_malformed", "the coordinator has no manifest of a file it assigned")
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
