@@ -14,9 +14,10 @@ import pytest
 
 from distribute_io.errors import SourceError
 from distribute_io.transport.webrtc import Channel, IceCandidate, PeerConnection, WebRtcEngine
+from distribute_io.transport.webrtc_child import ChildEngine
 from distribute_io.transport.webrtc_reactor import ReactorEngine
 
-ENGINES: list[Callable[[], WebRtcEngine]] = [ReactorEngine]
+ENGINES: list[Callable[[], WebRtcEngine]] = [ReactorEngine, ChildEngine]
 
 TIMEOUT_S = 20.0
 
@@ -76,10 +77,21 @@ class Pair:
 
 def run(engine: Callable[[], WebRtcEngine], body: Callable[[WebRtcEngine], object]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(TIMEOUT_S):
-            await body(engine())  # type: ignore[misc]  # bodies are coroutine functions; `object` keeps lambdas out
+        made = engine()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await body(made)  # type: ignore[misc]  # bodies are coroutine functions; `object` keeps lambdas out
+        finally:
+            await made.close()
 
     asyncio.run(bounded())
+
+
+def resources_of(pid: int) -> tuple[int, int, int]:
+    """Threads, descriptors and resident KiB of a process."""
+    process = Path(f"/proc/{pid}")
+    resident_kb = int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    return len(os.listdir(process / "task")), len(os.listdir(process / "fd")), resident_kb
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -170,9 +182,12 @@ def test_useless_descriptions_and_candidates_are_named_or_ignored(engine: Callab
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.timeout(120)
 def test_connecting_and_closing_200_times_leaves_nothing_behind(engine: Callable[[], WebRtcEngine]) -> None:
-    def resources() -> tuple[int, int, int]:
-        resident_kb = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
-        return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")), resident_kb
+    def resources(made: WebRtcEngine) -> tuple[int, int, int]:
+        found = [resources_of(os.getpid())]
+        if isinstance(made, ChildEngine):
+            assert made.child_pid is not None
+            found.append(resources_of(made.child_pid))
+        return sum(row[0] for row in found), sum(row[1] for row in found), sum(row[2] for row in found)
 
     async def churn(made: WebRtcEngine, rounds: int) -> None:
         for _ in range(rounds):
@@ -186,14 +201,55 @@ def test_connecting_and_closing_200_times_leaves_nothing_behind(engine: Callable
         made = engine()
         async with asyncio.timeout(100):
             await churn(made, 20)  # what the engine makes once (threads, arenas) is made now
-            threads, descriptors, resident_kb = resources()
+            threads, descriptors, resident_kb = resources(made)
             await churn(made, 200)
-        after = resources()
+            after = resources(made)
+        await made.close()
         assert after[0] <= threads + 4, "threads are left over"
         assert after[1] <= descriptors + 8, "descriptors are left over"
         assert after[2] <= resident_kb + 20_000, "memory grows"
 
     asyncio.run(all_rounds())
+
+
+def test_a_killed_child_ends_its_connections_and_the_next_one_gets_a_new_child() -> None:
+    async def body() -> None:
+        made, other = ChildEngine(), ReactorEngine()
+        first, far = Recorder(), Recorder()
+        near_peer, far_peer = made.connect(first, stun=[]), other.connect(far, stun=[])
+        first.other, far.other = far_peer, near_peer
+        await near_peer.accept_answer(await far_peer.accept_offer(await near_peer.create_offer()))
+        channel = await first.channel
+        pending = Recorder()
+        hanging = made.connect(pending, stun=[])
+        await hanging.create_offer()
+        pid = made.child_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert await first.closed == "peer_closed"
+        assert await pending.closed == "peer_unreachable"
+        channel.send(b"nobody hears this")
+        with pytest.raises(SourceError):
+            await hanging.create_offer()
+        far_peer.close()
+        while True:  # it does not start again at once: a child that always dies must not be a loop
+            again = Recorder()
+            peer = made.connect(again, stun=[])
+            if made.child_pid is not None:
+                break
+            assert await again.closed == "peer_unreachable"
+            await asyncio.sleep(0.05)
+        assert made.child_pid != pid
+        assert "a=fingerprint" in await peer.create_offer()
+        child = made.child_pid
+        await made.close()
+        assert not os.path.exists(f"/proc/{child}")  # noqa: ASYNC240 - procfs does not block
+
+    async def bounded() -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            await body()
+
+    asyncio.run(bounded())
 
 
 CHILD = """

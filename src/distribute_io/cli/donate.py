@@ -29,7 +29,7 @@ from distribute_io.donor.store import SegmentStore
 from distribute_io.errors import RefusedError, UsageError
 from distribute_io.transport.coordinator_api import CoordinatorApi
 from distribute_io.transport.dial import HttpPolicy, is_private_server
-from distribute_io.transport.webrtc_reactor import ReactorEngine
+from distribute_io.transport.webrtc_child import ChildEngine
 from distribute_io.units import format_rate, format_size, parse_rate, parse_size
 
 app = typer.Typer()
@@ -105,13 +105,13 @@ async def _donate(
     daily_bytes: int | None,
     tell: Callable[[e.DonorEvent], None],
 ) -> None:
-
+    engine = ChildEngine()
     agent = DonorAgent(
         config,
         store=store,
         budget=DailyBudget(folder / "today.json", limit_bytes=daily_bytes, now_s=time.time()),
         filler=filler,
-        engine=ReactorEngine(),
+        engine=engine,
         rng=random.Random(),
         tell=tell,
     )
@@ -129,6 +129,8 @@ async def _donate(
         # A service manager's way to stop a donor is no failure; Ctrl-C is an interruption (exit code 130).
         if not terminated.is_set():
             raise
+    finally:
+        await engine.close()
 
 
 def _coordinator_url(text: str) -> str:

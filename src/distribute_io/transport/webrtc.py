@@ -119,3 +119,7 @@ class WebRtcEngine(Protocol):
     def connect(self, events: PeerEvents, *, stun: Sequence[str]) -> PeerConnection:
         """A new connection that uses these `stun:` URLs. Call it on the loop that is to get the events."""
         ...
+
+    async def close(self) -> None:
+        """End what the engine itself runs. Connections that are left end too, and no owner is told."""
+        ...

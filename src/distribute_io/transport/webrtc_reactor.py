@@ -50,6 +50,9 @@ class ReactorEngine:
         """A new connection whose events come on the running loop."""
         return _ReactorPeer(self._factory, events, stun)
 
+    async def close(self) -> None:
+        """Nothing runs but connections, which end with their owners: the factory is the process's."""
+
 
 class _Candidate(Struct, frozen=True):
     candidate: IceCandidate
