@@ -1,0 +1,323 @@
+"""The most that any plan could save in expectation, "rates known, moments unknown", as a linear program.
+
+Known are every stay, uplink and true rate of demand; unknown are the moments of the requests. Variables, for each donor
+visit `s`, file `f` and window `k` of time, in segments: `h` mean holdings in the window, `x` holdings at its end (they
+carry over to the next window and to a return visit), `p` fills (each costs 1), `e` what is kept of the donor's own
+download (free), `y` served, by class of the downloader (NAT; near or far where that matters).
+
+Rows:
+
+1. `h <= x' + p + e` and `x <= x' + p + e`, `x'` being the end of the window before.
+2. Over files, `h` and `x` are at most the storage; each at most the file.
+3. `y <= L h`, `L` the expected downloads of the class while the donor is there.
+4. `sum y <= U`, what the uplink sends meanwhile.
+5. `sum y <= sum_f h_f E[X_f; A] + U P(not A)` for events `A` that depend on the numbers `X_f` of downloads alone: since
+   `min(U, S) <= S 1_A + U 1_(not A)` for every event. `A` is "the requests for a holding `w` stay below `U`", `w` near
+   the solution: the tangent of a donor's sum over its files (compound Poisson, reckoned exactly).
+6. Over donors, `y` is at most the demand of file, window and class.
+
+Row 5 takes the holdings of a window as chosen without knowledge of the requests in it; `cuts=0` leaves it out. The
+mean over seeds is to be compared: a bound of an expectation can be passed by luck.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distribute_io.errors import UsageError
+from distribute_io.simulate.people import Floats, People, Rates, Visit
+from distribute_io.simulate.scenario import Scenario
+
+VARIABLES_MAX: Final = 90_000
+"""A larger program takes minutes; it is left out."""
+
+_OVERLAP_MIN_S: Final = 1.0
+_SIGMAS: Final = 4.0
+"""An uplink that requests exceed so rarely needs no tangent."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The bound as a share of all bytes asked for, and what the best fractional plan pushes and serves."""
+
+    net_offload: float
+    pushed_of_served: float
+
+
+@dataclass
+class _Rows:
+    """Rows `sum value * column <= limit`, gathered as triplets."""
+
+    row: list[NDArray[np.int64]] = field(default_factory=list)
+    column: list[NDArray[np.int64]] = field(default_factory=list)
+    value: list[Floats] = field(default_factory=list)
+    limits: list[Floats] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, limits: Floats, *terms: tuple[NDArray[np.int64], Floats | float]) -> None:
+        """As many rows as limits; each term has one column (and value) for each of them."""
+        rows = np.arange(self.count, self.count + len(limits))
+        for columns, values in terms:
+            self.row.append(rows)
+            self.column.append(columns)
+            self.value.append(np.broadcast_to(np.asarray(values, dtype=np.float64), columns.shape))
+        self.limits.append(limits)
+        self.count += len(limits)
+
+    def add_one(self, limit: float, columns: NDArray[np.int64], values: Floats) -> None:
+        """One row with many columns."""
+        self.row.append(np.full(len(columns), self.count))
+        self.column.append(columns)
+        self.value.append(values)
+        self.limits.append(np.array([limit]))
+        self.count += 1
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One visit in one window: where its columns begin."""
+
+    visit: Visit
+    window: int
+    downloads: Floats
+    """Expected downloads while it is there, `[file, class]`; classes that it cannot serve are 0."""
+    uplink: float
+    before: int
+    """The cell before, -1 for none."""
+    own: int
+    """The file whose download is kept for free from here on; -1 for none."""
+
+
+class BoundProgram:
+    """The program of one scenario and seed. Columns of a cell, for each file: h, x, p, e, then y of each class."""
+
+    def __init__(self, scenario: Scenario, people: People, *, window_s: float | None = None) -> None:
+        self._scenario = scenario
+        self._rates = Rates(scenario)
+        self._window_s = window_s or scenario.bound_window_s
+        self._windows = max(1, round(scenario.duration_s / self._window_s))
+        self._near = scenario.network.far_weight < 1.0
+        self._classes = 4 if self._near else 2
+        self._cells = self._make_cells(people)
+        self._width = 4 + self._classes
+        self.variables = len(self._cells) * scenario.files * self._width
+        whole = self._rates.mean(0.0, scenario.duration_s) * scenario.duration_s * scenario.catalogue.segments
+        self._asked = float(whole.sum())
+
+    def solve(self, *, cuts: int = 2) -> Bound:
+        """The bound, with `cuts` rounds of row 5.
+
+        Raises:
+            UsageError: `dependency_missing` without the extra.
+            ArithmeticError: the solver gave up.
+        """
+        rows = self._rows()
+        for cell in range(len(self._cells)) if cuts else ():
+            self._tangent(rows, cell, self._guess(cell))
+        solution = self._optimise(rows)
+        for _ in range(cuts - 1):
+            for cell in range(len(self._cells)):
+                held = solution[self._columns(cell, 0)]
+                self._tangent(rows, cell, held)
+            solution = self._optimise(rows)
+        cost = self._cost()
+        by_kind = solution.reshape(len(self._cells), self._width, self._scenario.files).sum(axis=(0, 2))
+        pushed, served = float(by_kind[2]), float(by_kind[4:].sum())
+        return Bound(-float(cost @ solution) / self._asked, pushed / served if served else 0.0)
+
+    # --- shape --------------------------------------------------------------------------------------------------------
+
+    def _make_cells(self, people: People) -> list[_Cell]:
+        scenario = self._scenario
+        cells: list[_Cell] = []
+        last: dict[int, int] = {}
+        for visit in people.visits:
+            before = last.get(visit.previous, -1)
+            own = visit.own_file
+            for window in range(self._windows):
+                start = max(visit.start_s, window * self._window_s, 0.0)
+                end = min(visit.end_s, (window + 1) * self._window_s, scenario.duration_s)
+                if end - start < _OVERLAP_MIN_S:
+                    continue
+                downloads = self._rates.mean(start, end) * (end - start)
+                cells.append(
+                    _Cell(visit, window, self._by_class(visit, downloads), visit.up * (end - start), before, own)
+                )
+                before, own = len(cells) - 1, -1
+            if before >= 0:
+                last[visit.index] = before
+        return cells
+
+    def _by_class(self, visit: Visit, downloads: Floats) -> Floats:
+        """Classes: unrestricted, restricted; where far bytes are worth less: the same near, then far."""
+        hidden = self._scenario.network.restricted_share
+        shares = np.array([1 - hidden, 0.0 if visit.restricted else hidden])
+        if not self._near:
+            return np.outer(downloads.sum(axis=1), shares)
+        near = downloads[:, visit.region]
+        return np.hstack([np.outer(near, shares), np.outer(downloads.sum(axis=1) - near, shares)])
+
+    def _columns(self, cell: int, kind: int) -> NDArray[np.int64]:
+        files = self._scenario.files
+        return np.arange(files) + (cell * self._width + kind) * files
+
+    def _cost(self) -> Floats:
+        cost = np.zeros(self.variables)
+        weight = self._scenario.network.far_weight
+        for cell in range(len(self._cells)):
+            cost[self._columns(cell, 2)] = 1.0
+            for c in range(self._classes):
+                cost[self._columns(cell, 4 + c)] = -1.0 if c < 2 else -weight
+        return cost
+
+    def _upper(self) -> Floats:
+        upper = np.full(self.variables, np.inf)
+        segments = float(self._scenario.catalogue.segments)
+        for number, cell in enumerate(self._cells):
+            for kind in (0, 1, 2):
+                upper[self._columns(number, kind)] = segments
+            own = np.zeros(self._scenario.files)
+            if cell.own >= 0:
+                own[cell.own] = segments
+            upper[self._columns(number, 3)] = own
+            for c in range(self._classes):
+                upper[self._columns(number, 4 + c)] = cell.downloads[:, c] * segments
+        return upper
+
+    def _rows(self) -> _Rows:
+        rows = _Rows()
+        quota = float(self._scenario.donors.quota_segments)
+        nothing = np.zeros(self._scenario.files)
+        for number, cell in enumerate(self._cells):
+            held, end, filled, own = (self._columns(number, kind) for kind in range(4))
+            for left in (held, end):
+                terms = [(left, 1.0), (filled, -1.0), (own, -1.0)]
+                if cell.before >= 0:
+                    terms.append((self._columns(cell.before, 1), -1.0))
+                rows.add(nothing, *terms)
+                rows.add_one(quota, left, np.ones(len(left)))
+            served = [self._columns(number, 4 + c) for c in range(self._classes)]
+            for c, columns in enumerate(served):
+                rows.add(nothing, (columns, 1.0), (held, -cell.downloads[:, c]))
+            every = np.concatenate(served)
+            rows.add_one(cell.uplink, every, np.ones(len(every)))
+        self._demand_rows(rows)
+        return rows
+
+    def _demand_rows(self, rows: _Rows) -> None:
+        scenario = self._scenario
+        hidden = scenario.network.restricted_share
+        for window in range(self._windows):
+            here = [number for number, cell in enumerate(self._cells) if cell.window == window]
+            span = (window * self._window_s, min((window + 1) * self._window_s, scenario.duration_s))
+            asked = self._rates.mean(*span) * (span[1] - span[0]) * scenario.catalogue.segments
+            for c, share in enumerate((1 - hidden, hidden)):
+                kinds = [4 + c, 6 + c] if self._near else [4 + c]
+                for file in range(scenario.files):
+                    columns = np.array([self._columns(number, kind)[file] for number in here for kind in kinds])
+                    if len(columns):
+                        rows.add_one(float(asked[file].sum()) * share, columns, np.ones(len(columns)))
+                    for region in range(scenario.network.regions if self._near else 0):
+                        near = [number for number in here if self._cells[number].visit.region == region]
+                        columns = np.array([self._columns(number, 4 + c)[file] for number in near], dtype=np.int64)
+                        if len(columns):
+                            rows.add_one(float(asked[file, region]) * share, columns, np.ones(len(columns)))
+
+    # --- row 5 --------------------------------------------------------------------------------------------------------
+
+    def _guess(self, number: int) -> Floats:
+        """Holdings in proportion to demand, to begin with."""
+        downloads = self._cells[number].downloads.sum(axis=1)
+        quota, segments = self._scenario.donors.quota_segments, self._scenario.catalogue.segments
+        return np.asarray(np.minimum(segments, quota * downloads / max(1e-12, downloads.sum())), dtype=np.float64)
+
+    def _tangent(self, rows: _Rows, number: int, held: Floats) -> None:
+        cell = self._cells[number]
+        downloads = cell.downloads.sum(axis=1)
+        weights = np.rint(held).astype(np.int64)
+        mean = float(weights @ downloads)
+        if not weights.any() or mean + _SIGMAS * float(weights**2 @ downloads) ** 0.5 < cell.uplink:
+            return
+        below, certain = tail(downloads, weights, cell.uplink)
+        columns = [self._columns(number, 4 + c) for c in range(self._classes)]
+        every = np.concatenate([*columns, self._columns(number, 0)])
+        values = np.concatenate([np.ones(len(every) - len(below)), -below])
+        rows.add_one(cell.uplink * (1.0 - certain), every, values)
+
+    # --- the solver ---------------------------------------------------------------------------------------------------
+
+    def _optimise(self, rows: _Rows) -> Floats:
+        return minimise(
+            self._cost(),
+            self._upper(),
+            np.concatenate(rows.row),
+            np.concatenate(rows.column),
+            np.concatenate(rows.value),
+            np.concatenate(rows.limits),
+        )
+
+
+def tail(downloads: Floats, weights: NDArray[np.int64], uplink: float) -> tuple[Floats, float]:
+    """`E[X_f; S < U]` for each file, and `P(S < U)`, for `S = sum w_f X_f` with `X_f` Poisson of mean `downloads[f]`.
+
+    Panjer's recursion (1981): `s P(S=s) = sum_f m_f w_f P(S = s - w_f)`; and `E[X_f; A(S)] = m_f P(A(S + w_f))`.
+    """
+    used = np.flatnonzero(weights > 0)
+    limit = int(np.ceil(uplink))
+    chance = np.zeros(limit + 1)
+    log_nothing = -float(downloads[used].sum())
+    chance[0] = np.exp(log_nothing) if log_nothing > -700 else 0.0
+    if chance[0] == 0.0:
+        return np.zeros(len(downloads)), 0.0
+    jump = weights[used]
+    factor = downloads[used] * jump
+    for total in range(1, limit):
+        reach = jump <= total
+        chance[total] = float(factor[reach] @ chance[total - jump[reach]]) / total
+    sums = np.concatenate([[0.0], np.cumsum(chance[:limit])])
+    below = np.array([sums[max(0, limit - int(weight))] for weight in weights])
+    return downloads * below, float(sums[limit])
+
+
+def minimise(
+    cost: Floats,
+    upper: Floats,
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    value: Floats,
+    limits: Floats,
+) -> Floats:
+    """Least `cost @ z` over `0 <= z <= upper` and rows `<= limits`, by HiGHS' interior point without crossover.
+
+    Raises:
+        UsageError: `dependency_missing` without the extra.
+        ArithmeticError: the solver gave up.
+    """
+    try:
+        import highspy
+    except ImportError as error:
+        raise UsageError("dependency_missing", "The bound needs: pip install 'distribute-io[simulate]'.") from error
+    order = np.lexsort((row, column))
+    starts = np.searchsorted(column[order], np.arange(len(cost) + 1))
+    program: Any = highspy.HighsLp()  # Any: the binding has no types
+    program.num_col_, program.num_row_ = len(cost), len(limits)
+    program.col_cost_, program.col_lower_, program.col_upper_ = cost, np.zeros(len(cost)), upper
+    program.row_lower_, program.row_upper_ = np.full(len(limits), -np.inf), limits
+    program.a_matrix_.start_ = starts
+    program.a_matrix_.index_ = row[order]
+    program.a_matrix_.value_ = value[order]
+    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call] # the binding has no types
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("solver", "ipm")
+    solver.setOptionValue("run_crossover", "off")
+    solver.setOptionValue("threads", 1)
+    solver.passModel(program)
+    solver.run()
+    solution = np.array(solver.getSolution().col_value)
+    if len(solution) != len(cost) or solver.getInfo().primal_solution_status != 2:
+        raise ArithmeticError("the linear program of the bound was not solved")
+    return solution

@@ -1,0 +1,68 @@
+"""A run is the same again, loses no byte, and no rule beats the bound or is beaten by what it must beat."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from distribute_io.simulate.ledger import Outcome
+from distribute_io.simulate.runs import POLICIES, run_policy
+from distribute_io.simulate.scenario import Catalogue, Donors, Scenario, Trouble, load_scenario
+
+SMALL = Scenario(
+    title="small",
+    about="quick",
+    duration_s=1200.0,
+    donors=Donors(online=12, quota_segments=8),
+    catalogue=Catalogue(files=4, segments=16),
+)
+
+
+def run(policy: str, scenario: Scenario = SMALL, seed: int = 3) -> Outcome:
+    return run_policy(scenario, seed, policy).outcome
+
+
+@pytest.mark.parametrize("policy", ["planned", "leconte"])
+def test_same_seed_same_result(policy: str) -> None:
+    assert run(policy) == run(policy)
+    assert run(policy) != run(policy, seed=4)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_no_byte_is_lost_and_no_download_waits_for_donors(policy: str) -> None:
+    # Every finished download is checked to the byte by the ledger itself, and storage by the swarm.
+    outcome = run(policy)
+    assert outcome.downloads > 50
+    assert outcome.served_bytes <= outcome.delivered_bytes
+    assert outcome.delivered_bytes <= outcome.downloads * 16 << 20
+    assert outcome.completion_ratio[1] <= 1.05
+
+
+def test_the_planner_serves_most() -> None:
+    planned = run("planned").net_offload
+    assert run("http").net_offload == 0.0
+    assert planned > run("lru").net_offload
+    assert planned > run("rendezvous").net_offload
+    assert run("oracle").net_offload > 0.2
+
+
+def test_poisoners_cost_what_they_send_and_are_dropped() -> None:
+    poisoned = msgspec.structs.replace(SMALL, trouble=Trouble(poisoner_share=0.3))
+    outcome = run("planned", poisoned)
+    assert outcome.rejected_bytes > 0
+    assert outcome.net_offload < run("planned").net_offload
+    assert outcome.rejected_bytes < outcome.served_bytes
+
+
+def test_while_no_mirror_answers_donors_still_serve() -> None:
+    outage = msgspec.structs.replace(SMALL, trouble=Trouble(mirror_outage_s=(600.0, 720.0)))
+    series = run("planned", outage).series
+    # What is left is what donors sent before they went: it counts as the mirrors'.
+    assert series.from_mirrors[11] < 0.2 * series.from_mirrors[9]
+    assert series.from_donors[11] > 0.0
+
+
+def test_coarse_scenarios_are_run_by_classes() -> None:
+    outcome = run_policy(load_scenario("release-day"), 1, "planned").outcome
+    assert 0.9e6 < outcome.downloads < 1.1e6
+    assert 0.0 < outcome.net_offload < outcome.gross_offload < 1.0
