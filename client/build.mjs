@@ -33,7 +33,7 @@ const DONOR_WORKER = "donor-worker.js";
  */
 const STAGES = [
   [
-    ["download.js", "src/snippet/download-part.ts", 26_800],
+    ["download.js", "src/snippet/download-part.ts", 27_300],
     [WORKER, "src/worker/download-worker.ts", 40_000],
     [DONOR_WORKER, "src/donate/donor-worker.ts", 31_500],
     ["more.js", "src/snippet/more-part.ts", 8_500],
@@ -55,7 +55,7 @@ const STAGES = [
  * for every visitor, also those who download nothing.
  */
 const DOWNLOAD_PARTS = ["download.js", WORKER];
-const DOWNLOAD_GZIPPED_MAX = 60_000;
+const DOWNLOAD_GZIPPED_MAX = 60_800;
 
 /** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
 const PAGES = [["donate.html", "src/pages/donate.html"]];

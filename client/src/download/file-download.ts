@@ -8,6 +8,7 @@
  *   forgotten; one that a reload, a crash or the want of sources ended goes on when it is asked for again.
  */
 
+import { FIRST_REQUEST_BYTES } from "../core/scheduler/config.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
 import { segmentSizeBytes } from "../core/segment-list.ts";
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
@@ -16,7 +17,7 @@ import { canPickFile, Places, type PlaceOptions } from "../saving/places.ts";
 import { isDistributeError, StoreError } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
-import type { DownloadJob, FromWorker, Progress, SentRuns } from "../worker/messages.ts";
+import type { DownloadJob, FromWorker, MirrorJob, Progress, SentRuns } from "../worker/messages.ts";
 import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
 import { baseName, storedBlob } from "./handover.ts";
@@ -115,8 +116,11 @@ export class FileDownload {
       // Sought before the manifest is checked; nothing is asked of a donor before it is right. That the worker cannot start
       // is told where it is awaited.
       const segments = new SegmentLayout(entry.size_bytes, segmentSizeBytes(entry.size_bytes)).count;
+      const judged = withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl });
+      const first = firstRange(judged.mirrors, entry.size_bytes);
       downloader.then(
         (worker) => {
+          if (first !== undefined) tell(worker, { type: "head_start", ...first });
           this.#worker = worker;
           tell(worker, { type: "connect", sessionUrl: entry.session_url, page: pageName() });
           tell(worker, { type: "seek", fileId: entry.file_id, segments });
@@ -142,7 +146,7 @@ export class FileDownload {
         segmentsSha256: file.segmentsSha256,
         segmentList,
         about: { name: file.name, href: "href" in target ? target.href : null },
-        ...withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl }),
+        ...judged,
         publishedAtS: file.publishedAtS,
         pinned: file.signedBy !== null,
         sessionUrl: entry.session_url,
@@ -321,10 +325,23 @@ export class FileDownload {
   }
 }
 
+/** Of a mirror, from the file's beginning. */
+interface FirstRange {
+  readonly url: string;
+  readonly endByte: number;
+}
+
 /** The two workers of a download. */
 interface Workers {
   readonly worker: Worker;
   readonly hashing: Worker;
+}
+
+/** What the download is going to ask for first, if its store has nothing yet. */
+function firstRange(mirrors: readonly MirrorJob[], sizeBytes: number): FirstRange | undefined {
+  const url = mirrors.find(({ problem }) => problem === null)?.url;
+  if (url === undefined || sizeBytes === 0) return undefined;
+  return { url, endByte: Math.min(sizeBytes, Math.max(FIRST_REQUEST_BYTES, segmentSizeBytes(sizeBytes))) };
 }
 
 async function blobOf(stored: Exclude<StoredFile, { kind: "delivered" }>): Promise<Blob> {

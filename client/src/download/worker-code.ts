@@ -21,22 +21,53 @@ export type WorkerCode =
 
 const START_TIMEOUT_MS = 2_000;
 
+/** A download has two: one fetches and stores, the other hashes the whole file. */
+const WORKERS = 2;
+
+/** From a pointer on a link to a click on it; who takes longer waits some 50 ms more. */
+const SPARE_MS = 30_000;
+
 /** A place to start workers from; the code is fetched once. */
 export class WorkerFactory {
   readonly #code: WorkerCode;
   #url: Promise<string> | undefined;
+  #spare: Promise<Worker>[] = [];
 
   constructor(code: WorkerCode) {
     this.#code = code;
   }
 
+  /** Starts the workers of one download ahead of need; a while later those that nobody took are ended. */
+  prepare(): void {
+    if (this.#spare.length > 0) return;
+    const spare = Array.from({ length: WORKERS }, () => this.#fresh());
+    this.#spare = spare;
+    for (const worker of spare) worker.catch(() => undefined); // told when one is wanted
+    setTimeout(() => {
+      const unused = this.#spare.filter((worker) => spare.includes(worker));
+      this.#spare = this.#spare.filter((worker) => !spare.includes(worker));
+      for (const worker of unused)
+        worker.then(
+          (running) => {
+            running.terminate();
+          },
+          () => undefined,
+        );
+    }, SPARE_MS);
+  }
+
   /**
-   * Starts a worker.
+   * Starts a worker, or gives one that was started ahead.
    *
    * @param lacks hears what the page's policy would have to list, where that is known to be the reason.
    * @throws UsageError `part_unavailable` when its code cannot be had or may not run here.
    */
-  async start(lacks?: (lack: string) => void): Promise<Worker> {
+  start(lacks?: (lack: string) => void): Promise<Worker> {
+    // What failed ahead of need is tried again: perhaps it was only the network, and else the reason is told now.
+    return this.#spare.shift()?.catch(() => this.#fresh(lacks)) ?? this.#fresh(lacks);
+  }
+
+  async #fresh(lacks?: (lack: string) => void): Promise<Worker> {
     this.#url ??= this.#load();
     let url: string;
     try {

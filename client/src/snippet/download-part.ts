@@ -26,6 +26,10 @@ let panel: Promise<Panel> | undefined;
 const WORDS_TIMEOUT_MS = 3_000;
 
 const part: DownloadPart = {
+  prepare: (options) => {
+    workers(options).prepare();
+    if (options.ui === "panel") panel ??= makePanel(options); // comes into the page with its first download
+  },
   downloadLink(link, plain, options) {
     // A second click on what runs already is a question where it is, not a wish for two.
     const key = `${options.coordinatorUrl} ${plain.dataset["distribute"] ?? ""} ${plain.href}`;

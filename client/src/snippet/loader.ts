@@ -49,7 +49,13 @@ function install(options: LinkOptions, nonce: string): void {
   let part: Promise<DownloadPart> | undefined;
   const load = () => (part ??= loadPart(options, nonce));
   const warm = (event: Event) => {
-    if (linkOf(event.composedPath(), options.selector) !== undefined) load().catch(() => undefined); // told at the click
+    if (linkOf(event.composedPath(), options.selector) === undefined) return;
+    load().then(
+      (loaded) => {
+        loaded.prepare(options);
+      },
+      () => undefined, // told at the click
+    );
   };
   document.addEventListener("pointerover", warm, { passive: true });
   document.addEventListener("focusin", warm, { passive: true });

@@ -27,6 +27,8 @@ export interface LinkOptions {
 
 /** What `download.js` leaves in the registry. */
 export interface DownloadPart {
+  /** A pointer or the focus is on a link: starts what a download will need of ours. Nobody is asked about the file. */
+  prepare(options: LinkOptions): void;
   /**
    * Downloads what a link points to, or follows the link. Never throws.
    *

@@ -41,6 +41,9 @@ export interface MirrorAnswer {
   readonly lastModifiedS: number | null;
 }
 
+/** Half-open. */
+type ByteRange = Pick<AskedRange, "startByte" | "endByte">;
+
 /** What to fetch. */
 export interface HttpRange extends AskedRange {
   readonly url: string;
@@ -72,15 +75,7 @@ export async function fetchRange(
   signal.addEventListener("abort", forward, { once: true });
   try {
     if (signal.aborted) return "aborted";
-    const response = await fetchFunction(range.url, {
-      cache: "no-store",
-      credentials: "omit",
-      headers: { Range: `bytes=${range.startByte}-${range.endByte - 1}` },
-      mode: "cors",
-      redirect: "follow",
-      referrerPolicy: "no-referrer",
-      signal: stop.signal,
-    });
+    const response = await fetchFunction(range.url, rangeRequest(range, stop.signal));
     range.onAnswer?.({ url: response.url, lastModifiedS: lastModifiedS(headOf(response)) });
     checkAnswer(response, range);
     await readBody(response, sink);
@@ -95,6 +90,19 @@ export async function fetchRange(
     signal.removeEventListener("abort", forward);
     stop.abort();
   }
+}
+
+/** How a mirror is asked for a range. */
+export function rangeRequest({ startByte, endByte }: ByteRange, signal: AbortSignal) {
+  return {
+    cache: "no-store",
+    credentials: "omit",
+    headers: { Range: `bytes=${startByte}-${endByte - 1}` },
+    mode: "cors",
+    redirect: "follow",
+    referrerPolicy: "no-referrer",
+    signal,
+  } satisfies RequestInit;
 }
 
 /** Reads until the sink wants nothing more. @throws {@link SourceError} `mirror_truncated` when the body ends before. */

@@ -23,6 +23,8 @@ import type { StoreBrowser } from "../storage/opfs-store.ts";
 import { sha256 } from "../storage/web-crypto.ts";
 import type { Clock } from "../transport/clock.ts";
 import { MirrorSource } from "../transport/mirror-source.ts";
+import type { HeadStart } from "../transport/head-start.ts";
+import type { Fetch } from "../transport/http-source.ts";
 import { browserTrouble } from "../transport/mirror-trouble.ts";
 import type { Source } from "../transport/source.ts";
 import {
@@ -57,7 +59,9 @@ const ROOM_CODES: ReadonlySet<ErrorCode> = new Set(["quota_exceeded", "disk_full
 export interface RunEnvironment {
   readonly clock: Clock;
   readonly browser: StoreBrowser;
-  readonly fetch: typeof fetch;
+  readonly fetch: Fetch;
+  /** A mirror's first range that is on its way. The run ends it. */
+  readonly headStart: HeadStart | undefined;
   readonly smallMemory: boolean;
   /** The session, connecting already. The run ends it. */
   readonly peers: PeerSession;
@@ -219,13 +223,15 @@ export class DownloadRun {
       if (job.place.kind === "stream") environment.report({ type: "stream_runs" });
     });
     environment.report({ type: "opened", progress: this.#progress(), sent: this.#senders.takeNews() });
-    const trouble = browserTrouble(environment.fetch);
+    const { fetch, headStart } = environment;
+    const trouble = browserTrouble(headStart?.ahead(fetch) ?? fetch);
     for (const mirror of job.mirrors) {
       if (mirror.problem !== null) continue;
       const source = new MirrorSource(mirror.url, job.sizeBytes, trouble);
       if (mirror.url === job.link) this.#link = source;
       this.#addSource(mirror.url, "mirror", source, null, new URL(mirror.url).origin);
     }
+    headStart?.close(); // every mirror's first request has been made
     this.#engine.start();
   }
 

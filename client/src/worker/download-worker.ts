@@ -4,6 +4,8 @@
  */
 
 import { systemClock } from "../transport/clock.ts";
+import { HeadStart } from "../transport/head-start.ts";
+import type { Fetch } from "../transport/http-source.ts";
 import { isDistributeError, StoreError } from "../wire/errors.ts";
 import { DownloadRun } from "./download-run.ts";
 import { runHasher } from "./hasher.ts";
@@ -21,15 +23,22 @@ function report(message: FromWorker): void {
   worker.postMessage(message);
 }
 
+const browserFetch: Fetch = (url, request) => fetch(url, request);
+
 let run: Promise<DownloadRun> | undefined;
 /** The session of the download, ahead of it where the page says `connect`. */
 let peers: PeerSession | undefined;
+/** The download's first request. */
+let headStart: HeadStart | undefined;
 
 worker.onmessage = (event: MessageEvent<ToWorker>) => {
   const message = event.data;
   switch (message.type) {
     case "hash":
       void runHasher(message.port);
+      return;
+    case "head_start":
+      headStart = new HeadStart(message.url, message.endByte, browserFetch);
       return;
     case "connect":
       peers = new PeerSession(message, systemClock());
@@ -41,13 +50,15 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
       run = DownloadRun.start(message.job, message.hasher, {
         clock: systemClock(),
         browser: navigator,
-        fetch: (url, init) => fetch(url, init),
+        fetch: browserFetch,
+        headStart,
         smallMemory: ((navigator as NavigatorWithMemory).deviceMemory ?? 8) <= 4,
         peers: session,
         report,
       });
       run.catch((cause: unknown) => {
         session.close();
+        headStart?.close();
         const error = isDistributeError(cause)
           ? cause
           : new StoreError("store_unreadable", "The browser's storage failed.", { cause });

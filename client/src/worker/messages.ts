@@ -43,6 +43,8 @@ export interface DownloadJob {
 /** To the worker. The first message says what the worker is; after `failed` there may be another `download`. */
 export type ToWorker =
   | { readonly type: "hash"; readonly port: MessagePort }
+  /** A download is about to come that will ask this mirror for its bytes before `endByte` first: ask now. */
+  | { readonly type: "head_start"; readonly url: string; readonly endByte: number }
   /** A download with this session is about to come: connect, so that donors are a trip nearer. */
   | { readonly type: "connect"; readonly sessionUrl: string; readonly page: string }
   /** ... of this file: donors may be introduced while its manifest is checked and its store is opened. */

@@ -3,6 +3,9 @@
 import type { SchedulerConfig } from "./messages.ts";
 import { ALIGN_BYTES } from "./tuning.ts";
 
+/** What a source of unknown rate is asked for first, rounded up to whole segments. */
+export const FIRST_REQUEST_BYTES = 1 << 20;
+
 /** The configuration with every default filled in. */
 export type Settings = Required<SchedulerConfig>;
 
@@ -21,7 +24,7 @@ export function settingsOf(config: SchedulerConfig): Settings {
     inOrder: config.inOrder ?? false,
     maxOpenRequests: config.maxOpenRequests ?? 16,
     maxHostRequests: config.maxHostRequests ?? 4,
-    firstRequestBytes: config.firstRequestBytes ?? 1 << 20,
+    firstRequestBytes: config.firstRequestBytes ?? FIRST_REQUEST_BYTES,
     stallUs: config.stallUs ?? 2_000_000,
     giveUpUs: config.giveUpUs ?? 60_000_000,
     noSourceGraceUs: config.noSourceGraceUs ?? 5_000_000,
