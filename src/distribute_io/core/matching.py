@@ -97,13 +97,17 @@ def choose_donors(demand: Demand, candidates: Sequence[Candidate], matched: froz
 
     chosen: list[Candidate] = []
     uncovered = demand.missing
+    # What does not change from pick to pick is reckoned once: there may be hundreds of candidates.
+    standing = [(_nearness(demand.region, candidate.region), _spares(demand, candidate)) for candidate in usable]
     while usable and len(chosen) < demand.donors_max:
-        best = max(_rank(demand, candidate, uncovered) for candidate in usable)
-        equals = [candidate for candidate in usable if _rank(demand, candidate, uncovered) == best]
-        picked = _less_loaded(equals, rng)
-        chosen.append(picked)
-        usable.remove(picked)
-        uncovered = sets.difference(uncovered, picked.runs)
+        brings = [bool(sets.intersection(candidate.runs, uncovered)) for candidate in usable]
+        ranks = list(zip(brings, standing, strict=True))
+        best = max(ranks)
+        places = [place for place, rank in enumerate(ranks) if rank == best]
+        place = _less_loaded(usable, places, rng)
+        uncovered = sets.difference(uncovered, usable[place].runs)
+        chosen.append(usable.pop(place))
+        del standing[place]
     return Choice(tuple(chosen), tuple(excluded))
 
 
@@ -128,11 +132,9 @@ def _is_full(demand: Demand, candidate: Candidate) -> bool:
     return candidate.takers - candidate.fills >= candidate.takers_max
 
 
-def _rank(demand: Demand, candidate: Candidate, uncovered: Runs) -> tuple[bool, int, bool]:
-    """Rule 2; larger is better."""
-    spares_unrestricted = demand.nat != "restricted" and candidate.nat == "restricted"
-    brings_new = bool(sets.intersection(candidate.runs, uncovered))
-    return brings_new, _nearness(demand.region, candidate.region), spares_unrestricted
+def _spares(demand: Demand, candidate: Candidate) -> bool:
+    """Whether taking it leaves the scarce unrestricted donors to those who need them."""
+    return demand.nat != "restricted" and candidate.nat == "restricted"
 
 
 def _nearness(left: str, right: str) -> int:
@@ -145,9 +147,10 @@ def _nearness(left: str, right: str) -> int:
     return near
 
 
-def _less_loaded(equals: Sequence[Candidate], rng: Rng) -> Candidate:
-    """Rule 4."""
-    one = equals[rng.getrandbits(32) % len(equals)]
-    other = equals[rng.getrandbits(32) % len(equals)]
+def _less_loaded(usable: Sequence[Candidate], places: Sequence[int], rng: Rng) -> int:
+    """Rule 3: the place of one of two drawn."""
+    one = places[rng.getrandbits(32) % len(places)]
+    other = places[rng.getrandbits(32) % len(places)]
     # Cross-multiplied, so that loads compare exactly in integers.
-    return one if one.takers * other.takers_max <= other.takers * one.takers_max else other
+    left, right = usable[one], usable[other]
+    return one if left.takers * right.takers_max <= right.takers * left.takers_max else other

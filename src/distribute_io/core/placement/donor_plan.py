@@ -7,7 +7,7 @@ Rules:
    load and so lowering what the next is worth. A run is only pushed when each of its bytes is expected to be served
    `Policy.return_min` times before the donor leaves.
 3. A full donor swaps: the best run that it lacks for the worst that it holds, where the gain pays the push
-   (`return_min` again), at most `Policy.swaps_per_round`.
+   (`return_min` again), at most `Policy.swaps_per_round`; more only where each gains `Policy.swap_anyway_gain`.
 4. Small fills first: what is pushed to a young donor at once is bounded and doubles with its age.
 5. Equal worth is decided by a hash of donor and run (rendezvous hashing): several coordinators agree, few copies move.
 """
@@ -89,7 +89,7 @@ class DonorPlanner:
         used = self._used_bytes(target)
         push_left = self._fill(target, self.room_bytes - used, push_bytes_max)
         if not target.pushed and target.halted in ("no_room", "better_elsewhere"):
-            self._swap(target, min(swaps_max, len(target.rows)), push_left)
+            self._swap(target, swaps_max, push_left)
         return target
 
     # --- rule 1 ---
@@ -177,8 +177,8 @@ class DonorPlanner:
 
     def _swap(self, target: Target, swaps: int, push_left: int) -> None:
         lacking = self._candidates(self._lacking(target))
-        for _ in range(swaps):
-            if not len(lacking) or not target.rows:
+        for done in range(len(target.rows)):
+            if not len(lacking):
                 return
             rows = np.array(target.rows, dtype=np.int64)
             kept = self._discounted(rows)
@@ -187,7 +187,8 @@ class DonorPlanner:
             value = self._discounted(lacking) + self._ties(lacking)
             best = int(value.argmax())
             row, old = int(lacking[best]), target.rows[worst]
-            if value[best] - kept[worst] < self._policy.return_min:
+            gain_min = self._policy.return_min if done < swaps else self._policy.swap_anyway_gain
+            if value[best] - kept[worst] < gain_min:
                 target.halted = "better_elsewhere"
                 return
             size = int(self._rows.size_bytes[row])

@@ -132,12 +132,15 @@ class Policy(Struct, frozen=True, kw_only=True):
     outlasts_s: float = 300.0
     """A copy at a donor that is expected to stay for so long more counts half for what others may add: it may be gone
     before the next request."""
-    far_weight: float = 0.7
-    """What a byte served across regions is worth, near being 1."""
+    far_weight: float = 0.3
+    """What a byte served across regions is worth, near being 1. Below a half holdings follow demand from one region to
+    another even where the far ones have it all."""
     return_min: float = 2.0
     """A push has to be served at least this often, as expected."""
     swaps_per_round: int = 1
-    """Runs that a full standing donor swaps in one planning round."""
+    """Runs that a full standing donor swaps in one planning round, for a gain that just pays."""
+    swap_anyway_gain: float = 20.0
+    """Swaps that gain this many serves of each byte are made at once, all of them: demand has moved."""
     first_fill_bytes: int = 16 << 20
     """Pushed to a donor at its first plan; after that twice as much for each `fill_doubling_s` that it stayed."""
     fill_doubling_s: float = 15.0
