@@ -253,6 +253,7 @@ class DonorDesk:
             donors=views,
             files=[_file_view(shape) for shape in self._shapes.all()],
             demand=self._demand.expectations(),
+            is_guess=self._demand.book.is_guess,
             joining=joining & records.keys(),
             standing=standing,
         )

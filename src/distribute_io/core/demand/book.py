@@ -70,6 +70,10 @@ class Tuning(Struct, frozen=True, kw_only=True):
     release_half_life_s: float = 1_200.0
 
 
+KNOWN_AFTER: Final = 20
+"""Requests that have to be counted before what pays can be told."""
+
+
 class Announcement(Struct, frozen=True, kw_only=True):
     """A release that its publisher told of before."""
 
@@ -96,6 +100,8 @@ class DemandState(Struct, frozen=True, kw_only=True):
     """All that was learned, to be kept over a restart."""
 
     began_at_us: int = 0
+    requests: int = 0
+    """Counted in all."""
     cells: list[CellState] = []
     published: dict[FileId, int] = {}
     announced: list[Announcement] = []
@@ -114,6 +120,7 @@ class DemandBook:
         self._fast_s = tuning.fast_half_life_s / math.log(2.0)
         state = state or DemandState()
         self._began_at_us = state.began_at_us
+        self._requests = state.requests
         self._regions: dict[str, int] = {"": 0}
         self._restricted: dict[int, tuple[float, float]] = {}
         self._season = Season(state.season)
@@ -159,6 +166,7 @@ class DemandBook:
         """Somebody began to download a file."""
         if not self._began_at_us:
             self._began_at_us = now_us
+        self._requests += 1
         area = self._region(coarse(region))
         slot = self._slot(file_id, area, now_us)
         self._fade(slot, now_us)
@@ -178,6 +186,11 @@ class DemandBook:
         self._lost[slot] += share
 
     # --- what is expected ---
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether too little was seen to tell what pays."""
+        return self._requests < KNOWN_AFTER
 
     def expectations(self, now_us: int) -> tuple[Expectation, ...]:
         """What is expected from now on, the most wanted files first."""
@@ -301,6 +314,7 @@ class DemandBook:
         names = list(self._regions)
         return DemandState(
             began_at_us=self._began_at_us,
+            requests=self._requests,
             cells=[
                 CellState(
                     file_id,

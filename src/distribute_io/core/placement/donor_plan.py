@@ -8,6 +8,7 @@ Rules:
    `Policy.return_min` times before the donor leaves.
 3. A full donor swaps: the best run that it lacks for the worst that it holds, where the gain pays the push
    (`return_min` again), at most `Policy.swaps_per_round`; more only where each gains `Policy.swap_anyway_gain`.
+   Where nothing is known of the demand yet (`Snapshot.is_guess`), a joining donor is filled without that condition.
 4. Small fills first: what is pushed to a young donor at once is bounded and doubles with its age.
 5. Equal worth is decided by a hash of donor and run (rendezvous hashing): several coordinators agree, few copies move.
 """
@@ -58,6 +59,8 @@ class DonorPlanner:
         donor: DonorView,
         held: Held,
         allowed: NDArray[np.bool_] | None,
+        *,
+        is_guess: bool = False,
     ) -> None:
         """Weigh every row for this donor.
 
@@ -68,10 +71,12 @@ class DonorPlanner:
             donor: whom to plan.
             held: its copies now.
             allowed: files (by place) of the causes that it gives to; None for all.
+            is_guess: fill without asking whether it pays.
         """
         self._board, self._policy, self._donor, self._held = board, policy, donor, held
         self._rows = board.rows
         self._allowed = allowed
+        self._fill_min = 0.0 if is_guess else policy.return_min
         expected = outlook.during(min(donor.stay_left_s, policy.horizon_s), held.region)
         self.worth = board.worth(held, expected)
         if allowed is not None:
@@ -141,7 +146,7 @@ class DonorPlanner:
             value = np.where(sizes > 0, self._discounted(candidates) + ties, -1.0)
             best = int(value.argmax())
             row = int(candidates[best])
-            if value[best] < self._policy.return_min:
+            if value[best] < self._fill_min:
                 target.halted = "does_not_pay" if value[best] >= 0 else "held_already"
                 break
             if self._board.is_too_alike(self._held, row):

@@ -102,6 +102,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     files: Sequence[FileView]
     """All files that could be given to them."""
     demand: Sequence[Expectation] = ()
+    is_guess: bool = False
+    """Nothing is known of the demand yet, and what pays cannot be told: joining donors are filled all the same."""
     joining: frozenset[SessionId] = frozenset()
     """Donors that are planned for the first time, or whose limits changed: filled as far as it pays."""
     standing: frozenset[SessionId] | None = None
@@ -129,7 +131,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Exponent p of the share `(1 + load^p)^(-1/p)` of the asked that a donor serves within `burst_s`."""
     reach: float = 0.97
     """Probability that an introduction of two that can connect leads to a connection."""
-    outlasts_s: float = 300.0
+    outlasts_s: float = 15.0
     """A copy at a donor that is expected to stay for so long more counts half for what others may add: it may be gone
     before the next request."""
     far_weight: float = 0.3

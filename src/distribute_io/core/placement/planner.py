@@ -65,7 +65,8 @@ def plan(snapshot: Snapshot, policy: Policy, rng: Rng) -> Plan:
         donor = snapshot.donors[place]
         joins = donor.session_id in snapshot.joining
         held = board.lift(place)
-        planner = DonorPlanner(board, outlook, policy, donor, held, allowed.of(donor))
+        is_guess = joins and snapshot.is_guess
+        planner = DonorPlanner(board, outlook, policy, donor, held, allowed.of(donor), is_guess=is_guess)
         target = planner.plan(
             push_bytes_max=_push_bytes_max(donor, snapshot.now_us, policy), swaps_max=policy.swaps_per_round
         )

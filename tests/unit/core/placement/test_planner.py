@@ -146,6 +146,19 @@ def test_a_push_that_is_served_too_seldom_before_the_donor_leaves_is_not_made() 
     assert only(planned([a_donor(stay_left_s=1_200.0)], files, demand)).push_bytes == 8 * MIB
 
 
+def test_before_anything_is_known_a_joining_donor_is_filled_all_the_same() -> None:
+    donors = [a_donor("d"), a_donor("e")]
+    known = Snapshot(now_us=0, donors=donors, files=[a_file("a", 8)], demand=asked(a=1e-6))
+    joining = frozenset(donor.session_id for donor in donors)
+    guess = structs.replace(known, is_guess=True, joining=joining)
+    result = plan(guess, POLICY, random.Random(1))
+    assert [assignment.push_bytes for assignment in result.assignments] == [8 * MIB, 8 * MIB]
+    assert all(
+        not row.push_bytes
+        for row in plan(structs.replace(known, joining=joining), POLICY, random.Random(1)).assignments
+    )
+
+
 def test_what_is_held_already_costs_nothing_and_stays_however_short_the_stay() -> None:
     donor = a_donor(stay_left_s=10.0, holdings={"a": ((2, 6),)})
     assert target(only(planned([donor], [a_file("a", 8), a_file("b", 8)]))) == {"a": ((2, 6),)}
@@ -229,13 +242,17 @@ def test_an_operators_weight_moves_the_plan() -> None:
 
 
 def test_fairness_moves_the_plan_to_the_cause_that_is_covered_less() -> None:
-    files = [a_file("a", 8, cause="x"), a_file("b", 4, cause="y")]
-    donors = [a_donor("e", segments=6, holdings={"a": ((0, 6),)}), a_donor("d", segments=1)]
-    demand = asked(a=0.012, b=0.008)
-    greedy = planned(donors, files, demand, joins=False)
-    fair = planned(donors, files, demand, joins=False, policy=structs.replace(POLICY, fairness=1.0))
-    assert set(target(greedy.assignments[-1])) == {"a"}
-    assert set(target(fair.assignments[-1])) == {"b"}
+    snapshot = Snapshot(
+        now_us=0,
+        donors=[a_donor("e", segments=6, holdings={"a": ((0, 6),)}), a_donor("d", segments=1)],
+        files=[a_file("a", 8, cause="x"), a_file("b", 4, cause="y")],
+        demand=asked(a=0.012, b=0.008),
+        joining=frozenset({SessionId("d")}),
+        standing=frozenset(),
+    )
+    greedy, fair = (plan(snapshot, structs.replace(POLICY, fairness=much), random.Random(1)) for much in (0.0, 1.0))
+    assert set(target(only(greedy))) == {"a"}
+    assert set(target(only(fair))) == {"b"}
 
 
 @pytest.mark.parametrize(
