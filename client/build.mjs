@@ -44,7 +44,7 @@ const STAGES = [
   ],
   [
     ["donate.js", "src/pages/donate.ts", 12_000],
-    ["front.js", "src/pages/front.ts", 3_000],
+    ["front.js", "src/pages/front.ts", 4_500],
   ],
   [[LOADER, "src/snippet/loader.ts", 6_000]],
   [[MODULE, "src/index.ts", 90_000]],

@@ -214,6 +214,7 @@ CODES: Final[dict[str, dict[str, str]]] = {
         "store_unreadable": "A file of the store cannot be read or written.",
         "store_in_use": "Another process or tab uses this store.",
         "save_interrupted": "The browser, or the visitor in its list of downloads, ended the saving of the file.",
+        "saver_gone": "The service worker that was saving the file has ended.",
         "store_version": "The store was written by a newer version.",
         "catalogue_failed": "The catalogue's database failed.",
     },

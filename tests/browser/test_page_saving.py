@@ -24,6 +24,7 @@ from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 
 _LARGE_BYTES = 72 * MIB  # more than the window of 64 MiB, which goes to memory
 _SMALL_BYTES = 3 * MIB
+_HUGE_BYTES = 130 * MIB  # more than the 128 MiB that a small machine keeps in memory
 
 # The large one takes 50 s: what shall be seen unfinished does not finish on a slow machine either.
 _NEVER_DONE = "1500kB/s"
@@ -38,6 +39,28 @@ FileSystemSyncAccessHandle.prototype.write = function (bytes, options) {
   return room < 0 ? 0 : write.call(this, bytes, options);
 };
 importScripts("download-worker.js");
+"""
+
+# A service worker that says nothing while it saves, and a download worker that asks it five times a second for a sign.
+_MUTE_SAVER = """
+self.addEventListener("message", (event) => event.data.type === "runs" && event.stopImmediatePropagation());
+importScripts("dio-sw.js");
+"""
+_HASTY_WORKER = """
+const later = setTimeout;
+self.setTimeout = (callback, delayMs) => later(callback, delayMs === 10_000 ? 200 : delayMs);
+importScripts("download-worker.js");
+"""
+
+# A file dialog that the visitor first closes, and then uses; on a machine with little memory.
+_SECOND_THOUGHT = """
+Object.defineProperty(Navigator.prototype, "deviceMemory", { get: () => 2 });
+window.asked = 0;
+window.showSaveFilePicker = async () => {
+  window.asked += 1;
+  if (window.asked === 1) throw new DOMException("closed", "AbortError");
+  return (await navigator.storage.getDirectory()).getFileHandle("picked", { create: true });
+};
 """
 
 # A file dialog in which the visitor takes a while: until `window.pick()`. The file lies in the private file system.
@@ -87,6 +110,8 @@ def published(module_stage: Stage) -> Published:
     for part in ("dio-sw.js", "download-worker.js"):
         shutil.copy(built / part, scene.site.folder)
     (scene.site.folder / "full-disk-worker.js").write_text(_FULL_DISK)
+    (scene.site.folder / "mute-saver.js").write_text(_MUTE_SAVER)
+    (scene.site.folder / "hasty-worker.js").write_text(_HASTY_WORKER)
     return Published(scene, scene.publish("big (1.0)'ü.iso", _LARGE_BYTES), scene.publish("small.iso", _SMALL_BYTES))
 
 
@@ -142,6 +167,41 @@ def test_where_there_is_no_room_the_visitor_picks_a_file(
     visitor.expect_verified()
     assert visitor.page.evaluate(_DIGEST_OF_PICKED) == published.large.sha256
     assert visitor.page.downloads() == []
+
+
+def test_where_all_is_full_the_panel_asks_for_a_place(published: Published, chromium: Callable[..., Chromium]) -> None:
+    huge = published.scene.publish("huge.iso", _HUGE_BYTES)
+    browser = chromium("visitor")
+    links = {"huge": published.scene.mirrors[0].link(huge.name)}
+    visitor = published.scene.visit(browser, links, attributes={"data-peers": "off"}, init_script=_SECOND_THOUGHT)
+    limit_quota(visitor, 20 * MIB)
+    visitor.click("huge")
+    panel = "document.querySelector('distribute-panel').shadowRoot.textContent"
+    wait_for_value(visitor.page, f"{panel}.includes('No room left for this file')", "the question")
+    assert visitor.page.evaluate(f"{panel}.includes('Download unchecked from')"), "the plain link is a choice"
+    assert visitor.events() == [], "it waits"
+    limit_quota(visitor, None)
+    visitor.page.press_button("Choose a place")
+    visitor.wait_for_event("saved", "error", "fallback")
+    visitor.expect_verified()
+    assert visitor.page.evaluate("window.asked") == 2
+    assert visitor.page.evaluate(_DIGEST_OF_PICKED) == huge.sha256
+
+
+def test_a_service_worker_that_ends_leaves_the_file_to_the_next_place(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    visitor = published.visit(chromium("visitor"), sw="mute-saver.js", worker="hasty-worker.js")
+    limit_quota(visitor, 20 * MIB)
+    page: Any = visitor.page
+    with published.at(_NEVER_DONE):
+        visitor.click("large")
+        begun = wait_for(page.started_downloads, "the service worker's download")
+        assert begun[0].failure() is not None
+    visitor.wait_for_event("saved", "error", "fallback")
+    visitor.expect_verified()
+    saved = wait_for(lambda: page.started_downloads()[1:], "the file")[0]
+    assert hashlib.sha256(saved.path().read_bytes()).hexdigest() == published.large.sha256
 
 
 @BOTH

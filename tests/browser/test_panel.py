@@ -33,6 +33,11 @@ _SCENES = (
     "stopped",
     "followed",
     "elsewhere",
+    "no_room",
+    "share_asked",
+    "sharing",
+    "share_off",
+    "unfinished",
 )
 
 _SHADOW = "document.querySelector('distribute-panel').shadowRoot"

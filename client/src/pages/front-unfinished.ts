@@ -1,66 +1,34 @@
 /**
  * The front page's list of downloads that were begun on this site and not finished: each can go on, by the same link as
- * before, or be deleted. Without any, and without a script, there is no such list.
+ * before, or be deleted. Without any, and without a script, there is no such list. It has the panel's words, in the page's
+ * language, which is English.
  */
 
-import { deleteUnfinished, listUnfinished, type UnfinishedDownload } from "../saving/kept-files.ts";
-
-const MINUTE_MS = 60_000;
-const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
-  ["day", 24 * 60 * MINUTE_MS],
-  ["hour", 60 * MINUTE_MS],
-  ["minute", MINUTE_MS],
-];
+import { listUnfinished, type UnfinishedDownload } from "../saving/kept-files.ts";
+import { element } from "../ui/elements.ts";
+import { MORE_ENGLISH } from "../ui/strings-more-en.ts";
+import { deleteButton, wordsOf, type ListWords } from "../ui/unfinished-rows.ts";
+import { Words } from "../ui/words.ts";
 
 /** Fills the section and shows it; hides it when nothing is left. */
 export async function showUnfinished(section: HTMLElement): Promise<void> {
-  const rows = (await listUnfinished()).map((download) => row(download, section));
+  const words: ListWords = new Words({ tag: "en", direction: "ltr", strings: MORE_ENGLISH });
+  const rows = (await listUnfinished()).map((download) => row(download, section, words));
   section.querySelector("ul")?.replaceChildren(...rows);
   section.hidden = rows.length === 0;
 }
 
-function row(download: UnfinishedDownload, section: HTMLElement): HTMLLIElement {
-  const { fileId, name, href, sizeBytes, storedBytes, changedAtMs, running } = download;
-  const percent = Math.floor((100 * storedBytes) / Math.max(1, sizeBytes));
-  const state = running ? "on its way in a tab" : ago(Date.now() - changedAtMs);
+function row(download: UnfinishedDownload, section: HTMLElement, words: ListWords): HTMLLIElement {
+  const { name, state } = wordsOf(download, Date.now(), words);
   // What the loader takes over as it does the file's own link; the file it is of is named by its digest.
-  const link = document.createElement("a");
-  link.className = "download row";
-  link.dataset["distribute"] = fileId;
-  link.href = href ?? `/api/v1/files/${fileId}`;
-  link.append(text("name", name ?? fileId), text("size", `${percent} % of ${megabytes(sizeBytes)}, ${state}`));
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "button";
-  button.textContent = "Delete";
-  button.setAttribute("aria-label", `Delete what is stored of ${name ?? fileId}`);
-  button.disabled = running;
-  button.addEventListener("click", () => {
-    // It may have been started again meanwhile: then it stays, and the list says so.
-    void deleteUnfinished(fileId)
-      .catch(() => undefined)
-      .then(() => showUnfinished(section));
-  });
-  const item = document.createElement("li");
-  item.className = "unfinished";
-  item.append(link, button);
-  return item;
-}
-
-function text(className: string, content: string): HTMLSpanElement {
-  const span = document.createElement("span");
-  span.className = className;
-  span.textContent = content;
-  return span;
-}
-
-function megabytes(bytes: number): string {
-  const format = new Intl.NumberFormat("en", { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
-  return format.format(bytes / 1e6);
-}
-
-function ago(ms: number): string {
-  const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-  const [unit, unitMs] = STEPS.find(([, each]) => ms >= each) ?? ["minute" as const, MINUTE_MS];
-  return format.format(-Math.floor(ms / unitMs), unit);
+  const link = element(
+    "a",
+    { className: "download row", attributes: { "data-distribute": download.fileId } },
+    element("span", { className: "name", text: name }),
+    element("span", { className: "size", text: state }),
+  );
+  link.href = download.href ?? `/api/v1/files/${download.fileId}`;
+  const remove = deleteButton(download, name, words, () => void showUnfinished(section));
+  remove.className = "button";
+  return element("li", { className: "unfinished" }, link, remove);
 }

@@ -8,13 +8,9 @@ import { StoredChoice, type Choice } from "../download/stored-choice.ts";
 import { WorkerFactory } from "../download/worker-code.ts";
 import { listUnfinished, type UnfinishedDownload } from "../saving/kept-files.ts";
 import { ShareControl } from "../share/share-control.ts";
-import { MORE_CSS } from "../ui/more-style.ts";
 import type { Panel } from "../ui/panel.ts";
-import { ShareStrip } from "../ui/share-strip.ts";
-import { sharesNow, shareView, type MoreWords } from "../ui/share-view.ts";
-import { MORE_ENGLISH } from "../ui/strings-more-en.ts";
-import { UnfinishedList } from "../ui/unfinished-rows.ts";
-import { Words } from "../ui/words.ts";
+import { PanelFooter } from "../ui/panel-footer.ts";
+import { sharesNow, shareView } from "../ui/share-view.ts";
 import { registry, type DownloadPart, type LinkOptions, type MorePart, type StoredDownload } from "./part.ts";
 
 const WORKER_PART = "donor-worker.js";
@@ -27,9 +23,7 @@ class Footer {
   readonly #panel: Panel;
   readonly #options: LinkOptions;
   readonly #goOn: DownloadPart;
-  readonly #words: MoreWords;
-  readonly #strip: ShareStrip;
-  readonly #list: UnfinishedList;
+  readonly #shown: PanelFooter;
   readonly #control: ShareControl;
   readonly #sessionUrl: string;
   #peersAllowed: boolean;
@@ -40,10 +34,7 @@ class Footer {
     this.#goOn = goOn;
     this.#sessionUrl = sessionUrl;
     this.#peersAllowed = peersAllowed(options.peers) === "on";
-    const { language } = panel.words;
-    // Tables of other languages have all keys; English has these in a part of its own.
-    this.#words = new Words({ ...language, strings: { ...MORE_ENGLISH, ...language.strings } });
-    this.#strip = new ShareStrip(this.#words, {
+    this.#shown = new PanelFooter(panel, {
       start: () => {
         this.#choose("on");
       },
@@ -51,14 +42,9 @@ class Footer {
         this.#choose("off");
       },
     });
-    this.#list = new UnfinishedList(this.#words);
     this.#control = new ShareControl(workersOf(options), { sessionUrl, page }, () => {
       this.#draw();
     });
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(MORE_CSS);
-    panel.more.append(this.#strip.root, this.#list.root);
-    (panel.more.getRootNode() as ShadowRoot).adoptedStyleSheets.push(sheet); // as: the panel's
     this.#heed();
   }
 
@@ -79,8 +65,8 @@ class Footer {
     const before = shareChoice.get();
     shareChoice.set(choice);
     this.#heed();
-    if (choice === "on") this.#panel.speak(this.#words.say("said_sharing"));
-    else if (before !== undefined) this.#panel.speak(this.#words.say("said_not_sharing"));
+    if (choice === "on") this.#panel.speak(this.#shown.words.say("said_sharing"));
+    else if (before !== undefined) this.#panel.speak(this.#shown.words.say("said_not_sharing"));
   }
 
   /** Shares, or stops, as everybody's word is by now. */
@@ -95,13 +81,13 @@ class Footer {
   #draw(): void {
     const { share: policy } = this.#options;
     const said = { chosen: shareChoice.get(), peersAllowed: this.#peersAllowed, state: this.#control.state };
-    this.#strip.draw(policy === "off" ? null : shareView({ policy, ...said }, this.#words));
+    this.#shown.strip.draw(policy === "off" ? null : shareView({ policy, ...said }, this.#shown.words));
     this.#panel.show();
   }
 
   async drawUnfinished(): Promise<void> {
     const found = (await listUnfinished()).filter(({ running }) => !running);
-    this.#list.draw(
+    this.#shown.list.draw(
       found,
       (download) => {
         this.#continue(download);

@@ -5,6 +5,10 @@ details.strip { padding-block: 0; }
 .share[data-asks] { background: var(--fair-field); }
 .share:not([data-asks]) { grid-template-columns: minmax(0, 1fr) auto; align-items: center; }
 .share .note { margin-block-start: 2px; }
+@media (max-height: 480px) {
+  section { overflow-y: auto; }
+  section > .cards { overflow: visible; flex: none; }
+}
 li.unfinished { grid-template-columns: minmax(0, 1fr); padding-block: 4px 10px; }
 li.unfinished .detail { grid-column: 1; }
 li.unfinished .row { margin-block-start: 4px; }

@@ -30,8 +30,9 @@ export type NewCard = Omit<CardOptions, "words" | "changed"> & {
 export class Panel {
   readonly words: Words;
   readonly #host = document.createElement(ELEMENT_NAME);
-  /** Room for what comes after the cards; the panel stays while something there has `data-stays`. */
+  /** Room for what comes after the cards, and for what is always in sight: the panel stays while that has `data-stays`. */
   readonly more = element("div");
+  readonly foot = element("div");
   readonly #cards = element("div");
   readonly #polite = element("div", { className: "unseen", attributes: { "aria-live": "polite" } });
   readonly #section: HTMLElement;
@@ -54,6 +55,7 @@ export class Panel {
       { attributes: { "aria-label": words.say("panel") } },
       element("header", {}, element("h2", { text: words.say("panel") }), fold),
       element("div", { className: "cards" }, this.#cards, this.more),
+      this.foot,
     );
     this.#pill = button(
       "",
@@ -111,7 +113,7 @@ export class Panel {
 
   /** Shows what is new, also folded; leaves the page when there is nothing to show. */
   show(): void {
-    if (this.#shown.length === 0 && this.more.querySelector("[data-stays]") === null) {
+    if (this.#shown.length === 0 && this.foot.querySelector("[data-stays]") === null) {
       this.#host.remove();
       return;
     }

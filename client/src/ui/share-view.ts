@@ -28,7 +28,7 @@ export interface ShareInput {
 export interface ShareView {
   /** How it goes, or the question. */
   readonly text: string;
-  /** What was given so far, or at most what will be. */
+  /** What was given so far, or at most what will be; empty where that is no matter. */
   readonly note: string;
   readonly asks: boolean;
   /** It is on, and the panel is to stay for that. */
@@ -47,7 +47,7 @@ export function shareView(input: ShareInput, words: MoreWords): ShareView | null
   const limits = words.say("share_limits", { rate, daily: words.size(SHARE_LIMITS.allowance.dailyBytes ?? 0) });
   if (input.policy === "ask" && input.chosen === undefined)
     return { text: words.say("share_ask"), note: limits, asks: true, stays: false };
-  if (!sharesNow(input)) return { text: words.say("share_off"), note: limits, asks: false, stays: false };
+  if (!sharesNow(input)) return { text: words.say("share_off"), note: "", asks: false, stays: false };
   const { state } = input;
   const given = state.is === "on" ? state.status.givenBytes : 0;
   return {

@@ -11,7 +11,7 @@ export const MORE_ENGLISH = {
   share_limits: "At most {rate} and {daily} a day, never over a metered connection.",
   share_no: "No, thanks",
   share_stop: "Stop",
-  share_off: "You are not helping others with your download.",
+  share_off: "You are not helping others.",
   share_starting: "Connecting …",
   share_waiting: "Nobody needs it right now.",
   share_now: { one: "{rate} to {count} person", other: "{rate} to {count} people" },

@@ -2,7 +2,11 @@
 
 import { deleteUnfinished, type UnfinishedDownload } from "../saving/kept-files.ts";
 import { button, element } from "./elements.ts";
-import type { MoreWords } from "./share-view.ts";
+import type { MORE_ENGLISH } from "./strings-more-en.ts";
+import type { Words } from "./words.ts";
+
+/** The words of this list are all in the second table. */
+export type ListWords = Words<typeof MORE_ENGLISH>;
 
 const MINUTE_MS = 60_000;
 const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
@@ -15,7 +19,7 @@ const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
 export function wordsOf(
   { fileId, name, sizeBytes, storedBytes, changedAtMs, running }: UnfinishedDownload,
   nowMs: number,
-  words: MoreWords,
+  words: ListWords,
 ): { readonly name: string; readonly state: string } {
   const percent = words.percent(Math.floor((100 * storedBytes) / Math.max(1, sizeBytes)));
   const when = running ? words.say("unfinished_running") : ago(Math.max(0, nowMs - changedAtMs), words.language.tag);
@@ -29,7 +33,7 @@ export function wordsOf(
 export function deleteButton(
   { fileId, running }: UnfinishedDownload,
   name: string,
-  words: MoreWords,
+  words: ListWords,
   done: () => void,
 ) {
   const made = button(words.say("unfinished_delete"), () => {
@@ -46,11 +50,11 @@ export function deleteButton(
 /** The list as it stands in the panel. */
 export class UnfinishedList {
   readonly root: HTMLDetailsElement;
-  readonly #words: MoreWords;
+  readonly #words: ListWords;
   readonly #summary = element("summary");
   readonly #rows = element("ul");
 
-  constructor(words: MoreWords) {
+  constructor(words: ListWords) {
     this.#words = words;
     this.root = element("details", { className: "strip" }, this.#summary, this.#rows);
     this.root.hidden = true;

@@ -36,7 +36,7 @@ export const ERROR_CODES = {
   integrity: ["untrusted_manifest", "bad_signature", "segment_mismatch", "file_mismatch", "segment_list_mismatch", "manifest_expired", "manifest_not_yet_valid", "manifest_rollback", "file_id_mismatch", "all_sources_lie"],
   manifest: ["manifest_too_large", "manifest_malformed", "manifest_unknown_format", "manifest_bad_name", "manifest_bad_size", "manifest_bad_segment_size", "manifest_bad_digest", "manifest_bad_mirror", "manifest_bad_cause", "manifest_bad_time", "file_changed"],
   refused: ["unknown_file", "unknown_route", "unknown_cause", "unknown_link", "link_changed", "bad_request", "bad_range", "body_too_large", "method_not_allowed", "token_missing", "token_invalid", "token_scope", "name_taken", "link_taken", "link_unproven", "version_not_newer", "taken_down", "rate_limited", "kept_out", "full", "shutting_down", "internal", "coordinator_unreachable", "coordinator_malformed"],
-  store: ["disk_full", "quota_exceeded", "store_unreadable", "store_in_use", "save_interrupted", "store_version", "catalogue_failed"],
+  store: ["disk_full", "quota_exceeded", "store_unreadable", "store_in_use", "save_interrupted", "saver_gone", "store_version", "catalogue_failed"],
 } as const;
 
 export type ErrorFamily = keyof typeof ERROR_CODES;

@@ -54,7 +54,7 @@ const MEMORY_BYTES = 32 * 1024 * 1024;
 const STREAM_RUNS_MS = 10_000;
 
 /** What is stored is right, and another place may take the rest. */
-const ROOM_CODES: ReadonlySet<ErrorCode> = new Set(["quota_exceeded", "disk_full", "save_interrupted"]);
+const ROOM_CODES: ReadonlySet<ErrorCode> = new Set(["quota_exceeded", "disk_full", "save_interrupted", "saver_gone"]);
 
 export interface RunEnvironment {
   readonly clock: Clock;
@@ -246,9 +246,9 @@ export class DownloadRun {
     if (!this.#over) this.#engine.resume();
   }
 
-  /** The service worker that streams is not there any more: nobody wanted that, so the link is followed. */
+  /** The service worker that streams is not there any more: nobody wanted that, so another place takes the file. */
   streamGone(): void {
-    this.#fail(new UsageError("part_unavailable", "The service worker that saves this file has ended."));
+    this.#fail(new StoreError("saver_gone", "The service worker that saves this file has ended."));
   }
 
   /** Ends the download and forgets what was stored. */

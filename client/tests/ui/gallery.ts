@@ -4,12 +4,17 @@
  * `show(SCENE, TAG)` draws a scene in a language; `xx` is a made-up one that is written from right to left. What the cards' owners would hear is in `pressed`.
  */
 
+import type { UnfinishedDownload } from "../../src/saving/kept-files.ts";
+import type { ShareStatus } from "../../src/share/messages.ts";
 import { KEPT } from "../../src/core/segment-senders.ts";
 import { type CardEvent, firstState, type PeersChoice } from "../../src/ui/card-state.ts";
 import type { Action } from "../../src/ui/card-view.ts";
 import { loadWords } from "../../src/ui/language.ts";
 import { Panel } from "../../src/ui/panel.ts";
+import { PanelFooter } from "../../src/ui/panel-footer.ts";
+import { shareView, type ShareInput } from "../../src/ui/share-view.ts";
 import { ENGLISH } from "../../src/ui/strings-en.ts";
+import { MORE_ENGLISH } from "../../src/ui/strings-more-en.ts";
 import german from "../../src/ui/strings-de.json";
 import { type Strings, Words } from "../../src/ui/words.ts";
 import type { Progress, SourceProgress } from "../../src/worker/messages.ts";
@@ -96,6 +101,11 @@ const SCENES: Readonly<Record<string, readonly Step[]>> = {
   followed: [{ type: "followed", code: "coordinator_unreachable" }],
   elsewhere: [FOUND, { type: "elsewhere" }, RUNNING.event],
   cancelled: [FOUND, START, RUNNING, { type: "cancelled", code: null }],
+  no_room: [FOUND, START, RUNNING, { type: "no_room" }],
+  share_asked: [FOUND, START, RUNNING],
+  sharing: [FOUND, START, ALL, verified(true), { type: "saved" }],
+  share_off: [FOUND, START, RUNNING],
+  unfinished: [FOUND, START, RUNNING],
   long: [{ ...FOUND, name: LONG_NAME }, START, RUNNING],
   small: [
     { ...FOUND, sizeBytes: 12 * MIB, segments: 12 },
@@ -104,6 +114,31 @@ const SCENES: Readonly<Record<string, readonly Step[]>> = {
   ],
 };
 
+const STATUS: ShareStatus = {
+  session: "online",
+  takers: 3,
+  rateBytesPerS: 870_000,
+  givenBytes: 214_000_000,
+  people: 12,
+  pause: null,
+};
+
+/** What stands after the cards, by scene. */
+const SHARES: Readonly<Partial<Record<string, ShareInput>>> = {
+  share_asked: { policy: "ask", chosen: undefined, peersAllowed: true, state: { is: "off" } },
+  sharing: { policy: "ask", chosen: "on", peersAllowed: true, state: { is: "on", status: STATUS } },
+  share_off: { policy: "ask", chosen: "off", peersAllowed: true, state: { is: "off" } },
+};
+const UNFINISHED: readonly UnfinishedDownload[] = ["release-0.9.iso", LONG_NAME].map((name, at) => ({
+  fileId: String(at).repeat(64),
+  name,
+  href: "https://mirror.example.org/old",
+  sizeBytes: 1_400_000_000,
+  storedBytes: 600_000_000 + at,
+  changedAtMs: Date.now() - 5_000_000 * (at + 1),
+  running: false,
+}));
+
 /** The same in letters that are written from right to left. */
 function pseudo(text: string): string {
   return text.replace(/\{\w+\}|[a-z]/gi, (found) =>
@@ -111,7 +146,7 @@ function pseudo(text: string): string {
   );
 }
 const PSEUDO = Object.fromEntries(
-  Object.entries(ENGLISH).map(([key, text]) => [
+  Object.entries({ ...ENGLISH, ...MORE_ENGLISH }).map(([key, text]) => [
     key,
     typeof text === "string" ? pseudo(text) : { one: pseudo(text.one), other: pseudo(text.other) },
   ]),
@@ -119,6 +154,7 @@ const PSEUDO = Object.fromEntries(
 
 const pressed: string[] = [];
 let panel: Panel | undefined;
+let footer: PanelFooter | undefined;
 
 async function show(scene: string, tag: string): Promise<void> {
   const words =
@@ -155,6 +191,17 @@ async function show(scene: string, tag: string): Promise<void> {
       mirrors_only: act("mirrors_only"),
     },
   });
+  if (footer === undefined) {
+    const answer = (name: string) => () => pressed.push(name);
+    footer = new PanelFooter(panel, { start: answer("start"), stop: answer("stop") });
+  }
+  const share = SHARES[scene];
+  footer.strip.draw(share === undefined ? null : shareView(share, footer.words));
+  footer.list.draw(
+    scene === "unfinished" ? UNFINISHED : [],
+    () => pressed.push("go_on"),
+    () => pressed.push("deleted"),
+  );
   for (const step of SCENES[scene] ?? []) {
     if ("event" in step) card.tell(step.event, step.sent);
     else card.tell(step);
@@ -164,7 +211,7 @@ async function show(scene: string, tag: string): Promise<void> {
 /** Takes the panel away, for the next scene to begin anew. */
 function clear(): void {
   document.querySelector("distribute-panel")?.remove();
-  panel = undefined;
+  panel = footer = undefined;
 }
 
 Object.assign(window, { show, clear, pressed });

@@ -32,7 +32,7 @@ test("nothing is given before who has to be asked has answered; an answer sticks
   assert.equal(sharesNow(input({ policy: "on" })), true);
   assert.equal(sharesNow(input({ policy: "on", chosen: "off" })), false);
   assert.equal(sharesNow(input({ chosen: "on" })), true);
-  assert.equal(shareView(input({ chosen: "off" }), words)?.text, "You are not helping others with your download.");
+  assert.equal(shareView(input({ chosen: "off" }), words)?.text, "You are not helping others.");
 });
 
 test("who fetches from mirrors only gives nothing, and is not asked", () => {
