@@ -1,12 +1,6 @@
 /**
- * When a donor may give: bytes per day and month, hours of the day, and what the device is doing. Decides, does nothing.
- *
- * Rules:
- * - Budgets count what goes out on the wire: frames and what the transport adds to them.
- * - Bytes are charged *before* they are sent, a step ahead, and the charge is stored before it is used: a crash can only
- *   make a donor give less than it allowed, by a step at most.
- * - A day begins at midnight of the person's own clock, a month on the first. A clock that is set back begins nothing.
- * - What a device does not tell (`null`) forbids nothing: the page offers only limits that can be kept.
+ * When a donor may give: bytes per day and month, hours of the day, and what the device is doing (spec/allowance.md).
+ * Decides, does nothing; `distribute_io.core.allowance` is the same.
  */
 
 export interface AllowanceLimits {

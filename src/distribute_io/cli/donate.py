@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,10 +21,11 @@ import typer
 from rich.console import Console
 
 from distribute_io import __version__
+from distribute_io.core.allowance import AllowanceLimits, Pause
 from distribute_io.donor import events as e
 from distribute_io.donor.agent import DonorAgent, DonorConfig
-from distribute_io.donor.daily_budget import DailyBudget
 from distribute_io.donor.filling import Filler
+from distribute_io.donor.kept_allowance import KeptAllowance
 from distribute_io.donor.store import SegmentStore
 from distribute_io.errors import RefusedError, UsageError
 from distribute_io.transport.coordinator_api import CoordinatorApi
@@ -37,6 +38,7 @@ app = typer.Typer()
 _STORAGE_BYTES_MIN: Final = 1_000_000
 _UP_BYTES_PER_S_MIN: Final = 16_000
 _TAKERS_MAX: Final = 1024
+_DAY_MINUTES: Final = 24 * 60
 
 
 @app.command()
@@ -45,7 +47,11 @@ def donate(
     cause: Annotated[list[str] | None, typer.Option(help="What to give to. Repeatable; without it all causes.")] = None,
     storage: Annotated[str, typer.Option(help="Most that is ever on disk, all files counted.")] = "16MB",
     up: Annotated[str, typer.Option(help="Most that is sent per second.")] = "1MB/s",
-    daily: Annotated[str | None, typer.Option(help="Most that is sent per day (UTC), as 5GB.")] = None,
+    daily: Annotated[str | None, typer.Option(help="Most that is sent per day (from midnight), as 5GB.")] = None,
+    monthly: Annotated[str | None, typer.Option(help="Most that is sent per month (from the first), as 100GB.")] = None,
+    hours: Annotated[
+        str | None, typer.Option(metavar="FROM-TO", help="Only in these hours of the day, as 22:00-06:30.")
+    ] = None,
     takers: Annotated[int, typer.Option(min=1, max=_TAKERS_MAX, help="Most downloaders at once.")] = 8,
     data_dir: Annotated[Path | None, typer.Option(help="Where segments are kept.")] = None,
     erase: Annotated[bool, typer.Option("--erase", help="Erase all that is held, and end.")] = False,
@@ -58,7 +64,11 @@ def donate(
     """
     url = _coordinator_url(coordinator)
     storage_bytes, up_bytes_per_s = parse_size(storage), parse_rate(up)
-    daily_bytes = parse_size(daily) if daily is not None else None
+    limits = AllowanceLimits(
+        daily_bytes=None if daily is None else parse_size(daily),
+        monthly_bytes=None if monthly is None else parse_size(monthly),
+        hours=None if hours is None else parse_hours(hours),
+    )
     if storage_bytes < _STORAGE_BYTES_MIN:
         raise UsageError("bad_argument", f"--storage {storage} is too little: a segment takes up to 1 MB and more")
     if up_bytes_per_s < _UP_BYTES_PER_S_MIN:
@@ -80,7 +90,9 @@ def donate(
                 held_bytes=store.held_bytes,
                 storage_bytes=storage_bytes,
                 up_bytes_per_s=up_bytes_per_s,
-                daily_bytes=daily_bytes,
+                daily_bytes=limits.daily_bytes,
+                monthly_bytes=limits.monthly_bytes,
+                hours=limits.hours,
             )
         )
         config = DonorConfig(
@@ -92,7 +104,7 @@ def donate(
             takers_max=takers,
         )
         filler = Filler(api, store, policy=policy)
-        asyncio.run(_donate(config, folder, store, filler, daily_bytes, tell))
+        asyncio.run(_donate(config, folder, store, filler, limits, tell))
     finally:
         store.close()
 
@@ -102,14 +114,14 @@ async def _donate(
     folder: Path,
     store: SegmentStore,
     filler: Filler,
-    daily_bytes: int | None,
+    limits: AllowanceLimits,
     tell: Callable[[e.DonorEvent], None],
 ) -> None:
     engine = ChildEngine()
     agent = DonorAgent(
         config,
         store=store,
-        budget=DailyBudget(folder / "today.json", limit_bytes=daily_bytes, now_s=time.time()),
+        allowance=KeptAllowance(folder / "given.json", limits),
         filler=filler,
         engine=engine,
         rng=random.Random(),
@@ -131,6 +143,24 @@ async def _donate(
             raise
     finally:
         await engine.close()
+
+
+def parse_hours(text: str) -> tuple[int, int]:
+    """Minutes since midnight of `FROM-TO`.
+
+    Raises:
+        UsageError: `bad_argument`.
+
+    >>> parse_hours("22:00-06:30")
+    (1320, 390)
+    """
+    found = re.fullmatch(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})", text)
+    if found is not None:
+        from_hour, from_minute, to_hour, to_minute = (int(part) for part in found.groups())
+        start, end = from_hour * 60 + from_minute, to_hour * 60 + to_minute
+        if from_minute < 60 and to_minute < 60 and start < _DAY_MINUTES and end <= _DAY_MINUTES and start != end:
+            return start, end
+    raise UsageError("bad_argument", f"--hours {text} is no part of a day: write it as 22:00-06:30")
 
 
 def _coordinator_url(text: str) -> str:
@@ -192,14 +222,22 @@ class _LastFigures:
 
 
 _SAY_SERVED_EVERY_BYTES: Final = 10_000_000
+_PAUSES: Final[dict[Pause, str]] = {
+    "day_used": "today's limit is used up; going on after midnight",
+    "month_used": "this month's limit is used up; going on on the first",
+    "hours": "resting until its hours begin",
+    "battery": "resting until it is charging",
+    "metered": "resting while the connection is metered",
+}
 
 
 def in_words(event: e.DonorEvent, last: _LastFigures) -> str | None:
     """The line for one event; None when it is not worth one."""
     match event:
         case e.Started():
-            day = f", {format_size(event.daily_bytes)} a day" if event.daily_bytes is not None else ""
-            limits = f"{format_size(event.storage_bytes)} on disk, {format_rate(event.up_bytes_per_s)}{day}"
+            limits = f"{format_size(event.storage_bytes)} on disk, {format_rate(event.up_bytes_per_s)}"
+            limits += f", {format_size(event.daily_bytes)} a day" if event.daily_bytes is not None else ""
+            limits += f", {format_size(event.monthly_bytes)} a month" if event.monthly_bytes is not None else ""
             return f"giving up to {limits}; {format_size(event.held_bytes)} held from before"
         case e.Connected():
             return "connected to the coordinator"
@@ -220,8 +258,10 @@ def in_words(event: e.DonorEvent, last: _LastFigures) -> str | None:
             return f"served {format_size(event.bytes)}, today {format_size(event.bytes_today)} with overhead"
         case e.Credited():
             return f"thanked for {format_size(event.bytes)} by {event.downloaders} downloaders"
-        case e.BudgetUsedUp():
-            return "today's limit is used up; going on tomorrow (UTC)"
+        case e.Paused():
+            return f"{_PAUSES[event.reason]}; what is held stays"
+        case e.Resumed():
+            return "giving again"
         case e.Erased():
             return "a file was withdrawn and is erased"
         case e.Trouble():

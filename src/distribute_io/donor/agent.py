@@ -6,8 +6,8 @@ Rules:
    coordinator that restarts pushes nothing twice.
 2. What became durable is told once a second, file by file.
 3. A file that is withdrawn is erased at once, and its takers are left.
-4. When the day's budget is used up, it goes on holding and gives nothing until the next day (UTC).
-5. Everything ends with `run`: takers hear goodbye, the budget is written down exactly.
+4. While its allowance says pause (spec/allowance.md) it goes on holding, is filled, and gives nothing.
+5. Everything ends with `run`: takers hear goodbye, what was given is written down exactly.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ import msgspec
 from msgspec import Struct
 
 from distribute_io.core import runs as run_sets
-from distribute_io.core.peer_giver import BYE_BUSY
+from distribute_io.core.allowance import Pause
+from distribute_io.core.peer_giver import BYE_BUSY, BYE_OVER_BUDGET
 from distribute_io.core.runs import Runs, to_wire
 from distribute_io.donor import events as e
-from distribute_io.donor.daily_budget import DailyBudget
 from distribute_io.donor.fill_peers import FillPeers
 from distribute_io.donor.filling import Filler, Gap, Target, next_gap
+from distribute_io.donor.kept_allowance import KeptAllowance
 from distribute_io.donor.serving import Taker, Upload
 from distribute_io.donor.store import SegmentStore, usable_bytes
 from distribute_io.errors import DistributeError, RefusedError, RemoteProtocolError, StoreError
@@ -95,7 +96,7 @@ class DonorAgent:
         config: DonorConfig,
         *,
         store: SegmentStore,
-        budget: DailyBudget,
+        allowance: KeptAllowance,
         filler: Filler,
         engine: WebRtcEngine,
         rng: Random,
@@ -103,13 +104,13 @@ class DonorAgent:
     ) -> None:
         self._config = config
         self._store = store
-        self._budget = budget
+        self._allowance = allowance
         self._filler = filler
         self._engine = engine
         self._tell = tell
         self._session = SessionClient(config.session_url, agent=config.agent, events=self, rng=rng)
         self._fill_peers = FillPeers(engine, store, say=self._session.send, place=self)
-        self._upload = Upload(store, budget, rate_bytes_per_s=config.up_bytes_per_s)
+        self._upload = Upload(store, allowance, rate_bytes_per_s=config.up_bytes_per_s)
         self._stun: list[str] = []
         self._target: Target = ()
         self._incoming: list[tuple[FileId, Runs]] = []
@@ -121,7 +122,7 @@ class DonorAgent:
         self._retargeted = asyncio.Event()
         self._welcomed = False
         self._said_lost = False
-        self._over_budget = False
+        self._pause: Pause | None = None
         self._withdrawn: set[FileId] = set()
         self._receipts: dict[str, Receipt] = {}  # those that no session has taken yet, the latest of each match
         self._ask_donors_after: dict[FileId, float] = {}
@@ -135,6 +136,7 @@ class DonorAgent:
         # The session outlives the others by a moment, so that goodbyes and last receipts still go out over it.
         session = asyncio.ensure_future(self._session.run())
         try:
+            self._heed_allowance()  # before anybody is told of us
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_until_failed(session))
                 tasks.create_task(self._upload.run())
@@ -149,7 +151,7 @@ class DonorAgent:
             await self._session.drain(_DRAIN_S)
             session.cancel()
             await asyncio.gather(session, return_exceptions=True)
-            self._budget.close()
+            self._allowance.close()
             self._tell(e.Stopped(bytes=self._upload.sent_bytes))
 
     # --- SessionEvents ---
@@ -248,13 +250,12 @@ class DonorAgent:
     # --- what we give and hold ---
 
     def _donate(self) -> None:
-        self._over_budget = self._budget.is_used_up(time.time())
         self._session.send(
             Donate(
                 causes=list(self._config.causes),
                 storage_bytes=usable_bytes(self._config.storage_bytes),
-                up_bytes_per_s=0 if self._over_budget else self._config.up_bytes_per_s,
-                takers_max=0 if self._over_budget else self._config.takers_max,
+                up_bytes_per_s=self._config.up_bytes_per_s if self._pause is None else 0,
+                takers_max=self._config.takers_max if self._pause is None else 0,
             )
         )
 
@@ -285,18 +286,33 @@ class DonorAgent:
         while True:
             await asyncio.sleep(_TELL_EVERY_S)
             self._tell_changes()
-            if self._budget.is_used_up(time.time()) != self._over_budget and self._welcomed:
-                self._donate()
-                if self._over_budget:
-                    self._tell(e.BudgetUsedUp())
+            self._heed_allowance()
+            used = self._allowance.used
             self._tell(
                 e.Served(
                     bytes=self._upload.sent_bytes,
-                    bytes_today=self._budget.used_bytes,
-                    bytes_ever=self._budget.served_bytes,
+                    bytes_today=used.day_bytes,
+                    bytes_this_month=used.month_bytes,
+                    bytes_ever=self._allowance.served_bytes,
                     takers=self._greeted_takers(),
                 )
             )
+
+    def _heed_allowance(self) -> None:
+        """Begins or ends a pause, when it is time: takers are let go, and the coordinator sends no more."""
+        pause = self._allowance.pause()
+        if pause == self._pause:
+            return
+        toggles = (pause is None) != (self._pause is None)
+        self._pause = pause
+        self._tell(e.Resumed() if pause is None else e.Paused(reason=pause))
+        if not toggles:
+            return
+        if pause is not None:
+            for taker in list(self._takers.values()):
+                taker.leave(BYE_OVER_BUDGET)
+        if self._welcomed:
+            self._donate()
 
     # --- filling ---
 
@@ -330,9 +346,10 @@ class DonorAgent:
                 continue
             try:
                 stored_all = await self._fill_gap(gap)
-            except StoreError:
-                raise
             except DistributeError as error:
+                if isinstance(error, StoreError) and error.code != "disk_full":
+                    raise
+                # A full disk is others' doing as a rule: what is held is served on, and room may come back.
                 self._tell(e.Trouble(code=error.code, message=error.message))
                 if isinstance(error, RefusedError) and error.code in ("unknown_file", "taken_down"):
                     self._withdraw(gap.file_id)
@@ -430,7 +447,7 @@ class DonorAgent:
     def _reason_to_refuse(self, match: Match) -> str | None:
         if match.match_id in self._used_matches:
             return "ticket_used"
-        if self._over_budget:
+        if self._pause is not None:
             return "over_budget"
         if len(self._takers) >= self._config.takers_max and not self._let_a_fill_go(match):
             return "busy"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from distribute_io.core.allowance import Pause
 from distribute_io.wire.session import CountryCredit
 
 
@@ -18,6 +19,9 @@ class Started(DonorEvent, frozen=True, kw_only=True, tag="started"):
     storage_bytes: int
     up_bytes_per_s: int
     daily_bytes: int | None
+    monthly_bytes: int | None
+    hours: tuple[int, int] | None
+    """Minutes since midnight."""
 
 
 class Connected(DonorEvent, frozen=True, kw_only=True, tag="connected"):
@@ -64,7 +68,8 @@ class Served(DonorEvent, frozen=True, kw_only=True, tag="served"):
     bytes: int
     """Payload since the start."""
     bytes_today: int
-    """Everything since 00:00 UTC, overhead of the transport included: what the daily limit is about."""
+    """Everything since midnight, overhead of the transport included: what the daily limit is about."""
+    bytes_this_month: int
     bytes_ever: int
     takers: int
 
@@ -78,8 +83,14 @@ class Credited(DonorEvent, frozen=True, kw_only=True, tag="credited"):
     """The same by the downloaders' countries, most bytes first."""
 
 
-class BudgetUsedUp(DonorEvent, frozen=True, kw_only=True, tag="budget_used_up"):
-    """Nothing is given until the next day (UTC)."""
+class Paused(DonorEvent, frozen=True, kw_only=True, tag="paused"):
+    """A limit rests the donor: it holds, and gives nothing."""
+
+    reason: Pause
+
+
+class Resumed(DonorEvent, frozen=True, kw_only=True, tag="resumed"):
+    """It gives again."""
 
 
 class Erased(DonorEvent, frozen=True, kw_only=True, tag="erased"):

@@ -1,8 +1,8 @@
-"""Serving: one task that feeds all takers, under one rate and one day's budget.
+"""Serving: one task that feeds all takers, under one rate and one allowance.
 
 Rules:
 
-1. Every payload byte passes the token bucket and the daily budget before it is handed to a channel.
+1. Every payload byte passes the token bucket and the allowance (spec/allowance.md) before it is handed to a channel.
 2. Takers are served in turn, a frame each, so that a fast one cannot starve the others.
 3. A taker that does not read fills its own channel's queue up to the high mark, and is passed over until it drains.
 4. Downloads first: a donor that fills itself from here gets nothing until no downloader was served for `FILL_WAITS_S`.
@@ -16,10 +16,11 @@ import time
 from typing import Final, Protocol
 
 from distribute_io.core import peer_giver
+from distribute_io.core.allowance import on_the_wire
 from distribute_io.core.peer_giver import BYE_DONE, BYE_OVER_BUDGET, Chunk, GiverAction, GiverConfig, PeerGiver
 from distribute_io.core.runs import Runs
 from distribute_io.core.token_bucket import TokenBucket
-from distribute_io.donor.daily_budget import DailyBudget
+from distribute_io.donor.kept_allowance import KeptAllowance
 from distribute_io.donor.store import SegmentStore
 from distribute_io.ids import FileId, SegmentDigest
 from distribute_io.transport.peer_link import PeerLink, Proofs
@@ -27,10 +28,6 @@ from distribute_io.transport.webrtc import SEND_BUFFER_HIGH_BYTES
 from distribute_io.wire.frames import DATA_HEADER_BYTES, Frame, data_header
 from distribute_io.wire.limits import FRAME_BYTES_GROWN, FRAME_BYTES_START
 from distribute_io.wire.session import AnySignal, Match, OfferSignal
-
-_OVERHEAD_PERCENT: Final = 7
-"""SCTP, DTLS, UDP and IP headers: about 85 bytes for each packet of 1,191. They count in the day's budget."""
-
 
 FILL_WAITS_S: Final = 1.0
 
@@ -171,9 +168,9 @@ class Taker:
 class Upload:
     """The task that sends. Caller's duties: `run` it in a task; `add` and `remove` takers."""
 
-    def __init__(self, store: SegmentStore, budget: DailyBudget, *, rate_bytes_per_s: int) -> None:
+    def __init__(self, store: SegmentStore, allowance: KeptAllowance, *, rate_bytes_per_s: int) -> None:
         self._store = store
-        self._budget = budget
+        self._allowance = allowance
         # A burst of a tenth of a second: enough that a task which wakes late loses nothing.
         self._bucket = TokenBucket(
             rate_bytes_per_s=rate_bytes_per_s,
@@ -205,7 +202,7 @@ class Upload:
         """Send for as long as this is not cancelled.
 
         Raises:
-            StoreError: the day's budget cannot be written down.
+            StoreError: what is given cannot be written down.
         """
         while True:
             await self._wake.wait()
@@ -231,7 +228,7 @@ class Upload:
             taker.set_holdings(self._store.holdings(taker.file_id))
             return True
         size_bytes = len(data) + DATA_HEADER_BYTES
-        if not self._budget.take(size_bytes * (100 + _OVERHEAD_PERCENT) // 100, time.time()):
+        if not self._allowance.take(on_the_wire(size_bytes)):
             taker.leave(BYE_OVER_BUDGET)
             return True
         wait_us = self._bucket.reserve(size_bytes, _now_us())
@@ -262,7 +259,7 @@ class Upload:
             if not taker.match.fill:
                 self._downloads_until = time.monotonic() + FILL_WAITS_S
             giver.sent(chunk, _now_us())
-            self._budget.served(len(data))
+            self._allowance.served(len(data))
             self.sent_bytes += len(data)
 
 
