@@ -9,6 +9,7 @@
  */
 
 import { FIRST_REQUEST_BYTES } from "../core/scheduler/config.ts";
+import type { Policy } from "../core/scheduler/messages.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
 import { segmentSizeBytes } from "../core/segment-list.ts";
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
@@ -41,6 +42,8 @@ export interface DownloadSettings {
   readonly keys: readonly string[];
   readonly workers: WorkerFactory;
   readonly place: PlaceOptions;
+  /** How much to spare the mirrors; default `balanced`. */
+  readonly policy?: Policy | undefined;
 }
 
 export interface DownloadObserver {
@@ -150,6 +153,7 @@ export class FileDownload {
         publishedAtS: file.publishedAtS,
         pinned: file.signedBy !== null,
         sessionUrl: entry.session_url,
+        policy: this.#settings.policy ?? "balanced",
         page: pageName(),
       };
       return await this.#anywhere(file, job, { worker, hashing });

@@ -1,5 +1,6 @@
 /** `download()` of the npm module. */
 
+import type { Policy } from "../core/scheduler/messages.ts";
 import type { Progress } from "../worker/messages.ts";
 import type { Target } from "./coordinator.ts";
 import { FileDownload, type FinishedDownload } from "./file-download.ts";
@@ -21,6 +22,11 @@ export interface DownloadOptions {
    * own "mirrors only" always wins.
    */
   readonly peers?: PeersPolicy;
+  /**
+   * How much to spare the mirrors. `balanced` (default): they are asked for what donors hold only where that saves time
+   * worth speaking of; `spare-mirrors`: never, while a donor delivers; `fast`: everybody is asked for anything.
+   */
+  readonly policy?: Policy;
   /** Ends the download and forgets what came so far; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called at the start, with what an earlier visit had stored, and about four times a second from then on. */
@@ -85,6 +91,7 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
       keys: typeof options.key === "string" ? options.key.split(/\s+/) : (options.key ?? []),
       workers: workersOf(options),
       place: { handle, serviceWorkerUrl: options.serviceWorker ?? null },
+      policy: options.policy,
     },
     {
       found: ({ name, sizeBytes }) => {

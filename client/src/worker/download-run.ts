@@ -149,6 +149,7 @@ export class DownloadRun {
         sizeBytes: job.sizeBytes,
         segmentSizeBytes: job.segmentSizeBytes,
         missing: missingRuns(this.#stored),
+        policy: job.policy,
         maxInFlightBytes: memoryBytes,
         inOrder,
       },

@@ -3,7 +3,7 @@
  * code hashes the whole file.
  */
 
-import type { SourceState } from "../core/scheduler/messages.ts";
+import type { Policy, SourceState } from "../core/scheduler/messages.ts";
 import type { ErrorCode, ErrorFamily } from "../wire/messages.ts";
 import type { AboutFile } from "../storage/download-store.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
@@ -36,6 +36,8 @@ export interface DownloadJob {
   readonly pinned: boolean;
   /** The coordinator's session. */
   readonly sessionUrl: string;
+  /** How much to spare the mirrors (spec/scheduler.md, S9). */
+  readonly policy: Policy;
   /** A random name of the page, which may share what comes in a session of its own. */
   readonly page: string;
 }

@@ -18,6 +18,7 @@ import typer
 
 from distribute_io import __version__
 from distribute_io.cli.get_progress import show_progress
+from distribute_io.core.scheduler.messages import Policy as MirrorUse
 from distribute_io.download.existing import is_there_already
 from distribute_io.download.fetch import FetchOptions, FetchResult, Peers, fetch
 from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
@@ -59,6 +60,14 @@ def get(
     mirrors_only: Annotated[
         bool, typer.Option("--mirrors-only", help="Use no donors, so that none of them sees your address.")
     ] = False,
+    mirror_use: Annotated[
+        MirrorUse,
+        typer.Option(
+            "--policy",
+            help="How much to spare the mirrors: fast asks everybody for anything, spare-mirrors leaves to donors what "
+            "they hold, balanced does so as far as it costs little time.",
+        ),
+    ] = "balanced",
     limit_rate: Annotated[str | None, typer.Option(help="Most that is downloaded per second, as 1.5MB/s.")] = None,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Ask mirrors on private and loopback addresses too.")
@@ -88,6 +97,7 @@ def get(
                 options=PlanOptions(coordinator=coordinator, pins=pins),
                 policy=policy,
                 limit=limit,
+                mirror_use=mirror_use,
                 mirrors_only=mirrors_only,
                 as_json=as_json,
                 quiet=quiet,
@@ -137,6 +147,7 @@ def _get_one(
     options: PlanOptions,
     policy: HttpPolicy,
     limit: RateLimit | None,
+    mirror_use: MirrorUse,
     mirrors_only: bool,
     as_json: bool,
     quiet: bool,
@@ -148,18 +159,18 @@ def _get_one(
     if target != _STDOUT and target.exists():
         result = is_there_already(target, plan)
     else:
-        result = _download(plan, target, policy, limit, mirrors_only=mirrors_only, quiet=quiet)
+        fetching = FetchOptions(target=target, policy=policy, limit=limit, mirror_use=mirror_use)
+        result = _download(plan, fetching, mirrors_only=mirrors_only, quiet=quiet)
     if as_json:
         typer.echo(msgspec.json.encode(report(plan, result)).decode())
     else:
         typer.echo(summary(plan, result), err=target == _STDOUT)
 
 
-def _download(
-    plan: DownloadPlan, target: Path, policy: HttpPolicy, limit: RateLimit | None, *, mirrors_only: bool, quiet: bool
-) -> FetchResult:
+def _download(plan: DownloadPlan, fetching: FetchOptions, *, mirrors_only: bool, quiet: bool) -> FetchResult:
+    target = fetching.target
     with show_progress(plan.manifest.name, quiet=quiet) as view:
-        options = FetchOptions(target=target, policy=policy, limit=limit, on_snapshot=view.show)
+        options = msgspec.structs.replace(fetching, on_snapshot=view.show)
         try:
             return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only))
         except KeyboardInterrupt:

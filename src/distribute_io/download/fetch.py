@@ -105,6 +105,8 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     target: Path
     policy: HttpPolicy
     limit: RateLimit | None = None
+    mirror_use: m.Policy = "balanced"
+    """How much to spare the mirrors (spec/scheduler.md, S9)."""
     on_snapshot: Callable[[Snapshot], None] | None = None
 
 
@@ -183,6 +185,7 @@ class Download:
             size_bytes=manifest.size_bytes,
             segment_size_bytes=manifest.segment_size_bytes,
             missing=run_sets.difference(run_sets.whole(len(self._plan.segment_list)), round_.held),
+            policy=self._options.mirror_use,
             max_in_flight_bytes=_IN_FLIGHT_BYTES_MAX,
             no_source_grace_us=_PEERS_GRACE_US if self._peers is not None else _MIRRORS_GRACE_US,
             in_order=round_.in_order,
