@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
+import { drawIcon } from "./icon.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "src", "distribute_io", "client_dist");
@@ -40,11 +41,17 @@ const STAGES = [
     ["dio-sw.js", "src/saving/save-service-worker.ts", 1_500],
     ["site.css", "src/pages/site.css", 3_000],
     ["donate.css", "src/pages/donate.css", 3_000],
+    ["badge.css", "src/pages/badge.css", 2_000],
+    ["badge.js", "src/pages/badge-tag.ts", 1_000],
+    ["donate-sw.js", "src/pages/donate-service-worker.ts", 1_000],
+    ["icon-192.png", "icon.mjs", 4_000],
+    ["icon-512.png", "icon.mjs", 12_000],
     ["strings-de.json", "src/ui/strings-de.json", 4_000],
   ],
   [
-    ["donate.js", "src/pages/donate.ts", 12_000],
     ["front.js", "src/pages/front.ts", 4_500],
+    ["donate.js", "src/pages/donate.ts", 13_000],
+    ["badge-page.js", "src/pages/badge.ts", 12_000],
   ],
   [[LOADER, "src/snippet/loader.ts", 6_000]],
   [[MODULE, "src/index.ts", 90_000]],
@@ -58,7 +65,11 @@ const DOWNLOAD_PARTS = ["download.js", WORKER];
 const DOWNLOAD_GZIPPED_MAX = 60_800;
 
 /** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
-const PAGES = [["donate.html", "src/pages/donate.html"]];
+const PAGES = [
+  ["donate.html", "src/pages/donate.html"],
+  ["badge.html", "src/pages/badge.html"],
+  ["donate.webmanifest", "src/pages/donate.webmanifest"],
+];
 
 const integrity = {};
 let hash = "";
@@ -69,6 +80,7 @@ const sizes = {};
 
 /** Bundles one entry and returns its bytes; esbuild's own messages go to stderr. */
 async function bundle(name, entry) {
+  if (name.endsWith(".png")) return drawIcon(Number(/\d+/.exec(name)[0]));
   if (name.endsWith(".json")) return Buffer.from(JSON.stringify(JSON.parse(await readFile(join(here, entry), "utf8"))));
   const isModule = name === MODULE;
   const result = await build({

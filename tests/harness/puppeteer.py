@@ -96,10 +96,15 @@ class PuppeteerBridge:
 class PuppeteerPage:
     """A `Page` of a browser that puppeteer-core drives."""
 
-    def __init__(self, bridge: PuppeteerBridge, page: int, downloads: Path) -> None:
+    def __init__(self, bridge: PuppeteerBridge, page: int, downloads: Path, frame: str | None = None) -> None:
         self._bridge = bridge
         self._page = page
         self._downloads = downloads
+        self._frame = frame
+
+    def frame(self, address_part: str) -> PuppeteerPage:
+        """The frame whose address has this text: what is evaluated and pressed there is so in that frame."""
+        return PuppeteerPage(self._bridge, self._page, self._downloads, address_part)
 
     def goto(self, url: str) -> None:
         self._bridge.call("goto", page=self._page, url=url)
@@ -109,7 +114,7 @@ class PuppeteerPage:
         self._bridge.call("goBack", page=self._page)
 
     def evaluate(self, expression: str) -> Any:  # Any: JSON of any shape
-        return self._bridge.call("evaluate", page=self._page, expression=expression)
+        return self._bridge.call("evaluate", page=self._page, frame=self._frame, expression=expression)
 
     def click(self, selector: str, *, button: str = "left", holding: str | None = None) -> None:
         self._bridge.call("click", page=self._page, selector=selector, button=button, holding=holding)
@@ -119,7 +124,7 @@ class PuppeteerPage:
 
     def press_button(self, name: str) -> None:
         text = name.removesuffix("…")
-        self._bridge.call("pressButton", page=self._page, text=text, isPrefix=name.endswith("…"))
+        self._bridge.call("pressButton", page=self._page, frame=self._frame, text=text, isPrefix=name.endswith("…"))
 
     def downloads(self) -> list[Downloaded]:
         # Firefox first makes an empty file of the final name and fills one that ends in .part beside it. Chromium

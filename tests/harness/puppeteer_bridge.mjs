@@ -54,6 +54,12 @@ function findButton(text, isPrefix) {
   return null;
 }
 
+// The page, or that frame of it whose address has this text, as soon as it is there.
+async function place({ page, frame }) {
+  const tab = pages.get(page);
+  return frame ? tab.waitForFrame((each) => each.url().includes(frame), { timeout: 10_000 }) : tab;
+}
+
 const methods = {
   async launch({ executable, profile, downloads, prefs }) {
     browser = await puppeteer.launch({
@@ -116,9 +122,9 @@ const methods = {
     }
     throw new Error("still on the same page after 10 s");
   },
-  async evaluate({ page, expression }) {
+  async evaluate({ page, frame, expression }) {
     // By way of JSON, so that both browsers give Python the same values.
-    const text = await pages.get(page).evaluate(`(async () => JSON.stringify(await (${expression})))()`);
+    const text = await (await place({ page, frame })).evaluate(`(async () => JSON.stringify(await (${expression})))()`);
     return text === undefined ? null : JSON.parse(text);
   },
   async click({ page, selector, button, holding }) {
@@ -132,8 +138,9 @@ const methods = {
     await pages.get(page).keyboard.press(key);
     return null;
   },
-  async pressButton({ page, text, isPrefix }) {
-    const handle = await pages.get(page).waitForFunction(findButton, { timeout: 10_000 }, text, isPrefix);
+  async pressButton({ page, frame, text, isPrefix }) {
+    const where = await place({ page, frame });
+    const handle = await where.waitForFunction(findButton, { timeout: 10_000 }, text, isPrefix);
     await handle.asElement().click();
     return null;
   },

@@ -10,7 +10,7 @@
  * | 0-3 | "dio" and the format's version (1) | the same |
  * | 4-7 | kind: 1 | kind: 2 |
  * | 8-39 | digest | 8-15 generation, 16-23 bytes served, 24-31 of these on `day`, 32-35 day, 36-39 people |
- * | 40-71 | file id | charged: 40-47 bytes of the day, 48-55 bytes of the month, 56-59 day, 60-63 month; then 0 |
+ * | 40-71 | file id | charged: 40-47 bytes of the day, 48-55 bytes of the month, 56-59 day, 60-63 month; 64-67 people on `day`; then 0 |
  * | 72-79 | segment index, size | 0 |
  * | 124-127 | FNV-1a of what precedes | the same |
  */
@@ -42,6 +42,8 @@ export interface Totals {
   readonly day: number;
   /** Downloaders that got anything, ever. */
   readonly people: number;
+  /** Of these, on `day`. */
+  readonly peopleToday: number;
   /** What the budgets were charged with. */
   readonly charged: Charged;
 }
@@ -75,6 +77,7 @@ export function encodeTotals(totals: Totals, generation: number): Uint8Array<Arr
   view.setBigUint64(48, BigInt(totals.charged.monthBytes));
   view.setUint32(56, totals.charged.day);
   view.setUint32(60, totals.charged.month);
+  view.setUint32(64, totals.peopleToday);
   return sealed(bytes, view);
 }
 
@@ -106,6 +109,7 @@ export function decodeRecord(bytes: Uint8Array): StoreRecord {
           servedTodayBytes: Number(view.getBigUint64(24)),
           day: view.getUint32(32),
           people: view.getUint32(36),
+          peopleToday: view.getUint32(64), // 0 where an earlier version wrote it
           charged: {
             day: view.getUint32(56),
             dayBytes: Number(view.getBigUint64(40)),

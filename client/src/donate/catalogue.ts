@@ -21,12 +21,20 @@ export interface KnownFile {
   readonly mirrors: readonly string[];
 }
 
+/** What people want to know of a file. */
+export interface FileFacts {
+  /** As signed. */
+  readonly name: string;
+  /** How many segments it has. */
+  readonly segments: number;
+}
+
 /** Where a donor looks files up. */
 export interface FileCatalogue {
   /** A file that was looked up and is still kept. */
   known(fileId: string): KnownFile | undefined;
-  /** Name of a file that was looked up; undefined otherwise. */
-  name(fileId: string): string | undefined;
+  /** What is remembered of a file that was looked up; undefined otherwise. */
+  about(fileId: string): FileFacts | undefined;
   /**
    * Looks a file up.
    *
@@ -39,15 +47,15 @@ export interface FileCatalogue {
 
 const FILES_KEPT = 8;
 
-/** Names are short: kept for all files that are held. */
-const NAMES_KEPT = 1_024;
+/** Facts are short: kept for all files that are held. */
+const FACTS_KEPT = 1_024;
 
 /** A coordinator's catalogue, by its HTTP interface. */
 export class DonorCatalogue implements FileCatalogue {
   readonly #coordinatorUrl: string;
   readonly #pageUrl: string;
   readonly #files = new Map<string, KnownFile>();
-  readonly #names = new Map<string, string>();
+  readonly #facts = new Map<string, FileFacts>();
 
   /** @param pageUrl where the page is: decides which mirrors may be asked (private networks, mixed content). */
   constructor(coordinatorUrl: string, pageUrl: string) {
@@ -59,8 +67,8 @@ export class DonorCatalogue implements FileCatalogue {
     return this.#files.get(fileId);
   }
 
-  name(fileId: string): string | undefined {
-    return this.#names.get(fileId);
+  about(fileId: string): FileFacts | undefined {
+    return this.#facts.get(fileId);
   }
 
   async look(fileId: string, signal: AbortSignal): Promise<KnownFile> {
@@ -79,7 +87,7 @@ export class DonorCatalogue implements FileCatalogue {
       mirrors: judgeMirrors(entry.mirrors, where).flatMap(({ url, problem }) => (problem === null ? [url] : [])),
     };
     keep(this.#files, fileId, file, FILES_KEPT);
-    keep(this.#names, fileId, file.name, NAMES_KEPT);
+    keep(this.#facts, fileId, { name: file.name, segments: file.layout.count }, FACTS_KEPT);
     return file;
   }
 

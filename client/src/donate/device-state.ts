@@ -1,61 +1,99 @@
-/** What the device tells of itself: whether it is charging, and whether its connection is metered. Window only. */
+/**
+ * What the device tells of itself: whether it is charging, whether its connection is metered, how hard pressed it is.
+ * Window only. Each of it is Chromium's alone, and may be refused by a policy of the page: then it is not known.
+ */
 
 import type { DeviceState } from "../core/allowance.ts";
+import type { Pressure } from "../core/strain.ts";
 
-/** Chromium's; other browsers have none of it. */
 interface Battery extends EventTarget {
   readonly charging: boolean;
 }
 interface Connection extends EventTarget {
   readonly saveData?: boolean;
+  /** Chromium has it on phones and Chromebooks. */
   readonly type?: string;
 }
 interface TellingNavigator {
   readonly getBattery?: () => Promise<Battery>;
   readonly connection?: Connection;
 }
+interface PressureRecords {
+  observe(source: "cpu", options: { sampleInterval: number }): Promise<void>;
+  disconnect(): void;
+}
+type PressureObserverClass = new (
+  changed: (records: readonly { readonly state: Pressure }[]) => void,
+) => PressureRecords;
+
+/** Pressure that passes sooner is nobody's trouble. */
+const PRESSURE_EVERY_MS = 5_000;
 
 function telling(): TellingNavigator {
   return navigator as unknown as TellingNavigator; // these properties are in no standard library
 }
 
-/** Which of the two this browser can tell. */
-export function deviceTells(): { readonly charging: boolean; readonly metered: boolean } {
-  return { charging: telling().getBattery !== undefined, metered: telling().connection !== undefined };
+/** The battery; undefined where the browser has no word of it, or refuses it here. */
+async function findBattery(): Promise<Battery | undefined> {
+  try {
+    return await telling().getBattery?.();
+  } catch {
+    return undefined;
+  }
 }
 
-/**
- * Follows the device.
- *
- * @param changed called at once and on every change; never where nothing is told.
- * @returns what ends it.
- */
-export function watchDevice(changed: (device: DeviceState) => void): () => void {
+/** Which limits can be kept here: only those are offered. */
+export async function deviceTells(): Promise<{ readonly charging: boolean; readonly metered: boolean }> {
+  return { charging: (await findBattery()) !== undefined, metered: isMetered(telling().connection) !== null };
+}
+
+export interface DeviceEvents {
+  /** At once and on every change; never where nothing is told. */
+  state(device: DeviceState): void;
+  pressure(pressure: Pressure): void;
+}
+
+/** Follows the device. @returns what ends it. */
+export function watchDevice(events: DeviceEvents): () => void {
   const aborted = new AbortController();
   const { connection } = telling();
   let battery: Battery | undefined;
   const tell = () => {
     if (aborted.signal.aborted) return;
-    changed({ charging: battery?.charging ?? null, metered: isMetered(connection) });
+    events.state({ charging: battery?.charging ?? null, metered: isMetered(connection) });
   };
   const options = { signal: aborted.signal };
   connection?.addEventListener("change", tell, options);
-  telling()
-    .getBattery?.()
-    .then((found) => {
-      battery = found;
-      battery.addEventListener("chargingchange", tell, options);
-      tell();
-    })
-    .catch(() => undefined); // a policy of the page forbids it: not known, then
+  void findBattery().then((found) => {
+    if (found === undefined) return;
+    battery = found;
+    battery.addEventListener("chargingchange", tell, options);
+    tell();
+  });
   if (connection !== undefined) tell();
+  const unwatchPressure = watchPressure(events);
   return () => {
     aborted.abort();
+    unwatchPressure();
   };
 }
 
-/** The visitor asked to save data, or the connection is a mobile one; null where nothing is told. */
+function watchPressure(events: DeviceEvents): () => void {
+  const { PressureObserver } = globalThis as { PressureObserver?: PressureObserverClass }; // as: in no standard library
+  if (PressureObserver === undefined) return () => undefined;
+  const observer = new PressureObserver((records) => {
+    const last = records.at(-1);
+    if (last !== undefined) events.pressure(last.state);
+  });
+  observer.observe("cpu", { sampleInterval: PRESSURE_EVERY_MS }).catch(() => undefined); // refused: not known, then
+  return () => {
+    observer.disconnect();
+  };
+}
+
+/** A mobile connection, or a visitor who asked to save data; null where the kind of connection is not told. */
 function isMetered(connection: Connection | undefined): boolean | null {
-  if (connection === undefined) return null;
-  return connection.saveData === true || connection.type === "cellular";
+  if (connection?.saveData === true) return true;
+  const type = connection?.type ?? "unknown";
+  return type === "unknown" ? null : type === "cellular";
 }

@@ -85,7 +85,13 @@ export class DonorControl {
     this.#startNumber += 1;
     const own = this.#startNumber;
     this.#set({ is: "starting" });
-    const release = await this.#lock();
+    let release: (() => void) | undefined;
+    try {
+      release = await this.#lock();
+    } catch (error) {
+      if (own === this.#startNumber) this.#fail(asError(error)); // a policy forbids locks
+      return;
+    }
     if (own !== this.#startNumber) {
       release?.(); // stopped meanwhile: stop means stop
       return;
@@ -113,8 +119,13 @@ export class DonorControl {
       this.#host = new RtcHost(port1, browserWindow());
       const start = { coordinatorUrl, sessionUrl, settings };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
-      this.#unwatchDevice = watchDevice((device) => {
-        this.#tell({ type: "device", device });
+      this.#unwatchDevice = watchDevice({
+        state: (device) => {
+          this.#tell({ type: "device", device });
+        },
+        pressure: (pressure) => {
+          this.#tell({ type: "pressure", pressure });
+        },
       });
     } catch (error) {
       if (own === this.#startNumber) this.#fail(asError(error));
@@ -166,6 +177,7 @@ export class DonorControl {
       case "ready":
         return;
       case "status":
+        this.#tell({ type: "heard" });
         if (this.#state.is === "stopping") return;
         this.#tabs.postMessage({ type: "status", status: message.status } satisfies Told);
         this.#set({ is: "running", status: message.status });

@@ -3,8 +3,12 @@
 import type { Charged, LocalTime } from "../core/allowance.ts";
 import type { AssignedFile } from "../core/fill-plan.ts";
 import { RateMeter } from "../core/rate-meter.ts";
+import { runsOf } from "../core/runs.ts";
 import type { SegmentRecord, Totals } from "../core/store-record.ts";
-import type { HeldFile } from "./messages.ts";
+import type { FileFacts } from "./catalogue.ts";
+import type { DonorStatus, HeldFile } from "./messages.ts";
+
+type GivenShown = Pick<DonorStatus, "rateBytesPerS" | "servedBytes" | "servedTodayBytes" | "people" | "peopleToday">;
 
 /** Bytes given: now, today, ever. */
 export class GivenFigures {
@@ -29,26 +33,26 @@ export class GivenFigures {
   /** Bytes of payload were handed to a downloader; `first` of its introduction. */
   served(sizeBytes: number, first: boolean, nowUs: number): void {
     this.#rate.add(sizeBytes, nowUs);
+    const today = this.#today();
+    const more = first ? 1 : 0;
     this.#totals = {
       ...this.#totals,
       servedBytes: this.#totals.servedBytes + sizeBytes,
-      servedTodayBytes: this.#servedTodayBytes() + sizeBytes,
+      servedTodayBytes: today.servedTodayBytes + sizeBytes,
       day: this.#localTime().day,
-      people: this.#totals.people + (first ? 1 : 0),
+      people: this.#totals.people + more,
+      peopleToday: today.peopleToday + more,
     };
   }
 
-  show(nowUs: number): { rateBytesPerS: number; servedBytes: number; servedTodayBytes: number; people: number } {
-    return {
-      rateBytesPerS: this.#rate.rateBytesPerS(nowUs),
-      servedBytes: this.#totals.servedBytes,
-      servedTodayBytes: this.#servedTodayBytes(),
-      people: this.#totals.people,
-    };
+  show(nowUs: number): GivenShown {
+    const { servedBytes, people } = this.#totals;
+    return { rateBytesPerS: this.#rate.rateBytesPerS(nowUs), servedBytes, people, ...this.#today() };
   }
 
-  #servedTodayBytes(): number {
-    return this.#totals.day === this.#localTime().day ? this.#totals.servedTodayBytes : 0;
+  #today(): { servedTodayBytes: number; peopleToday: number } {
+    const { day, servedTodayBytes, peopleToday } = this.#totals;
+    return day === this.#localTime().day ? { servedTodayBytes, peopleToday } : { servedTodayBytes: 0, peopleToday: 0 };
   }
 }
 
@@ -68,17 +72,27 @@ export function assignedFigures(
   return { assignedSegments, assignedHeld };
 }
 
-/** What is held, by file. `nameOf`: undefined while a name is not known. */
+/** What is held, by file. `about`: undefined while a file is not known. */
 export function heldFiles(
   records: readonly SegmentRecord[],
-  nameOf: (fileId: string) => string | undefined,
+  target: readonly AssignedFile[],
+  about: (fileId: string) => FileFacts | undefined,
 ): HeldFile[] {
-  const files = new Map<string, { fileId: string; name: string; segments: number; bytes: number }>();
-  for (const { fileId, sizeBytes } of records) {
-    let file = files.get(fileId);
-    if (file === undefined) files.set(fileId, (file = { fileId, name: nameOf(fileId) ?? "", segments: 0, bytes: 0 }));
-    file.segments += 1;
+  const held = new Map<string, { bytes: number; readonly indices: number[] }>();
+  for (const { fileId, index, sizeBytes } of records) {
+    let file = held.get(fileId);
+    if (file === undefined) held.set(fileId, (file = { bytes: 0, indices: [] }));
     file.bytes += sizeBytes;
+    file.indices.push(index);
   }
-  return [...files.values()];
+  const assigned = new Map(target.map(({ fileId, runs }) => [fileId, runs]));
+  return [...held].map(([fileId, { bytes, indices }]) => ({
+    fileId,
+    name: about(fileId)?.name ?? "",
+    segments: indices.length,
+    count: about(fileId)?.segments ?? 0,
+    bytes,
+    runs: runsOf(indices),
+    assigned: assigned.get(fileId) ?? [],
+  }));
 }

@@ -87,6 +87,12 @@ function obey(message: ToDonor): Promise<void> {
     case "device":
       donor?.heedDevice(message.device);
       return Promise.resolve();
+    case "pressure":
+      donor?.heedPressure(message.pressure);
+      return Promise.resolve();
+    case "heard":
+      donor?.windowAnswered();
+      return Promise.resolve();
     case "stop":
       return stop(false);
     case "erase":

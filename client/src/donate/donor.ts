@@ -9,6 +9,9 @@
  *   one, has nothing pushed twice.
  * - Nothing is given while the allowance says pause: whoever is being served is let go, and the coordinator hears that
  *   nobody is to be introduced. What is held stays and is filled on.
+ * - A device that is hard pressed gives less than it may (core/strain.ts).
+ * - Where the browser gives less room than the person allowed, what is held is the limit that the coordinator hears, until
+ *   it is tried again: nothing is planned for room that is not there.
  * - A coordinator that is gone stops nothing: channels stay, the session comes back by itself.
  */
 
@@ -17,6 +20,7 @@ import { keepFirst, type AssignedFile } from "../core/fill-plan.ts";
 import { MANIFEST_LIMITS } from "../core/manifest-limits.ts";
 import { runsToWire, type Runs } from "../core/runs.ts";
 import { RECORD_BYTES } from "../core/store-record.ts";
+import { Strain, type Pressure } from "../core/strain.ts";
 import { SegmentStore, STORE_BYTES_MIN, type StoreFolder } from "../storage/segment-store.ts";
 import type { LinkWorld } from "../transport/peer-link.ts";
 import { RtcClient, type RtcClientPort } from "../transport/rtc-client.ts";
@@ -48,11 +52,16 @@ export interface DonorWorld extends LinkWorld {
   readonly catalogue: FileCatalogue;
 }
 
+const NO_CREDIT = { verifiedBytes: 0, verifiedPeople: 0, countries: [] } as const;
+
 const TELL_US = 1_000_000;
 const SAVE_EVERY_TELLS = 5;
 
 /** Names the program to the operator of a coordinator. */
 const AGENT = "distribute.io page";
+
+/** After the browser refused room, more is tried this much later. */
+const ROOM_RETRY_US = 600_000_000;
 
 /** Segments are 256 KiB or more, but for the last of a file: what the index may take of the room at most. */
 const INDEX_SHARE = 262_144 / RECORD_BYTES;
@@ -69,12 +78,18 @@ export class Donor {
   readonly #report: (status: DonorStatus) => void;
   readonly #given: GivenFigures;
   readonly #allowance: Allowance;
+  readonly #strain = new Strain();
+  #sharePercent = 100;
+  /** When the window was told something that it did not answer yet. */
+  #askedUs: number | undefined;
+  /** Bytes that the browser really gives, and until when that is believed. */
+  #room: { readonly bytes: number; readonly untilUs: number } | undefined;
   #device: DeviceState = { charging: null, metered: null };
   #pause: DonorStatus["pause"] = null;
   #settings: DonorSettings;
   #sessionState: DonorStatus["session"] = "connecting";
   #retryMs = 0;
-  #credited = { bytes: 0, people: 0 };
+  #credited: Pick<DonorStatus, "verifiedBytes" | "verifiedPeople" | "countries"> = NO_CREDIT;
   #problem: ErrorCode | null = null;
   /** Assignment that is coming in parts. */
   #assigning: { readonly assignment: number; readonly files: AssignedFile[] } | undefined;
@@ -148,6 +163,7 @@ export class Donor {
         },
         problem: (code) => {
           this.#problem = code ?? null;
+          if (code === "quota_exceeded") this.#heedQuota();
         },
       },
     );
@@ -180,7 +196,8 @@ export class Donor {
   /** New limits, in force when this has settled. */
   async change(settings: DonorSettings): Promise<void> {
     this.#settings = settings;
-    this.#serving.setLimits(settings.upBytesPerS, settings.takersMax);
+    this.#room = undefined;
+    this.#setRate();
     this.#allowance.limits = settings.allowance;
     this.#heedAllowance();
     const before = new Set(this.#store.records.map((record) => record.fileId));
@@ -197,6 +214,21 @@ export class Donor {
   heedDevice(device: DeviceState): void {
     this.#device = device;
     this.#heedAllowance();
+  }
+
+  /** What the system says of its processors. */
+  heedPressure(pressure: Pressure): void {
+    this.#strain.pressed(pressure);
+    this.#heedStrain();
+  }
+
+  /** The window answered a status. */
+  windowAnswered(): void {
+    if (this.#askedUs === undefined) return;
+    const nowUs = this.#world.clock.nowUs();
+    this.#strain.answered(nowUs - this.#askedUs, nowUs);
+    this.#askedUs = undefined;
+    this.#heedStrain();
   }
 
   /** Closes everything. What is held stays, or, with `erase`, nothing does. */
@@ -239,7 +271,11 @@ export class Donor {
         void this.#withdraw(message.file_id);
         return;
       case "credited":
-        this.#credited = { bytes: message.bytes_total, people: message.downloaders };
+        this.#credited = {
+          verifiedBytes: message.bytes_total,
+          verifiedPeople: message.downloaders,
+          countries: message.countries,
+        };
         return;
       case "error":
       case "unmatched":
@@ -296,8 +332,35 @@ export class Donor {
     this.#status();
   }
 
+  /** Gives less while the device is hard pressed. */
+  #heedStrain(): void {
+    const share = this.#strain.sharePercent(this.#world.clock.nowUs());
+    if (share === this.#sharePercent) return;
+    this.#sharePercent = share;
+    this.#setRate();
+  }
+
+  #setRate(): void {
+    const upBytesPerS = Math.max(1, Math.floor((this.#settings.upBytesPerS * this.#sharePercent) / 100));
+    this.#serving.setLimits(upBytesPerS, this.#settings.takersMax);
+  }
+
+  /** The browser gives no more room: what is held is all that can be planned with. */
+  #heedQuota(): void {
+    this.#room = { bytes: this.#store.usedBytes, untilUs: this.#world.clock.nowUs() + ROOM_RETRY_US };
+    this.#sayLimits();
+  }
+
+  /** Asks for the whole room again when it is time. */
+  #heedRoom(): void {
+    if (this.#room === undefined || this.#world.clock.nowUs() < this.#room.untilUs) return;
+    this.#room = undefined;
+    this.#sayLimits();
+  }
+
   #sayLimits(): void {
-    const { causes, storageBytes, takersMax } = this.#settings;
+    const { causes, takersMax } = this.#settings;
+    const storageBytes = Math.min(this.#settings.storageBytes, this.#room?.bytes ?? Infinity);
     const upBytesPerS = this.#pause === null ? this.#settings.upBytesPerS : 0;
     // The coordinator counts segments; what the index needs beside them is ours to keep free.
     const segmentBytes = Math.max(0, storageBytes - STORE_BYTES_MIN);
@@ -349,6 +412,8 @@ export class Donor {
       this.#tell();
     });
     this.#heedAllowance();
+    this.#heedStrain();
+    this.#heedRoom();
     this.#tellHoldings();
     this.#status();
     void this.#nameOne();
@@ -382,7 +447,7 @@ export class Donor {
   async #nameOne(): Promise<void> {
     if (this.#naming || this.#sessionState !== "online") return;
     const nameless = this.#store.records.find(
-      ({ fileId }) => this.#catalogue.name(fileId) === undefined && !this.#unnamed.has(fileId),
+      ({ fileId }) => this.#catalogue.about(fileId) === undefined && !this.#unnamed.has(fileId),
     );
     if (nameless === undefined) return;
     this.#naming = true;
@@ -398,6 +463,7 @@ export class Donor {
   #status(): void {
     if (this.#stopped) return;
     const sent = this.#allowance.used(this.#world.localTime());
+    this.#askedUs ??= this.#world.clock.nowUs();
     this.#report({
       session: this.#sessionState,
       retryMs: this.#retryMs,
@@ -406,12 +472,12 @@ export class Donor {
       sentTodayBytes: sent.dayBytes,
       sentThisMonthBytes: sent.monthBytes,
       pause: this.#pause,
-      verifiedBytes: this.#credited.bytes,
-      verifiedPeople: this.#credited.people,
+      slowed: this.#sharePercent < 100,
+      ...this.#credited,
       usedBytes: this.#store.usedBytes,
       limitBytes: this.#store.limitBytes,
       ...assignedFigures(this.#filler.target, (fileId, index) => this.#store.has(fileId, index)),
-      files: heldFiles(this.#store.records, (fileId) => this.#catalogue.name(fileId)),
+      files: heldFiles(this.#store.records, this.#filler.target, (fileId) => this.#catalogue.about(fileId)),
       problem: this.#problem,
     });
   }

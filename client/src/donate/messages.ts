@@ -1,6 +1,8 @@
 /** What a page and its donor worker say to each other. */
 
 import type { AllowanceLimits, DeviceState, Pause } from "../core/allowance.ts";
+import type { Runs } from "../core/runs.ts";
+import type { Pressure } from "../core/strain.ts";
 import type { ERROR_CODES, ErrorCode } from "../wire/messages.ts";
 
 export type StoreCode = (typeof ERROR_CODES)["store"][number];
@@ -38,6 +40,10 @@ export type ToDonor =
   | { readonly type: "change"; readonly settings: DonorSettings }
   /** What the device tells of itself; a donor without it takes it as unknown. */
   | { readonly type: "device"; readonly device: DeviceState }
+  /** The system's word on its processors. */
+  | { readonly type: "pressure"; readonly pressure: Pressure }
+  /** The window got a status: how late this comes is how long the window did not answer. */
+  | { readonly type: "heard" }
   /** Closes all connections and the store; what is held stays. */
   | { readonly type: "stop" }
   /** Stops, and leaves nothing behind. Also without a start. */
@@ -48,8 +54,20 @@ export interface HeldFile {
   readonly fileId: string;
   /** As the publisher signed it; empty while it is not known. */
   readonly name: string;
+  /** Held, of `count` in the whole file; `count` is 0 while it is not known. */
   readonly segments: number;
+  readonly count: number;
   readonly bytes: number;
+  readonly runs: Runs;
+  /** What the coordinator asked this donor to hold of it. */
+  readonly assigned: Runs;
+}
+
+/** What downloaders of one country confirmed. `country`: ISO 3166 code, empty where it is not known. */
+export interface CountryFigures {
+  readonly country: string;
+  readonly bytes: number;
+  readonly people: number;
 }
 
 /** A moment of donating. */
@@ -69,11 +87,16 @@ export interface DonorStatus {
   readonly sentThisMonthBytes: number;
   /** Why nothing is given at present; null when something is. */
   readonly pause: Pause | null;
-  /** Downloaders that got anything, ever. */
+  /** True while less is given than allowed, since this device is hard pressed. */
+  readonly slowed: boolean;
+  /** Downloaders that got anything, ever and today. */
   readonly people: number;
+  readonly peopleToday: number;
   /** Of this visit: bytes that downloaders confirmed to the coordinator, and how many confirmed. */
   readonly verifiedBytes: number;
   readonly verifiedPeople: number;
+  /** Where they are, most bytes first. */
+  readonly countries: readonly CountryFigures[];
   readonly usedBytes: number;
   readonly limitBytes: number;
   /** Segments that the coordinator asked this donor to hold, and how many of them are there. */

@@ -3,12 +3,10 @@
 import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
 import { TAKERS_MAX } from "../donate/messages.ts";
 import { deviceTells } from "../donate/device-state.ts";
-import { Figures } from "../ui/format.ts";
 import { DAILY_CHOICES, MONTHLY_CHOICES } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
+import { FIGURES } from "./donate-words.ts";
 import { element } from "./elements.ts";
-
-const FIGURES = new Figures();
 
 const HOUR_MINUTES = 60;
 const DAY_HOURS = 24;
@@ -40,9 +38,11 @@ export class MoreLimits {
     const named = hours.map((minute): [string, string] => [String(minute), timeOfDay(minute)]);
     fill(this.#from, [[NONE, TEXT.anyTime], ...named], from === undefined ? NONE : String(from));
     fill(this.#to, named, String(to ?? 0));
-    const tells = deviceTells();
-    element("while-charging-row", HTMLElement).hidden = !tells.charging;
-    element("unmetered-row", HTMLElement).hidden = !tells.metered;
+    // Only limits that can be kept here are offered.
+    void deviceTells().then(({ charging, metered }) => {
+      element("while-charging-row", HTMLElement).hidden = !charging;
+      element("unmetered-row", HTMLElement).hidden = !metered;
+    });
     this.#whileCharging.checked = limits.whileCharging;
     this.#unmetered.checked = limits.unmetered;
     this.update();

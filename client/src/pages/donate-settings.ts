@@ -7,14 +7,23 @@ import { TAKERS_MAX, type DonorSettings } from "../donate/messages.ts";
 export interface Remembered {
   readonly settings: DonorSettings;
   readonly on: boolean;
+  /** Whether the upload rate was chosen, or measured: else it is measured at the start. */
+  readonly rateKnown: boolean;
+  /** What the line was found to send, in bytes per second. */
+  readonly measuredBytesPerS?: number | undefined;
 }
 
 const KEY = "distribute-io:donor";
 const MB = 1_000_000;
 const GB = 1_000 * MB;
 
-/** Steps of the storage slider, in bytes. */
-const STORAGE_STEPS: readonly number[] = [16, 32, 64, 128, 256, 512, 1_000, 2_000, 4_000, 8_000].map((n) => n * MB);
+/** Steps of the storage slider, in bytes; the last is what the browser grants. */
+const STORAGE_STEPS: readonly number[] = [
+  16, 32, 64, 128, 256, 512, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000,
+].map((n) => n * MB);
+
+/** Of the quota: the rest is for what this site's downloads keep. */
+const QUOTA_SHARE = 0.9;
 
 /** Steps of the upload slider, in bytes per second. */
 export const RATE_STEPS: readonly number[] = [0.064, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32].map((n) => n * MB);
@@ -34,15 +43,17 @@ const DEFAULTS: DonorSettings = {
 /** The steps that this browser grants, at least the smallest; what it says is a hint, its real limit shows when writing. */
 export function storageSteps(grantedBytes: number): readonly number[] {
   const steps = STORAGE_STEPS.filter((step) => step <= grantedBytes);
-  return steps.length === 0 ? STORAGE_STEPS.slice(0, 1) : steps;
+  const last = steps.at(-1);
+  if (last === undefined) return STORAGE_STEPS.slice(0, 1);
+  const all = Math.floor(grantedBytes / (100 * MB)) * 100 * MB;
+  return all > last ? [...steps, all] : steps;
 }
 
 /** What the browser would let this site store. Never throws: without an answer a cautious figure. */
 export async function grantedBytes(): Promise<number> {
   try {
-    // Half of the quota: the rest is for this site's downloads.
     const { quota } = await navigator.storage.estimate();
-    return (quota ?? 2 * GB) / 2;
+    return (quota ?? 2 * GB) * QUOTA_SHARE;
   } catch {
     return GB;
   }
@@ -53,9 +64,8 @@ export function recall(): Remembered {
   try {
     const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
     if (typeof stored === "object" && stored !== null) {
-      const { storageBytes, upBytesPerS, causes, takersMax, allowance, on } = stored as Partial<
-        Record<string, unknown>
-      >; // as: checked below
+      const { storageBytes, upBytesPerS, causes, takersMax, allowance, on, measuredBytesPerS, rateKnown } =
+        stored as Partial<Record<string, unknown>>; // as: checked below
       return {
         settings: {
           storageBytes: atLeast(storageBytes, STORAGE_STEPS[0] ?? MB) ?? DEFAULTS.storageBytes,
@@ -65,17 +75,29 @@ export function recall(): Remembered {
           allowance: recalledAllowance(allowance),
         },
         on: on === true,
+        // What a version before this one remembered was chosen.
+        rateKnown: rateKnown !== false,
+        measuredBytesPerS: atLeast(measuredBytesPerS, 0),
       };
     }
   } catch {
     // Storage switched off, or something else wrote there: as on a first visit.
   }
-  return { settings: DEFAULTS, on: false };
+  return { settings: DEFAULTS, on: false, rateKnown: false };
 }
 
-export function remember(remembered: Remembered): void {
+/** As if nobody had been here. */
+export function forget(): void {
   try {
-    localStorage.setItem(KEY, JSON.stringify({ ...remembered.settings, on: remembered.on }));
+    localStorage.removeItem(KEY);
+  } catch {
+    // Storage switched off: there is nothing.
+  }
+}
+
+export function remember({ settings, ...others }: Remembered): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify({ ...settings, ...others }));
   } catch {
     // Not remembered, then: the next visit starts from the defaults, off.
   }

@@ -49,7 +49,18 @@ export const TEXT = {
     people === 0
       ? "Nobody has confirmed anything yet in this visit."
       : `${size} confirmed as right by ${people === 1 ? "1 person" : `${people} people`} in this visit.`,
-  pieces: (count: number) => (count === 1 ? "1 piece" : `${count} pieces`),
+  pieces: (count: number, all: number) =>
+    all > 0 ? `${count} of ${all} pieces` : count === 1 ? "1 piece" : `${count} pieces`,
+  somewhere: "country not known",
+  measuring: "Measuring your upload: a few seconds …",
+  rateNote: (measured: string | undefined) =>
+    measured === undefined
+      ? "All people together. Measured at the first start, and then a quarter of it. Mobile plans may charge for it."
+      : `All people together. Your line sent about ${measured} when it was measured. Mobile plans may charge for it.`,
+  phone: "Phones stop pages that are not in sight: keep this one open and the screen stays on while you give.",
+  complain: "Something here should not be spread? Tell the operator: ",
+  noContact: "The operator of this site has named nobody to complain to.",
+  slowed: "On, and going slower: this device is busy with something else.",
   unnamed: "name not known at present",
   more: (count: number) => `and ${count} more`,
   noLimit: "No limit",
@@ -59,6 +70,7 @@ export const TEXT = {
   leftToday: (size: string) => `${size} left today`,
   leftThisMonth: (size: string) => `${size} left this month`,
   storageNote: (max: string) => `This browser offers up to ${max}. Counted with everything we store.`,
-  fromHere: (count: number) => `${count === 1 ? "1 person" : `${count} people`}, from this browser`,
+  fromHere: (count: number) => `to ${count === 1 ? "1 person" : `${count} people`}, from this browser`,
+  today: (people: number, left: string) => `to ${people === 1 ? "1 person" : `${people} people`}${left && `, ${left}`}`,
   people: (count: number) => (count === 1 ? "1 person" : `${count} people`),
 } as const;

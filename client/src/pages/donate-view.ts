@@ -1,20 +1,15 @@
 /** The donor page's elements: what they say for a state, and what the person chose in them. Decides nothing else. */
 
-import type { AllowanceLimits } from "../core/allowance.ts";
 import type { DonorState } from "../donate/donor-control.ts";
-import type { DonorSettings, DonorStatus, HeldFile } from "../donate/messages.ts";
-import { Figures } from "../ui/format.ts";
+import type { DonorSettings, DonorStatus } from "../donate/messages.ts";
 import type { Cause } from "../wire/messages.ts";
 import { RATE_STEPS, stepOf } from "./donate-settings.ts";
+import { showCountries } from "./donate-countries.ts";
 import { MoreLimits } from "./donate-limits.ts";
+import { HeldMap } from "./donate-map.ts";
 import { TEXT } from "./donate-text.ts";
+import { FIGURES, leftWords, setText, stateWords, toneOf } from "./donate-words.ts";
 import { element } from "./elements.ts";
-
-/** In the browser's language, as the page's text is not: numbers are read as one is used to. */
-const FIGURES = new Figures();
-
-/** Files that are listed by name; the rest is counted. */
-const FILES_SHOWN = 12;
 
 /** Below and above these needs (0 to 1) a cause is well served, and in need. */
 const NEED_LOW = 0.2;
@@ -40,16 +35,18 @@ export class DonateView {
   readonly #state = element("state", HTMLElement);
   readonly #live = element("live", HTMLElement);
   readonly #more = new MoreLimits();
-  readonly #files = element("files", HTMLUListElement);
+  readonly #files = new HeldMap(element("files", HTMLUListElement));
   #steps: readonly number[] = [];
-  #shownFiles = "";
+  #rateMoved = false;
+  #measuring = false;
 
   constructor(events: ViewEvents) {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       events.start();
     });
-    this.#form.addEventListener("input", () => {
+    this.#form.addEventListener("input", (event) => {
+      if (event.target === this.#rate) this.#rateMoved = true;
       this.#showLimits();
       events.changed();
     });
@@ -68,16 +65,56 @@ export class DonateView {
     notice.hidden = false;
   }
 
+  /** A plain word for those whose browser stops pages in the background. */
+  showPhone(): void {
+    const note = element("phone", HTMLElement);
+    note.textContent = TEXT.phone;
+    note.hidden = false;
+  }
+
+  /** Where to complain. @param contact a mailto: or https: address; empty: none. */
+  showContact(contact: string): void {
+    const place = element("contact", HTMLElement);
+    if (contact === "") {
+      place.textContent = TEXT.noContact;
+      return;
+    }
+    const link = document.createElement("a");
+    link.href = contact;
+    link.textContent = contact.replace(/^mailto:/, "");
+    place.replaceChildren(TEXT.complain, link);
+  }
+
+  /** Whether the person moved the rate's slider. */
+  get rateMoved(): boolean {
+    return this.#rateMoved;
+  }
+
+  /** The upload is being measured, since nobody chose a rate. */
+  showMeasuring(): void {
+    this.#measuring = true;
+    this.#start.disabled = true;
+    setText(this.#state, TEXT.measuring);
+  }
+
+  /** @param measuredBytesPerS what the line was found to send; undefined while it was not measured. */
+  showRate(upBytesPerS: number, measuredBytesPerS: number | undefined): void {
+    this.#measuring = false;
+    this.#rate.value = String(stepOf(RATE_STEPS, upBytesPerS));
+    const measured = measuredBytesPerS === undefined ? undefined : FIGURES.rate(measuredBytesPerS);
+    element("rate-note", HTMLElement).textContent = TEXT.rateNote(measured);
+    this.#showLimits();
+  }
+
   /** Shows the controls with these settings. */
-  showSettings(settings: DonorSettings, steps: readonly number[]): void {
+  showSettings(settings: DonorSettings, steps: readonly number[], measuredBytesPerS: number | undefined): void {
     this.#steps = steps;
     this.#storage.max = String(steps.length - 1);
     this.#storage.value = String(stepOf(steps, settings.storageBytes));
     this.#rate.max = String(RATE_STEPS.length - 1);
-    this.#rate.value = String(stepOf(RATE_STEPS, settings.upBytesPerS));
     element("storage-note", HTMLElement).textContent = TEXT.storageNote(FIGURES.size(steps.at(-1) ?? 0));
     this.#more.show(settings.takersMax, settings.allowance);
-    this.#showLimits();
+    this.showRate(settings.upBytesPerS, measuredBytesPerS);
     this.#form.hidden = false;
     this.#action.hidden = false;
   }
@@ -114,6 +151,7 @@ export class DonateView {
    * @param words said instead of the state's own, once.
    */
   show(state: DonorState, stored: boolean, words?: string): void {
+    if (this.#measuring) return;
     const busy = state.is === "starting" || state.is === "stopping";
     const on = state.is === "running" || state.is === "elsewhere" || busy;
     const status = state.is === "running" || state.is === "elsewhere" ? state.status : null;
@@ -153,7 +191,7 @@ export class DonateView {
     set("rate-now", FIGURES.rate(status.rateBytesPerS));
     set("takers", TEXT.people(status.takers));
     set("served-today", FIGURES.size(status.servedTodayBytes));
-    set("left-today", leftWords(status, this.#more.chosen()));
+    set("left-today", TEXT.today(status.peopleToday, leftWords(status, this.#more.chosen())));
     set("served-ever", FIGURES.size(status.servedBytes));
     set("people", TEXT.fromHere(status.people));
     set("verified", TEXT.verified(FIGURES.size(status.verifiedBytes), status.verifiedPeople));
@@ -167,34 +205,9 @@ export class DonateView {
     const percent = status.limitBytes === 0 ? 0 : Math.round((100 * status.usedBytes) / status.limitBytes);
     bar.setAttribute("aria-valuenow", String(percent));
     bar.querySelector("span")?.style.setProperty("inline-size", `${percent}%`);
-    this.#showFiles(status.files);
-  }
-
-  #showFiles(files: readonly HeldFile[]): void {
-    const key = JSON.stringify(files);
-    if (key === this.#shownFiles) return;
-    this.#shownFiles = key;
-    const rows = [...files]
-      .sort((left, right) => right.bytes - left.bytes)
-      .slice(0, FILES_SHOWN)
-      .map((file) => {
-        const row = document.createElement("li");
-        const name = document.createElement("span");
-        name.textContent = file.name === "" ? TEXT.unnamed : file.name;
-        name.className = "name";
-        const size = document.createElement("span");
-        size.textContent = `${TEXT.pieces(file.segments)}, ${FIGURES.size(file.bytes)}`;
-        size.className = "note";
-        row.append(name, size);
-        return row;
-      });
-    if (files.length > FILES_SHOWN) {
-      const more = document.createElement("li");
-      more.textContent = TEXT.more(files.length - FILES_SHOWN);
-      more.className = "note";
-      rows.push(more);
-    }
-    this.#files.replaceChildren(...rows);
+    this.#files.show(status.files);
+    element("countries", HTMLElement).hidden = status.countries.length === 0;
+    showCountries(element("country-list", HTMLElement), status.countries);
   }
 }
 
@@ -218,51 +231,4 @@ function causeRow(cause: Cause, chosen: readonly string[]): HTMLElement {
   text.append(title, " ", need, words);
   label.append(box, text);
   return label;
-}
-
-/** What the budgets leave, where there are any. */
-function leftWords(status: DonorStatus, { dailyBytes, monthlyBytes }: AllowanceLimits): string {
-  const left: string[] = [];
-  if (dailyBytes !== null) left.push(TEXT.leftToday(FIGURES.size(Math.max(0, dailyBytes - status.sentTodayBytes))));
-  if (monthlyBytes !== null) {
-    left.push(TEXT.leftThisMonth(FIGURES.size(Math.max(0, monthlyBytes - status.sentThisMonthBytes))));
-  }
-  return left.join(", ");
-}
-
-function toneOf(state: DonorState): string {
-  if (state.is === "failed") return "bad";
-  if (state.is !== "running") return "";
-  return state.status.session === "offline" || state.status.pause !== null ? "warn" : "good";
-}
-
-function stateWords(state: DonorState, stored: boolean): string {
-  switch (state.is) {
-    case "off":
-      return stored ? TEXT.offHolding : TEXT.off;
-    case "starting":
-      return TEXT.starting;
-    case "stopping":
-      return state.erasing ? TEXT.erasing : TEXT.stopping;
-    case "elsewhere":
-      return TEXT.elsewhere;
-    case "failed":
-      return TEXT.failed(state.error.message);
-    case "running":
-      return runningWords(state.status);
-  }
-}
-
-function runningWords(status: DonorStatus): string {
-  if (status.session === "offline") return TEXT.offline(Math.ceil(status.retryMs / 1_000));
-  if (status.pause !== null) return TEXT.paused[status.pause];
-  if (status.takers > 0) return TEXT.serving(status.takers);
-  if (status.session === "connecting") return TEXT.connecting;
-  if (status.assignedHeld < status.assignedSegments) return TEXT.filling;
-  return status.files.length === 0 ? TEXT.nothing : TEXT.waiting;
-}
-
-/** Changes a text only when it is another: screen readers would read the same again. */
-function setText(target: HTMLElement, text: string): void {
-  if (target.textContent !== text) target.textContent = text;
 }

@@ -5,73 +5,58 @@
 
 import { WorkerFactory } from "../download/worker-code.ts";
 import { DonorControl, type DonorState } from "../donate/donor-control.ts";
-import { STORE_FOLDER } from "../storage/segment-store.ts";
-import { canConnect } from "../transport/rtc-host.ts";
-import { decodeBody } from "../wire/decode.ts";
-import { CAUSE_LIST_FIELDS, type Cause } from "../wire/messages.ts";
-import { grantedBytes, recall, remember, storageSteps } from "./donate-settings.ts";
+import { defaultRate } from "../core/upload-probe.ts";
+import { dropShell, keepShell } from "./app-shell.ts";
+import { DONOR_WORKER, loadCauses, missing, storeExists } from "./donate-needs.ts";
+import { forget, grantedBytes, RATE_STEPS, recall, remember, storageSteps } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
 import { DonateView } from "./donate-view.ts";
+import { measureUpload } from "./measure-upload.ts";
+import { isPhone, ScreenLock } from "./wake-lock.ts";
 
 /** Written by the build: name of each part and its SRI hash. */
 declare const __DIO_PARTS__: Readonly<Record<string, string>>;
 
-const WORKER = "donor-worker.js";
-const CAUSES_TIMEOUT_MS = 8_000;
-
 /** A slider that is being dragged says many values a second; the donor hears of the last. */
 const CHANGE_AFTER_MS = 150;
-
-/** What donating needs and this browser does not have, in words; undefined when it has all. */
-function missing(): string | undefined {
-  if (!isSecureContext) return TEXT.insecure;
-  if (typeof Worker !== "function") return TEXT.missing("workers");
-  if (typeof WebSocket !== "function") return TEXT.missing("WebSockets");
-  if (!canConnect()) return TEXT.missing("WebRTC");
-  if (!("storage" in navigator) || !("getDirectory" in navigator.storage)) return TEXT.missing("private file storage");
-  if (!("locks" in navigator)) return TEXT.missing("locks");
-  return undefined;
-}
-
-/** Whether an earlier visit left something in this browser. */
-async function storeExists(): Promise<boolean> {
-  try {
-    await (await navigator.storage.getDirectory()).getDirectoryHandle(STORE_FOLDER);
-    return true;
-  } catch {
-    return false; // not there, or no storage at all (private windows), which the start will say
-  }
-}
-
-async function loadCauses(): Promise<readonly Cause[] | undefined> {
-  try {
-    const response = await fetch("/api/v1/causes", { signal: AbortSignal.timeout(CAUSES_TIMEOUT_MS) });
-    return response.ok ? decodeBody(CAUSE_LIST_FIELDS, await response.json()).causes : undefined;
-  } catch {
-    return undefined; // told to the person
-  }
-}
 
 async function run(scriptUrl: string): Promise<void> {
   const why = missing();
   const remembered = recall();
-  let on = remembered.on;
+  const screen = new ScreenLock();
+  let { on, rateKnown, measuredBytesPerS } = remembered;
   let last: DonorState["is"] = "off";
   let timer: number | undefined;
   let erasing = false;
   let stored = false;
+  let measuring = false;
 
   const save = () => {
-    remember({ settings: view.chosen(), on });
+    remember({ settings: view.chosen(), on, rateKnown: rateKnown || view.rateMoved, measuredBytesPerS });
   };
-  const start = () => {
-    if (view.noCauseChosen) return;
+  const measure = async () => {
+    measuring = true;
+    view.showMeasuring();
+    measuredBytesPerS = await measureUpload();
+    measuring = false;
+    if (view.rateMoved) return;
+    const { upBytesPerS } = view.chosen();
+    view.showRate(
+      measuredBytesPerS === undefined ? upBytesPerS : defaultRate(measuredBytesPerS, RATE_STEPS),
+      measuredBytesPerS,
+    );
+    rateKnown = measuredBytesPerS !== undefined;
+  };
+  const start = async () => {
+    if (view.noCauseChosen || measuring) return;
+    if (!rateKnown && !view.rateMoved) await measure();
     on = true;
     save();
-    void control.start(view.chosen());
+    void keepShell(partsOf(scriptUrl));
+    await control.start(view.chosen());
   };
   const view = new DonateView({
-    start,
+    start: () => void start(),
     stop: () => {
       on = false;
       save();
@@ -79,7 +64,8 @@ async function run(scriptUrl: string): Promise<void> {
     },
     erase: () => {
       on = false;
-      save();
+      forget();
+      void dropShell();
       void control.stop(true);
     },
     changed: () => {
@@ -96,12 +82,13 @@ async function run(scriptUrl: string): Promise<void> {
     view.showUnavailable(why);
     return;
   }
+  if (isPhone()) view.showPhone();
 
-  const url = new URL(WORKER, scriptUrl).href;
+  const url = new URL(DONOR_WORKER, scriptUrl).href;
   const control = new DonorControl(
     {
       coordinatorUrl: location.origin,
-      workers: new WorkerFactory({ kind: "part", url, integrity: __DIO_PARTS__[WORKER] ?? "" }),
+      workers: new WorkerFactory({ kind: "part", url, integrity: __DIO_PARTS__[DONOR_WORKER] ?? "" }),
     },
     (state) => {
       const words = last === "stopping" && state.is === "off" ? (erasing ? TEXT.erased : TEXT.stopped) : undefined;
@@ -112,15 +99,24 @@ async function run(scriptUrl: string): Promise<void> {
       }
       if (state.is === "running") stored = true;
       else if (words === TEXT.erased) stored = false;
+      screen.want(state.is === "running");
       view.show(state, stored, words);
     },
   );
   stored = await storeExists();
-  view.showSettings(remembered.settings, storageSteps(await grantedBytes()));
+  view.showSettings(remembered.settings, storageSteps(await grantedBytes()), measuredBytesPerS);
   view.show(control.state, stored);
-  view.showCauses(await loadCauses(), remembered.settings.causes);
+  const told = await loadCauses();
+  view.showCauses(told?.causes, remembered.settings.causes);
+  view.showContact(told?.contact ?? "");
   view.show(control.state, stored);
-  if (remembered.on) start();
+  if (remembered.on) void start();
+}
+
+/** What the page consists of, beside itself. */
+function partsOf(scriptUrl: string): string[] {
+  const parts = ["donate.css", "donate.js", DONOR_WORKER, "icon-192.png"];
+  return parts.map((name) => new URL(name, scriptUrl).pathname);
 }
 
 const script = document.currentScript;

@@ -8,6 +8,7 @@
  *   name is removed at start. Deletion is the other way round.
  * - Only a `VerifiedSegment` is written, and every segment is hashed again before the first byte of it is served after a
  *   start: disks and browsers lose bytes, too.
+ * - What the browser takes away is noticed at the next read: it is no longer held, and said to be.
  * - Reads are just in time; at most {@link HANDLES_MAX} files are open and one segment is in memory.
  * - One store at a time: the index is held by an exclusive handle.
  *
@@ -180,7 +181,7 @@ export class SegmentStore {
       if (data === undefined || !this.#open) throw unreadable();
       data.checked ??= this.#check(digest, data);
       await data.checked;
-      const handle = await this.#handle(digest);
+      const handle = await this.#handle(digest).catch((error: unknown) => this.#vanished(digest, error));
       if (handle.read(target, { at: offset }) !== target.length) throw unreadable();
     });
   }
@@ -298,12 +299,25 @@ export class SegmentStore {
   }
 
   async #check(digest: string, data: Data): Promise<void> {
-    const handle = await this.#handle(digest);
+    const handle = await this.#handle(digest).catch((error: unknown) => this.#vanished(digest, error));
     const bytes = new Uint8Array(data.sizeBytes);
     const whole = handle.getSize() === bytes.length && handle.read(bytes, { at: 0 }) === bytes.length;
     if (whole && toHex(await this.#sha256(bytes)) === digest) return;
+    return this.#bad(digest);
+  }
+
+  /** A file that cannot be opened: browsers that need room, and people who clear a site's data, take it away under us. */
+  async #vanished(digest: string, error: unknown): Promise<never> {
+    if (error instanceof Error && error.name === "NotFoundError") return this.#bad(digest);
+    throw error;
+  }
+
+  async #bad(digest: string): Promise<never> {
     await this.drop(this.records.filter((record) => record.digest === digest));
-    throw new IntegrityError("segment_mismatch", "A stored segment has gone bad and was removed.");
+    throw new IntegrityError(
+      "segment_mismatch",
+      "A stored segment has gone bad or is gone, and was taken off the index.",
+    );
   }
 
   #handle(digest: string): Promise<StoreHandle> {

@@ -45,6 +45,7 @@ const NO_TOTALS: Totals = {
   servedTodayBytes: 0,
   day: 0,
   people: 0,
+  peopleToday: 0,
   charged: { day: 0, dayBytes: 0, month: 0, monthBytes: 0 },
 };
 

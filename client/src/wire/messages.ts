@@ -376,10 +376,11 @@ export interface Cause {
   readonly need: number;
 }
 
-/** What `GET /api/v1/causes` answers. `session_url` is where donors open their session. */
+/** What `GET /api/v1/causes` answers. `session_url`: where donors open their session; `contact`: for complaints. */
 export interface CauseList {
   readonly causes: readonly Cause[];
   readonly session_url: string;
+  readonly contact?: string;
 }
 
 /**
@@ -716,6 +717,7 @@ export const CAUSE_FIELDS: Struct<Cause> = {
 export const CAUSE_LIST_FIELDS: Struct<CauseList> = {
   causes: { shape: { is: "array", of: { is: "struct", fields: CAUSE_FIELDS } } },
   session_url: { shape: { is: "string" } },
+  contact: { shape: { is: "string" }, default: "" },
 };
 
 export const MANIFEST_DOCUMENT_FIELDS: Struct<ManifestDocument> = {

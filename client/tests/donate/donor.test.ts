@@ -186,7 +186,21 @@ test("what is assigned is fetched segment by segment, stored, and told", async (
   });
   assert.equal(scene.status.assignedHeld, 9);
   assert.deepEqual(scene.status.files, [
-    { fileId: file.fileId, name: "a.iso", segments: 9, bytes: 8 * SEGMENT_BYTES + 5 },
+    {
+      fileId: file.fileId,
+      name: "a.iso",
+      segments: 9,
+      count: 11,
+      bytes: 8 * SEGMENT_BYTES + 5,
+      runs: [
+        [0, 2],
+        [4, 11],
+      ],
+      assigned: [
+        [0, 2],
+        [4, 11],
+      ],
+    },
   ]);
   assert.equal(scene.status.usedBytes, scene.diskBytes);
 });
@@ -407,4 +421,51 @@ test("outside the chosen hours nobody is to be introduced, and what is held stay
   assert.equal(scene.session.of("donate").at(-1)?.takers_max, 0);
   donor.heedDevice({ charging: true, metered: null });
   assert.equal(scene.status.pause, null);
+});
+
+test("where the browser gives less room, the coordinator hears of what is held, and of all again later", async () => {
+  const file = makeFile("a.iso", 8 * SEGMENT_BYTES);
+  const scene = new Scene([file]);
+  scene.root.quotaBytes = 3 * SEGMENT_BYTES;
+  await scene.welcome();
+  await scene.assign({ file, runs: [0, 8] });
+  assert.equal(scene.status.problem, "quota_exceeded");
+  const held = scene.status.usedBytes;
+  assert.ok(held > SEGMENT_BYTES && held <= 3 * SEGMENT_BYTES);
+  const said = scene.session.of("donate").map((message) => message.storage_bytes);
+  assert.ok((said.at(-1) ?? Infinity) <= held, String(said));
+
+  scene.root.quotaBytes = Infinity;
+  await scene.clock.pass(700_000_000);
+  await scene.welcome(); // nobody answered its pings meanwhile
+  assert.equal(scene.session.of("donate").at(-1)?.storage_bytes, said[0]);
+});
+
+test("a window that stalls and a device that is hard pressed get less to do, and say so", async () => {
+  const file = makeFile("a.iso", 2 * SEGMENT_BYTES);
+  const scene = new Scene([file]);
+  await scene.welcome();
+  const donor = await scene.donor();
+  donor.windowAnswered();
+  await scene.clock.pass(5_000_000);
+  donor.windowAnswered(); // five seconds late
+  await scene.clock.pass(1_000_000);
+  assert.equal(scene.status.slowed, true);
+  await scene.assign({ file, runs: [0, 2] });
+  assert.equal(scene.status.assignedHeld, 2, "it fills all the same, which has a pace of its own");
+  await scene.clock.pass(11_000_000);
+  assert.equal(scene.status.slowed, false);
+  donor.heedPressure("critical");
+  await scene.clock.pass(1_000_000);
+  assert.equal(scene.status.slowed, true);
+});
+
+test("what downloaders confirmed is shown, and where they are", async () => {
+  const scene = new Scene([]);
+  await scene.welcome();
+  const countries = [{ country: "DE", bytes: 5, people: 1 }];
+  scene.session.tell({ type: "credited", bytes_total: 5, downloaders: 1, countries });
+  await scene.clock.pass(1_000_000);
+  assert.deepEqual(scene.status.countries, countries);
+  assert.deepEqual([scene.status.verifiedBytes, scene.status.verifiedPeople], [5, 1]);
 });

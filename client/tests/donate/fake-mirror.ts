@@ -1,7 +1,7 @@
 /** Files, their catalogue, and mirrors that answer range requests from memory, well or badly. */
 import { createHash, randomBytes } from "node:crypto";
 import { SegmentLayout } from "../../src/core/segment-layout.ts";
-import type { FileCatalogue, KnownFile } from "../../src/donate/catalogue.ts";
+import type { FileCatalogue, FileFacts, KnownFile } from "../../src/donate/catalogue.ts";
 import type { Clock } from "../../src/transport/clock.ts";
 import type { Fetch } from "../../src/transport/http-source.ts";
 import { RefusedError } from "../../src/wire/errors.ts";
@@ -38,8 +38,9 @@ export class FakeCatalogue implements FileCatalogue {
     return this.#looked.has(fileId) ? this.#files.find((file) => file.fileId === fileId) : undefined;
   }
 
-  name(fileId: string): string | undefined {
-    return this.known(fileId)?.name;
+  about(fileId: string): FileFacts | undefined {
+    const file = this.known(fileId);
+    return file === undefined ? undefined : { name: file.name, segments: file.layout.count };
   }
 
   look(fileId: string): Promise<KnownFile> {

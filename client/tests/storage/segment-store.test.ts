@@ -50,7 +50,14 @@ const onDisk = (root: FakeFolder) => root.folders.get(STORE_FOLDER)?.sizeBytes ?
 test("what was put is there after a restart, with the totals", async () => {
   const root = new FakeFolder();
   const store = await filled(root, 3);
-  const totals = { servedBytes: 12_345_678_901, servedTodayBytes: 5, day: 20_779, people: 37, charged: CHARGED };
+  const totals = {
+    servedBytes: 12_345_678_901,
+    servedTodayBytes: 5,
+    day: 20_779,
+    people: 37,
+    peopleToday: 4,
+    charged: CHARGED,
+  };
   await store.saveTotals({ ...totals, people: 1 });
   await store.saveTotals(totals);
   store.close();
@@ -194,6 +201,22 @@ test("a store of a later version is left alone", async () => {
   assert.equal(root.folders.get(STORE_FOLDER)?.files.size, 2);
 });
 
+test("a segment that the browser took away is no longer held, checked before or not", async () => {
+  const root = new FakeFolder();
+  const store = await filled(root, 3);
+  const folder = root.folders.get(STORE_FOLDER);
+  const [first, second] = [await made(0), await made(1)];
+  await folder?.removeEntry(first.digest);
+  await assert.rejects(store.read(first.digest, 0, new Uint8Array(10)), { code: "segment_mismatch" });
+  assert.deepEqual(store.holdings(FILE), [[1, 3]]);
+  store.close();
+  const again = await SegmentStore.open(root, 1_000_000, sha256);
+  await folder?.removeEntry(second.digest);
+  await assert.rejects(again.read(second.digest, 0, new Uint8Array(10)), { code: "segment_mismatch" });
+  assert.deepEqual(again.holdings(FILE), [[2, 3]]);
+  assert.equal(again.usedBytes, onDisk(root));
+});
+
 test("a quota that ends in the middle of a write leaves nothing behind", async () => {
   const root = new FakeFolder();
   const store = await filled(root, 2);
@@ -227,7 +250,14 @@ test("a browser that ends at any moment leaves a store that opens, within its li
   const limitBytes = 6 * SEGMENT_BYTES;
   const store = await filled(root, 5, limitBytes);
   await store.drop([{ fileId: FILE, index: 1 }]);
-  await store.saveTotals({ servedBytes: 1, servedTodayBytes: 1, day: 1, people: 1, charged: CHARGED });
+  await store.saveTotals({
+    servedBytes: 1,
+    servedTodayBytes: 1,
+    day: 1,
+    people: 1,
+    peopleToday: 1,
+    charged: CHARGED,
+  });
   const sixth = await made(5);
   await store.put(FILE, sixth.digest, sixth.segment);
   await store.setLimit(3 * SEGMENT_BYTES, asStored);

@@ -162,6 +162,20 @@ test("a donor that stops ends its downloads at once; the pool asks for another",
   assert.equal(wants.at(-1)?.peers_max, ACTIVE + PREPARED);
 });
 
+test("a hundred who come, ask and leave leave nothing behind at the donor", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]], 100_000);
+  for (let visit = 1; visit <= 100; visit += 1) {
+    await scene.meet("donor");
+    assert.equal(donor.window.connections, 1);
+    ask(scene.source(`donor ${visit}`), 1, 0, content.length);
+    await scene.clock.pass(100_000);
+    scene.pool.lied(`donor ${visit}`); // closes the connection in the middle
+    await scene.clock.pass(1_000_000);
+    assert.deepEqual([donor.window.connections, donor.serving.takers], [0, 0]);
+  }
+});
+
 test("a donor that sent wrong bytes is told on once, and gone", async () => {
   const scene = new Scene();
   scene.donor("donor", [[0, layout.count]]);

@@ -45,6 +45,7 @@ from distribute_io.coordinator.routes_publish import PublishApi
 from distribute_io.coordinator.routes_session import SessionRoute
 from distribute_io.coordinator.session_side import SessionSide, build_sessions, monotonic_us
 from distribute_io.coordinator.stats import Statistics
+from distribute_io.coordinator.upload_probe import UploadProbe
 from distribute_io.core.mirror_health import Rhythm
 from distribute_io.errors import StoreError, UsageError
 from distribute_io.ids import CauseId, PublicKeyText
@@ -146,7 +147,14 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         stack.push_async_callback(sessions.demand.write)
         changes = Changes(catalogue, sessions.shapes, sessions.sessions, sessions.demand, library)
         await changes.begin()
-        statistics = Statistics(catalogue, sessions.state, books, session_url=public.session_url, clock_us=monotonic_us)
+        statistics = Statistics(
+            catalogue,
+            sessions.state,
+            books,
+            session_url=public.session_url,
+            contact=config.contact,
+            clock_us=monotonic_us,
+        )
         app = web_part.application(sessions, changes, statistics)
         await stack.enter_async_context(_site(app, listener, config))
         async with asyncio.TaskGroup() as tasks:
@@ -211,6 +219,7 @@ class _Web:
             parts=parts,
             public=public,
             key=key,
+            contact=config.contact,
             clock_us=monotonic_us,
         )
 
@@ -240,6 +249,7 @@ class _Web:
             EmbeddedMirror(self._library, self._listing),
             reading,
             publishing,
+            UploadProbe(),
             session_route,
         ):
             app.add_routes(part.routes())

@@ -51,6 +51,15 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cause_title: Annotated[
         str, Meta(max_length=80, description="What donors see as the cause's name. Empty: from the cause.")
     ] = ""
+    contact: Annotated[
+        str,
+        Meta(
+            pattern=r"^((https?://|mailto:)[^\s\"<>]+)?$",
+            max_length=200,
+            description="Where to complain about what is spread here, as mailto:… or https://…; shown on all pages. "
+            "Empty: none, which leaves the people who hold the files without anybody to ask.",
+        ),
+    ] = ""
     stun_port: Annotated[
         int,
         Meta(

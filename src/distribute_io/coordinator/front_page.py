@@ -47,6 +47,8 @@ class FrontPage(Struct, frozen=True, kw_only=True):
     tag: str
     """Empty when the client is not built."""
     public_url: str
+    contact: str
+    """Where to complain, a mailto: or https: address; may be empty."""
     is_secure: bool
     loader: str
     loader_integrity: str
@@ -220,6 +222,11 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc
 
 
+def _plain(contact: str) -> str:
+    """A contact as people read it."""
+    return contact.removeprefix("mailto:")
+
+
 def _tag(page: FrontPage) -> Iterator[str]:
     yield '<section class="wrap" id="embed" aria-labelledby="embed-title">'
     yield '<h2 id="embed-title">On your own page</h2>'
@@ -243,6 +250,14 @@ def _tag(page: FrontPage) -> Iterator[str]:
         yield '<button type="button" class="button" data-copy="policy" hidden>Copy</button></div>'
     else:
         yield "<p>The browser client is not built, so the links above are ordinary downloads.</p>"
+    if page.tag:
+        yield (
+            "<p>Your visitors can help, too: a badge that asks them for a little bandwidth, off until they click. It "
+            "comes in three sizes (<code>s</code>, <code>m</code>, <code>l</code>), light and dark:</p>"
+        )
+        badge = f'<script src="{page.public_url}/badge.js" data-size="m" data-theme="auto" async></script>'
+        yield f'<div class="copy"><pre tabindex="0"><code id="badge">{escape(badge)}</code></pre>'
+        yield '<button type="button" class="button" data-copy="badge" hidden>Copy</button></div>'
     yield "<p>In a terminal:</p>"
     command = _get_command(page)
     yield f'<div class="copy"><pre tabindex="0"><code id="command">{escape(command)}</code></pre>'
@@ -269,4 +284,6 @@ def _footer(page: FrontPage) -> Iterator[str]:
         "<p>Fetching from donors shows your address to them, as any peer-to-peer download does; "
         "&ldquo;mirrors only&rdquo; in the download panel prevents it.</p>"
     )
+    if page.contact:
+        yield f'<p>Complaints about a file: <a href="{escape(page.contact)}">{escape(_plain(page.contact))}</a></p>'
     yield "</footer>"

@@ -1,4 +1,4 @@
-"""The pages that people see: the front page, rendered here, and `/donate`, a part of the client.
+"""The pages that people see: the front page, rendered here, and `/donate` and `/badge`, parts of the client.
 
 Rules: no inline script or style, nothing from a third party, a strict Content-Security-Policy; every link works without
 JavaScript; the front page uses the very tag that it shows.
@@ -48,8 +48,21 @@ POLICY: Final = "; ".join(
 )
 
 
+ANYWHERE: Final = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
+"""The badge's policy: it is made for other people's pages."""
+
+_FILES: Final = {
+    "/donate": ("donate.html", POLICY),
+    "/badge": ("badge.html", ANYWHERE),
+    "/badge.js": ("badge.js", ""),
+    "/donate-sw.js": ("donate-sw.js", POLICY),
+    "/manifest.webmanifest": ("donate.webmanifest", ""),
+}
+"""Pages and scripts that need an address without a hash: path, part of the client, Content-Security-Policy."""
+
+
 class Pages:
-    """Serves `/` and `/donate`."""
+    """Serves `/` and what stands in `_FILES`."""
 
     def __init__(
         self,
@@ -60,6 +73,7 @@ class Pages:
         parts: ClientParts,
         public: PublicAddress,
         key: PublicKeyText,
+        contact: str,
         clock_us: Callable[[], int],
     ) -> None:
         """Keep the parts; `clock_us` is monotonic, in microseconds."""
@@ -71,10 +85,19 @@ class Pages:
         self._parts = parts
         self._public = public
         self._key = key
+        self._contact = contact
 
     def routes(self) -> list[web.RouteDef]:
         """The pages' routes."""
-        return [web.get("/", self._front), web.get("/donate", self._donate), web.get("/favicon.ico", self._icon)]
+        return [
+            web.get("/", self._front),
+            web.get("/favicon.ico", self._icon),
+            web.get("/donate", self._part),
+            web.get("/badge", self._part),
+            web.get("/badge.js", self._part),
+            web.get("/donate-sw.js", self._part),
+            web.get("/manifest.webmanifest", self._part),
+        ]
 
     def tag(self, key: str = "") -> str:
         """The script tag for the page of the publisher with this key, by default the folder's own.
@@ -126,6 +149,7 @@ class Pages:
             policy=self.embedding_policy(mirrors),
             tag=self.tag(keys[0]),
             public_url=self._public.url,
+            contact=self._contact,
             is_secure=self._public.is_secure_context,
             loader=self._parts.address(LOADER) if self._parts.is_built else "",
             loader_integrity=self._parts.integrity(LOADER),
@@ -179,12 +203,14 @@ class Pages:
             )
         return tuple(file for _key, file in sorted(shown.items()))[:FILES_SHOWN_MAX], frozenset(addresses)
 
-    async def _donate(self, request: web.Request) -> web.StreamResponse:
-        part = self._parts.get("donate.html")
+    async def _part(self, request: web.Request) -> web.StreamResponse:
+        name, policy = _FILES[request.path]
+        part = self._parts.get(name)
         if part is None:
             raise RefusedError("unknown_route", "The donor page is not built; `make client` builds it.")
         response = part_response(request, part, cache="no-cache")
-        response.headers["Content-Security-Policy"] = POLICY
+        if policy:
+            response.headers["Content-Security-Policy"] = policy
         return response
 
 

@@ -103,10 +103,18 @@ class Statistics:
     """Reads books, state and catalogue; changes nothing."""
 
     def __init__(
-        self, catalogue: Catalogue, state: State, books: Books, *, session_url: str, clock_us: Callable[[], int]
+        self,
+        catalogue: Catalogue,
+        state: State,
+        books: Books,
+        *,
+        session_url: str,
+        contact: str,
+        clock_us: Callable[[], int],
     ) -> None:
         """Keep the parts; `clock_us` is monotonic, in microseconds."""
         self._session_url = session_url
+        self._contact = contact
         self._causes: tuple[int, CauseList] | None = None
         self._catalogue = catalogue
         self._state = state
@@ -172,6 +180,7 @@ class Statistics:
         sizes = await self._catalogue.sizes()
         return CauseList(
             session_url=self._session_url,
+            contact=self._contact,
             causes=[
                 Cause(
                     cause=known.cause,

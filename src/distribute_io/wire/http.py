@@ -117,10 +117,11 @@ class Cause(Struct, frozen=True):
 
 
 class CauseList(Struct, frozen=True):
-    """What `GET /api/v1/causes` answers. `session_url` is where donors open their session."""
+    """What `GET /api/v1/causes` answers. `session_url`: where donors open their session; `contact`: for complaints."""
 
     causes: list[Cause]
     session_url: str
+    contact: str = ""
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):

@@ -83,6 +83,7 @@ def page(*files: FrontFile, secure: bool = True, keys: tuple[str, ...] = ("ed255
             policy="worker-src blob:",
             tag='<script src="x"></script>',
             public_url="http://localhost:1",
+            contact="https://example.org/abuse?a=1&b=2",
             is_secure=secure,
             loader="/v/h/distribute.js",
             loader_integrity="sha384-A",

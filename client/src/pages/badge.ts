@@ -1,0 +1,212 @@
+/**
+ * The badge: donating in a frame on somebody else's page.
+ *
+ * Rules:
+ * - Off until a click, and the click counts only while the badge is in plain sight: a page that covers it, or makes it
+ *   see-through, could make people click what they do not see. (Chromium tells; other browsers do not.)
+ * - Its limits are those of the donor page, kept the same way; they hold for the site that shows it, since browsers keep
+ *   frames of different sites apart. It says so.
+ * - It measures nothing: without a choice it gives the least that is useful.
+ */
+
+import type { DonorState } from "../donate/donor-control.ts";
+import { DonorControl } from "../donate/donor-control.ts";
+import type { DonorSettings } from "../donate/messages.ts";
+import { WorkerFactory } from "../download/worker-code.ts";
+import { BADGE_TEXT } from "./badge-text.ts";
+import { DONOR_WORKER, loadCauses, missing, storeExists } from "./donate-needs.ts";
+import { DAILY_CHOICES, forget, grantedBytes, RATE_STEPS, recall, remember, storageSteps } from "./donate-settings.ts";
+import { FIGURES, setText, stateWords, toneOf } from "./donate-words.ts";
+import { element } from "./elements.ts";
+import { PlainSight } from "./plain-sight.ts";
+
+/** Written by the build: name of each part and its SRI hash. */
+declare const __DIO_PARTS__: Readonly<Record<string, string>>;
+
+const THEMES = ["light", "dark"];
+const SIZES = ["s", "m", "l"];
+
+const query = new URLSearchParams(location.search);
+
+/** Size and colours, as the page that shows it asked for. */
+function dress(): void {
+  const { dataset } = document.documentElement;
+  const size = query.get("size") ?? "";
+  dataset["size"] = SIZES.includes(size) ? size : "m";
+  const wanted = query.get("theme") ?? "";
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const paint = () => {
+    dataset["theme"] = THEMES.includes(wanted) ? wanted : dark.matches ? "dark" : "light";
+  };
+  dark.addEventListener("change", paint);
+  paint();
+}
+
+class Badge {
+  readonly #control: DonorControl;
+  readonly #sight = new PlainSight(element("badge", HTMLElement));
+  readonly #main = element("badge", HTMLElement);
+  readonly #start = element("start", HTMLButtonElement);
+  readonly #stop = element("stop", HTMLButtonElement);
+  readonly #erase = element("erase", HTMLButtonElement);
+  readonly #more = element("more", HTMLButtonElement);
+  readonly #limits = element("limits", HTMLFormElement);
+  readonly #storage = element("storage", HTMLSelectElement);
+  readonly #rate = element("rate", HTMLSelectElement);
+  readonly #daily = element("daily", HTMLSelectElement);
+  readonly #remembered = recall();
+  #on = this.#remembered.on;
+  #stored = false;
+
+  constructor(scriptUrl: string) {
+    const url = new URL(DONOR_WORKER, scriptUrl).href;
+    const integrity = __DIO_PARTS__[DONOR_WORKER] ?? "";
+    this.#control = new DonorControl(
+      { coordinatorUrl: location.origin, workers: new WorkerFactory({ kind: "part", url, integrity }) },
+      (state) => {
+        if (state.is === "running") this.#stored = true;
+        if (state.is === "stopping") {
+          this.#on = false; // another tab may have said so
+          if (state.erasing) this.#stored = false;
+        }
+        this.#show(state);
+      },
+    );
+  }
+
+  async run(): Promise<void> {
+    this.#stored = await storeExists();
+    const { settings } = this.#remembered;
+    const choice = (bytes: number) => [String(bytes), FIGURES.size(bytes)] as const;
+    fill(this.#storage, storageSteps(await grantedBytes()).map(choice), settings.storageBytes);
+    fill(
+      this.#rate,
+      RATE_STEPS.map((rate) => [String(rate), FIGURES.rate(rate)]),
+      settings.upBytesPerS,
+    );
+    fill(this.#daily, [["", BADGE_TEXT.noLimit], ...DAILY_CHOICES.map(choice)], settings.allowance.dailyBytes ?? "");
+    this.#start.addEventListener("click", () => {
+      void this.#begin();
+    });
+    this.#stop.addEventListener("click", () => {
+      this.#end(false);
+    });
+    this.#erase.addEventListener("click", () => {
+      this.#end(true);
+    });
+    this.#more.addEventListener("click", () => {
+      this.#open(this.#main.dataset["open"] !== "true");
+    });
+    this.#limits.addEventListener("input", () => {
+      this.#say();
+      this.#save();
+      this.#control.change(this.#chosen());
+    });
+    this.#open(document.documentElement.dataset["size"] === "l");
+    setText(element("per-site", HTMLElement), BADGE_TEXT.perSite);
+    this.#say();
+    this.#show(this.#control.state);
+    await this.#explain();
+    if (this.#on) await this.#control.start(this.#chosen());
+  }
+
+  /** The cause's name, and where to complain, once they are known. */
+  async #explain(): Promise<void> {
+    const told = await loadCauses();
+    const cause = told?.causes.find(({ cause: name }) => name === query.get("cause")) ?? told?.causes[0];
+    const only = told?.causes.length === 1 || query.has("cause");
+    if (cause !== undefined && only)
+      setText(element("title", HTMLElement), BADGE_TEXT.title(cause.title || cause.cause));
+    if (told === undefined || told.contact === "") return;
+    const link = document.createElement("a");
+    link.href = told.contact;
+    link.target = "_blank";
+    link.rel = "noopener";
+    link.textContent = BADGE_TEXT.complain;
+    element("contact", HTMLElement).replaceChildren(link);
+  }
+
+  async #begin(): Promise<void> {
+    if (!this.#sight.plain) {
+      setText(element("state", HTMLElement), BADGE_TEXT.covered);
+      return;
+    }
+    this.#on = true;
+    this.#save();
+    this.#open(document.documentElement.dataset["size"] === "l");
+    await this.#control.start(this.#chosen());
+  }
+
+  #end(erase: boolean): void {
+    this.#on = false;
+    if (erase) forget();
+    else this.#save();
+    void this.#control.stop(erase);
+  }
+
+  #chosen(): DonorSettings {
+    const { settings } = this.#remembered;
+    const cause = query.get("cause");
+    const dailyBytes = this.#daily.value === "" ? null : Number(this.#daily.value);
+    return {
+      ...settings,
+      causes: cause === null ? settings.causes : [cause],
+      storageBytes: Number(this.#storage.value),
+      upBytesPerS: Number(this.#rate.value),
+      allowance: { ...settings.allowance, dailyBytes },
+    };
+  }
+
+  #save(): void {
+    remember({ ...this.#remembered, settings: this.#chosen(), on: this.#on, rateKnown: true });
+  }
+
+  #open(open: boolean): void {
+    this.#limits.hidden = !open;
+    this.#main.dataset["open"] = String(open);
+    this.#more.setAttribute("aria-expanded", String(open));
+    this.#more.textContent = open ? BADGE_TEXT.close : BADGE_TEXT.limits;
+  }
+
+  #say(): void {
+    const { storageBytes, upBytesPerS } = this.#chosen();
+    setText(element("terms", HTMLElement), BADGE_TEXT.terms(FIGURES.size(storageBytes), FIGURES.rate(upBytesPerS)));
+  }
+
+  #show(state: DonorState): void {
+    const busy = state.is === "starting" || state.is === "stopping";
+    const on = busy || state.is === "running" || state.is === "elsewhere";
+    const status = state.is === "running" || state.is === "elsewhere" ? state.status : null;
+    this.#main.dataset["on"] = String(on);
+    this.#start.hidden = on;
+    this.#stop.hidden = !on;
+    this.#stop.disabled = this.#erase.disabled = busy;
+    this.#erase.hidden = on || !this.#stored;
+    this.#more.hidden = state.is === "elsewhere";
+    const words = element("state", HTMLElement);
+    words.dataset["tone"] = toneOf(state);
+    setText(words, stateWords(state, this.#stored));
+    element("figures", HTMLElement).hidden = status === null;
+    if (status === null) return;
+    setText(element("rate-now", HTMLElement), FIGURES.rate(status.rateBytesPerS));
+    setText(element("served-today", HTMLElement), FIGURES.size(status.servedTodayBytes));
+    setText(element("people", HTMLElement), FIGURES.count(status.peopleToday));
+  }
+}
+
+function fill(
+  select: HTMLSelectElement,
+  choices: readonly (readonly [string, string])[],
+  chosen: number | string,
+): void {
+  const value = String(chosen);
+  select.replaceChildren(...choices.map(([each, text]) => new Option(text, each, each === value, each === value)));
+}
+
+const script = document.currentScript;
+dress();
+const why = missing();
+if (why !== undefined) {
+  element("state", HTMLElement).dataset["tone"] = "bad";
+  setText(element("state", HTMLElement), why);
+} else if (script instanceof HTMLScriptElement) void new Badge(script.src).run();
