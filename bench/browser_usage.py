@@ -101,3 +101,20 @@ def _threads(pid: int) -> dict[int, tuple[str, float]]:
         with contextlib.suppress(OSError):
             threads[int(folder.name)] = ((folder / "comm").read_text().strip(), _cpu_s(folder / "stat"))
     return dict(sorted(threads.items()))
+
+
+def renderer_resident_bytes(profile: Path) -> int:
+    """What all renderers of the browser with this profile folder have resident now, without what they share with files.
+
+    Raises:
+        LookupError: when there is none.
+    """
+    total = 0
+    for pid, kind in _processes(profile).items():
+        if kind != "renderer":
+            continue
+        with contextlib.suppress(OSError):  # ended meanwhile
+            for line in (_PROC / str(pid) / "status").read_text().splitlines():
+                if line.startswith(("RssAnon:", "RssShmem:")):
+                    total += int(line.split()[1]) * 1024
+    return total

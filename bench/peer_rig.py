@@ -125,7 +125,7 @@ class PeerScene:
     def take(self) -> Taken:
         """A visitor with a new browser clicks and waits until all is stored."""
         with self.browser() as browser:
-            visitor = Visitor(browser.new_page(), self._page())
+            visitor = Visitor(browser.new_page(), self.page_url())
             page = browser.context.pages[-1]
             page.wait_for_load_state("networkidle")
             cpu_before_s = cpu_seconds(browser)
@@ -153,7 +153,8 @@ class PeerScene:
             cpu_s=cpu_s,
         )
 
-    def _page(self) -> str:
+    def page_url(self) -> str:
+        """A publisher's page with the link `#file`."""
         tag = self.coordinator.script_tag({"data-select": "a.download", "data-key": self.public_key})
         href = f"{self.mirror_url or 'http://127.0.0.1:9'}/file.bin"
         url = self.site.write_page("page.html", links={"file": href}, script=tag)

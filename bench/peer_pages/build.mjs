@@ -9,7 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const out = argv[2];
 
 await build({
-  entryPoints: ["donors.mjs", "donors-worker.mjs"].map((name) => join(here, name)),
+  entryPoints: ["donors.mjs", "donors-worker.mjs", "prefill-worker.mjs"].map((name) => join(here, name)),
   outdir: out,
   bundle: true,
   minify: true,

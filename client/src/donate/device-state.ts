@@ -47,20 +47,19 @@ export async function deviceTells(): Promise<{ readonly charging: boolean; reado
   return { charging: (await findBattery()) !== undefined, metered: isMetered(telling().connection) !== null };
 }
 
-export interface DeviceEvents {
-  /** At once and on every change; never where nothing is told. */
-  state(device: DeviceState): void;
-  pressure(pressure: Pressure): void;
-}
-
-/** Follows the device. @returns what ends it. */
-export function watchDevice(events: DeviceEvents): () => void {
+/**
+ * Follows the device.
+ *
+ * @param changed called at once and on every change; never where nothing is told.
+ * @returns what ends it.
+ */
+export function watchDevice(changed: (device: DeviceState) => void): () => void {
   const aborted = new AbortController();
   const { connection } = telling();
   let battery: Battery | undefined;
   const tell = () => {
     if (aborted.signal.aborted) return;
-    events.state({ charging: battery?.charging ?? null, metered: isMetered(connection) });
+    changed({ charging: battery?.charging ?? null, metered: isMetered(connection) });
   };
   const options = { signal: aborted.signal };
   connection?.addEventListener("change", tell, options);
@@ -71,19 +70,18 @@ export function watchDevice(events: DeviceEvents): () => void {
     tell();
   });
   if (connection !== undefined) tell();
-  const unwatchPressure = watchPressure(events);
   return () => {
     aborted.abort();
-    unwatchPressure();
   };
 }
 
-function watchPressure(events: DeviceEvents): () => void {
+/** Follows the pressure on the device's processors; never where nothing is told. @returns what ends it. */
+export function watchPressure(changed: (pressure: Pressure) => void): () => void {
   const { PressureObserver } = globalThis as { PressureObserver?: PressureObserverClass }; // as: in no standard library
   if (PressureObserver === undefined) return () => undefined;
   const observer = new PressureObserver((records) => {
     const last = records.at(-1);
-    if (last !== undefined) events.pressure(last.state);
+    if (last !== undefined) changed(last.state);
   });
   observer.observe("cpu", { sampleInterval: PRESSURE_EVERY_MS }).catch(() => undefined); // refused: not known, then
   return () => {

@@ -13,7 +13,7 @@ import { browserWindow, RtcHost } from "../transport/rtc-host.ts";
 import { decodeBody } from "../wire/decode.ts";
 import { DistributeError, StoreError, UsageError } from "../wire/errors.ts";
 import { CAUSE_LIST_FIELDS } from "../wire/messages.ts";
-import { watchDevice } from "./device-state.ts";
+import { watchDevice, watchPressure } from "./device-state.ts";
 import { GIVING_LOCK, type DonorSettings, type DonorStatus, type FromDonor, type ToDonor } from "./messages.ts";
 
 export type DonorState =
@@ -119,14 +119,17 @@ export class DonorControl {
       this.#host = new RtcHost(port1, browserWindow());
       const start = { coordinatorUrl, sessionUrl, settings };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
-      this.#unwatchDevice = watchDevice({
-        state: (device) => {
+      const unwatch = [
+        watchDevice((device) => {
           this.#tell({ type: "device", device });
-        },
-        pressure: (pressure) => {
+        }),
+        watchPressure((pressure) => {
           this.#tell({ type: "pressure", pressure });
-        },
-      });
+        }),
+      ];
+      this.#unwatchDevice = () => {
+        for (const end of unwatch) end();
+      };
     } catch (error) {
       if (own === this.#startNumber) this.#fail(asError(error));
     }

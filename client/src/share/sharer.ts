@@ -61,7 +61,7 @@ export class Sharer {
     const { day, month } = world.localTime();
     const charged: Charged = start.charged ?? { day, dayBytes: 0, month, monthBytes: 0 };
     this.#allowance = new Allowance(LIMITS, charged);
-    const none = { servedBytes: 0, servedTodayBytes: 0, day, people: 0, charged };
+    const none = { servedBytes: 0, servedTodayBytes: 0, day, people: 0, peopleToday: 0, charged };
     this.#given = new GivenFigures(none, world.localTime, world.clock.nowUs());
     this.#files = new SharedFiles(world.open, world.sha256, (fileId) => {
       this.#holdingsChanged(fileId);
