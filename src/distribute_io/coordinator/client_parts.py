@@ -47,7 +47,8 @@ class Part(Struct, frozen=True):
 
     content_type: str
     body: bytes
-    gzipped: bytes
+    encoded: Mapping[str, bytes]
+    """The body in each content coding that there is of it, the smallest first."""
 
 
 class BuildInfo(Struct, frozen=True):
@@ -79,7 +80,7 @@ class ClientParts:
             body = path.read_bytes()
             if path.suffix == ".html":
                 body = _filled_in(body.decode(), build).encode()
-            parts[path.name] = Part(content_type, body, gzip.compress(body, 9, mtime=0))
+            parts[path.name] = Part(content_type, body, _encoded(path, body))
         return cls(build, parts)
 
     @property
@@ -128,15 +129,31 @@ def _filled_in(page: str, build: BuildInfo) -> str:
     return _PLACEHOLDER.sub(value, page)
 
 
+def _encoded(path: Path, body: bytes) -> Mapping[str, bytes]:
+    """Gzip is made here; Brotli, a tenth smaller, by the build, and never of what is filled in when it is read."""
+    gzipped = {"gzip": gzip.compress(body, 9, mtime=0)}
+    try:
+        return {"br": path.with_name(f"{path.name}.br").read_bytes(), **gzipped}
+    except FileNotFoundError:
+        return gzipped
+
+
 def part_response(request: web.Request, part: Part, *, cache: str) -> web.Response:
-    """The answer with one part, gzipped for who takes it. `cache` is its Cache-Control."""
-    zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+    """The answer with one part, as small as its reader takes it. `cache` is its Cache-Control."""
+    accepted = _codings(request.headers.get("Accept-Encoding", ""))
+    coding = next((coding for coding in part.encoded if coding in accepted), None)
     response = web.Response(
-        body=part.gzipped if zipped else part.body,
+        body=part.body if coding is None else part.encoded[coding],
         content_type=part.content_type,
         charset="utf-8" if part.content_type.startswith(("text/", "application/")) else None,
         headers={"Cache-Control": cache, "Vary": "Accept-Encoding", "Cross-Origin-Resource-Policy": "cross-origin"},
     )
-    if zipped:
-        response.headers["Content-Encoding"] = "gzip"
+    if coding is not None:
+        response.headers["Content-Encoding"] = coding
     return response
+
+
+def _codings(accept_encoding: str) -> frozenset[str]:
+    """The content codings that a reader names and does not refuse (RFC 9110, section 12.5.3)."""
+    named = (item.replace(" ", "").lower().partition(";q=") for item in accept_encoding.split(","))
+    return frozenset(coding for coding, _, weight in named if weight.rstrip(".0") or not weight)

@@ -73,6 +73,42 @@ def test_a_part_is_immutable_under_its_hash_and_revalidated_elsewhere(parts: Cli
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("br;q=0.5, gzip", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0, gzip;q=1.0", "gzip"),
+        ("br; q=0.000, x-gzip", None),
+        ("", None),
+    ],
+)
+def test_a_part_comes_in_the_smallest_coding_that_is_taken(tmp_path: Path, accepted: str, coding: str | None) -> None:
+    script = b"loader();"
+    bodies = {"br": b"BROTLI", "gzip": gzip.compress(script, 9, mtime=0), None: script}
+    (tmp_path / "distribute.js").write_bytes(script)
+    (tmp_path / "distribute.js.br").write_bytes(bodies["br"])
+    (tmp_path / "donate.html").write_bytes(b"{{HASH}}")
+    (tmp_path / "build.json").write_text(json.dumps({"hash": HASH, "integrity": {}}))
+    parts = ClientParts.load(tmp_path)
+    assert parts.get("distribute.js.br") is None
+
+    async def scene() -> None:
+        app = web.Application()
+        app.add_routes(parts.routes())
+        async with TestClient(TestServer(app), auto_decompress=False) as client:
+            response = await client.get("/distribute.js", headers={"Accept-Encoding": accepted})
+            assert response.headers.get("Content-Encoding") == coding
+            assert response.headers["Vary"] == "Accept-Encoding"
+            assert await response.read() == bodies[coding]
+
+    asyncio.run(scene())
+    filled = parts.get("donate.html")
+    assert filled is not None
+    assert list(filled.encoded) == ["gzip"]
+
+
 def page(*files: FrontFile, secure: bool = True, keys: tuple[str, ...] = ("ed25519:KEY",)) -> str:
     return render(
         FrontPage(
