@@ -387,7 +387,8 @@ export interface CauseList {
  * A `NAME.manifest.json` file, and the body of `POST /api/v1/files`: the envelope, and unsigned beside it the rest.
  *
  * `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there. `release_at` is
- * when the publisher expects the rush (RFC 3339 in UTC), so that donors can be filled before.
+ * when the publisher expects the rush (RFC 3339 in UTC), so that donors can be filled before; `release_downloads` and
+ * `release_regions` say how many downloads and where, if the publisher knows.
  */
 export interface ManifestDocument {
   readonly envelope: Envelope;
@@ -395,6 +396,8 @@ export interface ManifestDocument {
   readonly segments?: string | null;
   readonly segments_url?: string | null;
   readonly release_at?: string | null;
+  readonly release_downloads?: number | null;
+  readonly release_regions?: readonly string[];
 }
 
 /** An RFC 9457 problem document; `code` is of `spec/errors.md`. */
@@ -726,6 +729,8 @@ export const MANIFEST_DOCUMENT_FIELDS: Struct<ManifestDocument> = {
   segments: { shape: { is: "string" }, nullable: true, default: null },
   segments_url: { shape: { is: "string" }, nullable: true, default: null },
   release_at: { shape: { is: "string" }, nullable: true, default: null },
+  release_downloads: { shape: { is: "integer", min: 1, max: 10000000000 }, nullable: true, default: null },
+  release_regions: { shape: { is: "array", of: { is: "string", max: 128 }, max: 64 }, default: [] },
 };
 
 export const PROBLEM_FIELDS: Struct<Problem> = {

@@ -60,6 +60,8 @@ class Publication:
         cause: str,
         key_paths: Sequence[Path],
         release_at_s: int | None,
+        release_downloads: int | None,
+        release_regions: Sequence[str],
         expires_at_s: int | None,
         coordinator: str | None,
         token: str | None,
@@ -82,7 +84,13 @@ class Publication:
         self._mirrors: Final = {name: [Mirror(url=mirror_url(mirror, name)) for mirror in mirrors] for name in names}
         self._cause: Final = check_cause(cause)
         self._keys: Final = _load_keys(key_paths)
+        if release_at_s is None and (release_downloads is not None or release_regions):
+            raise UsageError(
+                "bad_argument", "--release-downloads and --release-region need --release-at: from when on?"
+            )
         self._release_at_s: Final = release_at_s
+        self._release_downloads: Final = release_downloads
+        self._release_regions: Final = tuple(release_regions)
         self._expires_at_s: Final = expires_at_s
         self._coordinator: Final = coordinator
         self._token: Final = token
@@ -110,6 +118,8 @@ class Publication:
             mirrors=self._mirrors[name],
             segments=digests.segments,
             release_at_s=self._release_at_s,
+            release_downloads=self._release_downloads,
+            release_regions=self._release_regions,
         )
         if self._folder is not None:
             metalink = encode_metalink(

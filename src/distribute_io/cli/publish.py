@@ -32,6 +32,15 @@ def publish(
     release_at: Annotated[
         str | None, typer.Option(metavar="TIME", help="When you expect the rush, e.g. 2026-11-22T10:00Z.")
     ] = None,
+    release_downloads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="How many downloads you expect after --release-at.")
+    ] = None,
+    release_regions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--release-region", metavar="REGION", help="Where, such as EU/DE; repeatable. Without it as usual."
+        ),
+    ] = None,
     expires_at: Annotated[
         str | None, typer.Option(metavar="TIME", help="From when on the manifest is refused; without it never.")
     ] = None,
@@ -61,6 +70,8 @@ def publish(
             cause=cause,
             key_paths=keys or [],
             release_at_s=None if release_at is None else parse_time(release_at),
+            release_downloads=release_downloads,
+            release_regions=release_regions or [],
             expires_at_s=None if expires_at is None else parse_time(expires_at),
             coordinator=to,
             token=token,

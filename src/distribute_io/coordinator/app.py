@@ -238,6 +238,7 @@ class _Web:
             claims=claims,
             listing=self._listing,
             announce=changes.look,
+            expect=sessions.demand.announce,
             settle=self.watch.settle,
         )
         app = web.Application(middlewares=[preflight, problems, limited(ceiling, callers, monotonic_us)])

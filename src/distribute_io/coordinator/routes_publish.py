@@ -13,6 +13,7 @@ from distribute_io.coordinator.bearer import authenticate, covers_cause, covers_
 from distribute_io.coordinator.claims import Claims
 from distribute_io.coordinator.listing import Listing
 from distribute_io.coordinator.routes_api import json_response
+from distribute_io.core.demand.book import Announcement
 from distribute_io.errors import ManifestError, RefusedError
 from distribute_io.ids import FileId
 from distribute_io.manifest.document import read_document, verify_envelope
@@ -22,6 +23,9 @@ from distribute_io.stores.catalogue import Catalogue
 from distribute_io.stores.records import manifest_record
 
 _FILE_ID: Final = "{file_id:[0-9a-f]{64}}"
+
+DOWNLOADS_EXPECTED: Final = 1_000
+"""Downloads of an announced release whose publisher does not say how many: enough to fill the donors that are here."""
 
 
 class PublishApi:
@@ -34,15 +38,18 @@ class PublishApi:
         claims: Claims,
         listing: Listing,
         announce: Callable[[], Awaitable[None]],
+        expect: Callable[[Announcement], None],
         settle: Callable[[FileId], Awaitable[None]],
     ) -> None:
         """Keep the parts.
 
         Args:
             announce: awaited after each change, before it is answered.
+            expect: told of a release that its publisher expects.
             settle: awaited after a publication: its mirrors have been looked at, or take too long.
         """
         self._announce = announce
+        self._expect = expect
         self._settle = settle
         self._catalogue = catalogue
         self._claims = claims
@@ -73,6 +80,15 @@ class PublishApi:
         is_new = await self._catalogue.put_manifest(
             record, segments, actor=token.token_id, at_s=now_s, mirrors=mirrors, replace=may_replace
         )
+        if document.release_at_s is not None:
+            self._expect(
+                Announcement(
+                    file_id=record.file_id,
+                    release_at_us=document.release_at_s * 1_000_000,
+                    downloads=document.release_downloads or DOWNLOADS_EXPECTED,
+                    regions=document.release_regions,
+                )
+            )
         await self._announce()
         await self._settle(record.file_id)
         entry = await self._listing.entry(record.file_id, name=record.name)

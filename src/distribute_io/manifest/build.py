@@ -106,6 +106,8 @@ def encode_document(
     segments: bytes | None = None,
     segments_url: str | None = None,
     release_at_s: int | None = None,
+    release_downloads: int | None = None,
+    release_regions: Sequence[str] = (),
 ) -> bytes:
     """A manifest document as JSON on one line; at least one of `segments` and `segments_url` is needed.
 
@@ -123,6 +125,8 @@ def encode_document(
         segments=None if segments is None else encode_base64(segments),
         segments_url=segments_url,
         release_at=None if release_at_s is None else format_timestamp(release_at_s),
+        release_downloads=release_downloads,
+        release_regions=list(release_regions),
     )
     return msgspec.json.encode(document) + b"\n"
 

@@ -50,6 +50,10 @@ class Document(Struct, frozen=True, kw_only=True):
     segments_url: str | None = None
     release_at_s: int | None = None
     """When the publisher expects the rush, in seconds since 1970 (UTC); a hint for placement."""
+    release_downloads: int | None = None
+    """How many downloads the publisher expects of it."""
+    release_regions: tuple[str, ...] = ()
+    """Where; empty: as usual."""
 
 
 class OpenedDocument(Struct, frozen=True, kw_only=True):
@@ -90,6 +94,8 @@ def read_document(data: bytes) -> Document:
         segments=segments,
         segments_url=document.segments_url,
         release_at_s=None if document.release_at is None else parse_timestamp(document.release_at),
+        release_downloads=document.release_downloads,
+        release_regions=tuple(document.release_regions),
     )
 
 

@@ -38,7 +38,8 @@ class ManifestDocument(Struct, frozen=True, omit_defaults=True):
     """A `NAME.manifest.json` file, and the body of `POST /api/v1/files`: the envelope, and unsigned beside it the rest.
 
     `segments` is standard base64 of the segment list; one of `segments` and `segments_url` is there. `release_at` is
-    when the publisher expects the rush (RFC 3339 in UTC), so that donors can be filled before.
+    when the publisher expects the rush (RFC 3339 in UTC), so that donors can be filled before; `release_downloads` and
+    `release_regions` say how many downloads and where, if the publisher knows.
     """
 
     envelope: Envelope
@@ -46,6 +47,8 @@ class ManifestDocument(Struct, frozen=True, omit_defaults=True):
     segments: str | None = None
     segments_url: str | None = None
     release_at: str | None = None
+    release_downloads: Annotated[int, Meta(ge=1, le=10**10)] | None = None
+    release_regions: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=64)] = []
 
 
 class MirrorStatus(Struct, frozen=True, omit_defaults=True):

@@ -103,9 +103,11 @@ def test_several_files_and_several_keys() -> None:
 
 def test_times() -> None:
     words = ["--release-at", "2090-01-01T10:00+02:00", "--expires-at", "2099-01-01"]
+    words += ["--release-downloads", "5000", "--release-region", "EU/DE", "--release-region", "NA"]
     assert main(["publish", "a b.iso", *words]) == 0
     data = json.loads(Path("a b.iso.manifest.json").read_text())
     assert data["release_at"] == "2090-01-01T08:00:00Z"
+    assert (data["release_downloads"], data["release_regions"]) == (5_000, ["EU/DE", "NA"])
     assert manifest_of("a b.iso.manifest.json").expires_at_s == 4_070_908_800
 
 
@@ -121,6 +123,7 @@ def test_times() -> None:
         (["a b.iso", "c", "--mirror", "http://m.example/x"], 2, "must be a base that ends in /"),
         (["a b.iso", "--key", "nothing.pem"], 2, "[key_unreadable]"),
         (["a b.iso", "--release-at", "soon"], 2, "no time like"),
+        (["a b.iso", "--release-downloads", "5"], 2, "need --release-at"),
         (["a b.iso", "--expires-at", "2001-01-01"], 1, "[manifest_bad_time]"),
         (["a b.iso", "-o", "a b.iso"], 2, "cannot be made"),
         (["a b.iso", "--to", "nowhere"], 2, "no address of a coordinator"),
