@@ -122,6 +122,13 @@ def start(page: PlaywrightPage, scene: PeerScene) -> None:
     wait_for(lambda: scene.coordinator.stats()["bytes_held"] >= scene.size_bytes, "the holdings", timeout_s=30)
 
 
+def open_site(scene: PeerScene) -> PeerScene:
+    """Lets the coordinator's pages read what prefilling needs."""
+    for name in ("file.bin", "prefill-worker.js"):
+        (scene.site.folder / f"{name}.headers").write_text("Access-Control-Allow-Origin: *\n")
+    return scene
+
+
 @contextmanager
 def taker(scene: PeerScene) -> Iterator[PlaywrightPage]:
     """A visitor who has clicked."""
@@ -162,7 +169,7 @@ class Bench:
     def scene(self, name: str, mib: int, up_bytes_per_s: int = 32_000_000) -> Iterator[tuple[PeerScene, Donor]]:
         """A coordinator, a file, and a donor who holds all of it."""
         with ExitStack() as stack:
-            scene = stack.enter_context(peer_scene(self.folder / name, self.playwright, mib=mib))
+            scene = open_site(stack.enter_context(peer_scene(self.folder / name, self.playwright, mib=mib)))
             browser = stack.enter_context(run_chromium(self.playwright, self.folder / f"{name}-donor"))
             donor = Donor(scene, browser, up_bytes_per_s)
             donor.fill()
@@ -236,7 +243,7 @@ class Bench:
         """A hidden donor tab against a visible one, then frozen and thawed."""
         cap = 8_000_000
         with ExitStack() as stack:
-            scene = stack.enter_context(peer_scene(self.folder / "hidden", self.playwright, mib=400))
+            scene = open_site(stack.enter_context(peer_scene(self.folder / "hidden", self.playwright, mib=400)))
             figures = {}
             for kind in ("visible", "hidden"):
                 browser: ChromiumTabs = stack.enter_context(run_chromium_tabs(self.folder / f"tabs-{kind}"))

@@ -2,7 +2,8 @@
  * How much of what a person allowed is given while the device itself is hard pressed. Decides, does nothing.
  *
  * Rules:
- * - The system's own word on its processors: `serious` leaves three quarters, `critical` half.
+ * - The system's own word on its processors: `critical` leaves half. What is below that may well be our own work, which a
+ *   person with processors to spare has no reason to slow down.
  * - A window that did not answer for {@link STALL_US} is one in which somebody could not scroll: half of what was given is
  *   left, and half of that after the next one, down to {@link SHARE_MIN} of a hundred.
  * - Longer than {@link SLEPT_US} is no stall but a computer that slept, or a page that was frozen.
@@ -23,7 +24,7 @@ const SHARE_MIN = 12;
 const OF_PRESSURE: Readonly<Record<Pressure, number>> = {
   nominal: SHARE_ALL,
   fair: SHARE_ALL,
-  serious: 75,
+  serious: SHARE_ALL,
   critical: 50,
 };
 

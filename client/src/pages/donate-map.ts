@@ -1,6 +1,6 @@
 /** What a donor holds: a row for each file, with a map of the parts of it that are here. */
 
-import { CELLS_MAX, heldCells, type HeldCell } from "../core/held-cells.ts";
+import { heldCells, type HeldCell } from "../core/held-cells.ts";
 import type { HeldFile } from "../donate/messages.ts";
 import { TEXT } from "./donate-text.ts";
 import { FIGURES } from "./donate-words.ts";
@@ -11,6 +11,9 @@ const FILES_SHOWN = 12;
 const SVG = "http://www.w3.org/2000/svg";
 const CELL = 10;
 const GAP = 2;
+
+/** A row of fewer cells is as wide as this many: cells of a small file are no larger than a finger. */
+const ROW_CELLS_MIN = 24;
 
 export class HeldMap {
   readonly #list: HTMLElement;
@@ -53,8 +56,8 @@ function row(file: HeldFile): HTMLLIElement {
 function picture(cells: readonly HeldCell[]): SVGElement {
   const svg = document.createElementNS(SVG, "svg");
   const pitch = CELL + GAP;
-  // The same scale for all files: one of few pieces has a short row.
-  svg.setAttribute("viewBox", `0 0 ${pitch * CELLS_MAX - GAP} ${CELL}`);
+  const width = pitch * Math.max(ROW_CELLS_MIN, cells.length) - GAP;
+  svg.setAttribute("viewBox", `0 0 ${width} ${CELL}`);
   svg.setAttribute("class", "map");
   svg.setAttribute("aria-hidden", "true");
   svg.append(

@@ -37,6 +37,8 @@ export class DonateView {
   readonly #more = new MoreLimits();
   readonly #files = new HeldMap(element("files", HTMLUListElement));
   #steps: readonly number[] = [];
+  /** What was chosen before, and counts until causes are shown: without the coordinator there are none to choose from. */
+  #causesBefore: readonly string[] = [];
   #rateMoved = false;
   #measuring = false;
 
@@ -109,6 +111,7 @@ export class DonateView {
   /** Shows the controls with these settings. */
   showSettings(settings: DonorSettings, steps: readonly number[], measuredBytesPerS: number | undefined): void {
     this.#steps = steps;
+    this.#causesBefore = settings.causes;
     this.#storage.max = String(steps.length - 1);
     this.#storage.value = String(stepOf(steps, settings.storageBytes));
     this.#rate.max = String(RATE_STEPS.length - 1);
@@ -134,7 +137,7 @@ export class DonateView {
     return {
       storageBytes: this.#steps[this.#storage.valueAsNumber] ?? 0,
       upBytesPerS: RATE_STEPS[this.#rate.valueAsNumber] ?? 0,
-      causes: checked.length === boxes.length ? [] : checked,
+      causes: boxes.length === 0 ? this.#causesBefore : checked.length === boxes.length ? [] : checked,
       takersMax: this.#more.takersMax,
       allowance: this.#more.chosen(),
     };

@@ -108,7 +108,7 @@ async function run(scriptUrl: string): Promise<void> {
   view.show(control.state, stored);
   const told = await loadCauses();
   view.showCauses(told?.causes, remembered.settings.causes);
-  view.showContact(told?.contact ?? "");
+  if (told !== undefined) view.showContact(told.contact);
   view.show(control.state, stored);
   if (remembered.on) void start();
 }

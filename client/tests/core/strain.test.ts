@@ -14,7 +14,7 @@ test("the system's pressure takes some of it, and gives it back at once", () => 
     strain.pressed(pressure);
     return strain.sharePercent(0);
   });
-  assert.deepEqual(shares, [100, 100, 75, 50, 100]);
+  assert.deepEqual(shares, [100, 100, 100, 50, 100]);
 });
 
 test("each stall halves what is given, down to an eighth, and it comes back in steps", () => {
