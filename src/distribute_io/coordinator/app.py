@@ -151,6 +151,7 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
             catalogue,
             sessions.state,
             books,
+            sessions.demand.regions,
             session_url=public.session_url,
             contact=config.contact,
             clock_us=monotonic_us,

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from distribute_io.coordinator.region_books import RegionBooks
 from distribute_io.coordinator.session import Session
 from distribute_io.core.demand.book import Announcement, DemandBook, DemandState
 from distribute_io.core.placement.model import Expectation
@@ -45,6 +46,7 @@ class DemandDesk:
         self._clock_us = clock_us
         self.book = DemandBook()
         self.stays = Stays()
+        self.regions = RegionBooks(self._forecast, clock_us)
 
     async def load(self) -> None:
         """Read what was learned before; what cannot be read is learned anew."""
@@ -78,6 +80,7 @@ class DemandDesk:
         if file_id in session.asked or len(session.asked) >= FILES_ASKED_MAX:
             return
         session.asked.add(file_id)
+        self.regions.asked(session.region)
         self.book.asked(file_id, session.region, session.nat, self._clock_us())
 
     def fell_through(self, session: Session, file_id: FileId, share: float) -> None:
@@ -96,10 +99,20 @@ class DemandDesk:
         """What is expected from now on."""
         return self.book.expectations(self._clock_us())
 
+    def _forecast(self) -> dict[str, float]:
+        """Downloads per second that are expected in the hour to come, by region."""
+        per_s: dict[str, float] = {}
+        for expected in self.expectations():
+            part = max(0.0, 1.0 - expected.lead_s / 3_600.0)
+            for rates in expected.rates:
+                per_s[rates.region] = per_s.get(rates.region, 0.0) + part * (rates.open_per_s + rates.restricted_per_s)
+        return per_s
+
     async def run(self) -> None:
         """Write what was learned every minute, until cancelled."""
         while True:
             await asyncio.sleep(WRITE_EVERY_S)
+            self.regions.turn()
             try:
                 await self.write()
             except DistributeError as error:

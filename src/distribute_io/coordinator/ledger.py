@@ -50,6 +50,7 @@ class Ledger:
         )
         from_mirrors = mirrors - (before.mirror_bytes if before is not None else 0)
         if from_mirrors > 0:
+            self._demand.regions.mirrored(session.region, from_mirrors)
             self._demand.fell_through(session, shape.file_id, min(1.0, from_mirrors / shape.size_bytes))
         self._books.book(
             shape.cause,
@@ -93,6 +94,7 @@ class Ledger:
         if not grown or match.fill:  # what donors give to each other helped nobody yet, and pairs of them could farm it
             return
         self._books.book(match.cause, match.file_id, Totals(donors_bytes=grown))
+        self._demand.regions.served(match.region, session.region, grown)
         session.credited_bytes += grown
         session.credited_countries.add(
             match.country, grown, is_new=match.downloader not in session.credited_downloaders

@@ -27,6 +27,7 @@ from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
+from distribute_io.core.demand.regions import coarse
 from distribute_io.core.matching import Candidate, Choice, Demand, choose_donors
 from distribute_io.core.placement.model import Rng
 from distribute_io.core.standing import Standing
@@ -202,6 +203,7 @@ class MatchDesk:
             bytes_max=sets.size_bytes(common, file_bytes=shape.size_bytes, segment_bytes=shape.segment_size_bytes),
             made_at_us=self._clock_us(),
             country=country_of(session.region),
+            region=coarse(session.region),
             fill=want.fill,
         )
         if not await self._state.add_match(match):

@@ -16,6 +16,7 @@ from typing import Final, TypedDict
 from msgspec import Struct
 
 from distribute_io.coordinator.books import NOTHING, Books, added
+from distribute_io.coordinator.region_books import RegionBooks, RegionNumbers
 from distribute_io.ids import CauseId, FileId
 from distribute_io.stores.catalogue import Catalogue, CauseSize, Totals
 from distribute_io.stores.state import Census, Held, State
@@ -65,6 +66,8 @@ class Report(Numbers, frozen=True, kw_only=True):
     downloaders: int
     causes: list[CauseNumbers]
     files: list[FileNumbers]
+    regions: list[RegionNumbers]
+    """By the downloaders' region, since the coordinator began."""
 
 
 def rounded(count: int) -> int:
@@ -107,6 +110,7 @@ class Statistics:
         catalogue: Catalogue,
         state: State,
         books: Books,
+        regions: RegionBooks,
         *,
         session_url: str,
         contact: str,
@@ -119,6 +123,7 @@ class Statistics:
         self._catalogue = catalogue
         self._state = state
         self._books = books
+        self._regions = regions
         self._clock_us = clock_us
         self._report: tuple[int, Report] | None = None
 
@@ -162,6 +167,7 @@ class Statistics:
                 )
                 for cause, file_id in told
             ],
+            regions=self._regions.told(),
             **_numbers(everything, census.held.values()),
         )
 

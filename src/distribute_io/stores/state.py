@@ -100,6 +100,8 @@ class MatchRecord(Struct, frozen=True):
     """Where the downloader is, as ISO 3166 has it; empty when it is not known."""
     fill: bool = False
     """The taker is a donor that fills itself."""
+    region: str = ""
+    """Where the downloader is, coarsely (`core.demand.regions`)."""
 
 
 class Held(Struct, frozen=True):
