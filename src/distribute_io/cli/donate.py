@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import typer
-from rich.console import Console
 
 from distribute_io import __version__
 from distribute_io.core.allowance import AllowanceLimits, Pause
@@ -84,7 +83,7 @@ def donate(
         policy = HttpPolicy(allow_private=is_private_server(urlsplit(url).hostname or ""))
         api = CoordinatorApi(url, policy)
         session_url = _ask_coordinator(api, cause or [])
-        tell = _tell_json if as_json else _tell_words(Console(log_path=False, soft_wrap=True))
+        tell = _tell_json if as_json else _tell_words()
         tell(
             e.Started(
                 held_bytes=store.held_bytes,
@@ -202,8 +201,11 @@ def _tell_json(event: e.DonorEvent) -> None:
     sys.stdout.flush()
 
 
-def _tell_words(console: Console) -> Callable[[e.DonorEvent], None]:
+def _tell_words() -> Callable[[e.DonorEvent], None]:
     """Writes a line for what is worth one, with the time before it."""
+    from rich.console import Console  # 8 MB that a donor with --json need not have
+
+    console = Console(log_path=False, soft_wrap=True)
     last = _LastFigures()
 
     def tell(event: e.DonorEvent) -> None:

@@ -108,6 +108,7 @@ HEAVY = "aiohttp, sqlalchemy, reactor_webrtc, cryptography, msgspec, rich, async
         ("distribute_io.cli.hashing_ahead", f"{HEAVY}, typer"),
         ("distribute_io.cli.publish", HEAVY),
         # A plain download reads no key file, talks to no donor and has no terminal to draw on (ADR 0020).
+        ("distribute_io.cli.donate", "sqlalchemy, reactor_webrtc, rich"),
         ("distribute_io.cli.get", f"aiohttp, sqlalchemy, reactor_webrtc, rich, cryptography.x509, {KEY_FILES}"),
     ],
 )
