@@ -23,6 +23,8 @@ from distribute_io.stores.catalogue import (
     LibraryRecord,
     ManifestRecord,
     MirrorRecord,
+    TallyGrowth,
+    TallySum,
     TokenRecord,
     Totals,
 )
@@ -376,6 +378,17 @@ class CatalogueSuite(ABC):
             assert await catalogue.library() == (entry,)
             await catalogue.remove_library(entry.path)
             assert await catalogue.library() == ()
+
+        self.run(tmp_path, use)
+
+    def test_tallies_add_up_by_country_and_the_day_begins_anew(self, tmp_path: Path) -> None:
+        async def use(catalogue: Catalogue) -> None:
+            monday, tuesday = "2026-11-23", "2026-11-24"
+            await catalogue.add_tallies([TallyGrowth("a", "DE", 5, monday), TallyGrowth("a", "", 1, monday)])
+            await catalogue.add_tallies([TallyGrowth("a", "DE", 2, monday), TallyGrowth("b", "DE", 9, monday)])
+            await catalogue.add_tallies([TallyGrowth("a", "DE", 4, tuesday)])
+            assert await catalogue.tally("a") == (TallySum("", 1, monday, 1), TallySum("DE", 11, tuesday, 4))
+            assert await catalogue.tally("c") == ()
 
         self.run(tmp_path, use)
 

@@ -8,6 +8,7 @@
  * - Never more is planned than the limit has room for.
  */
 
+import { MANIFEST_LIMITS } from "./manifest-limits.ts";
 import { indicesOf, type Runs } from "./runs.ts";
 
 /** One file of an assignment. */
@@ -100,4 +101,18 @@ export function planFill(state: {
     roomBytes += victim.sizeBytes + overheadBytes;
   }
   return { drop, fetch: { ...first, end } };
+}
+
+/** Runs of the wire as half-open ranges; what no file can have is cut off, since nothing beyond it can be relied on. */
+export function assignedRuns(flat: readonly number[]): Runs {
+  const runs: [number, number][] = [];
+  let endBefore = -1;
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const start = flat[at] ?? 0;
+    const count = flat[at + 1] ?? 0;
+    if (count < 1 || start <= endBefore || start + count > MANIFEST_LIMITS.SEGMENTS_MAX) break;
+    endBefore = start + count;
+    runs.push([start, endBefore]);
+  }
+  return runs;
 }

@@ -29,6 +29,8 @@ export interface DonorPlace {
   /** Without a slash at the end. */
   readonly coordinatorUrl: string;
   readonly workers: WorkerFactory;
+  /** Secret of the person's code in hex (core/tally-code.ts), under which credit is added up; asked at each start. */
+  readonly tallySecret?: () => string;
 }
 
 /** What tabs of one site say to each other. */
@@ -117,7 +119,7 @@ export class DonorControl {
       };
       const { port1, port2 } = new MessageChannel();
       this.#host = new RtcHost(port1, browserWindow());
-      const start = { coordinatorUrl, sessionUrl, settings };
+      const start = { coordinatorUrl, sessionUrl, settings, tallySecret: this.#place.tallySecret?.() ?? "" };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
       const unwatch = [
         watchDevice((device) => {

@@ -16,9 +16,8 @@
  */
 
 import { Allowance, onTheWire, type DeviceState, type LocalTime } from "../core/allowance.ts";
-import { keepFirst, type AssignedFile } from "../core/fill-plan.ts";
-import { MANIFEST_LIMITS } from "../core/manifest-limits.ts";
-import { runsToWire, type Runs } from "../core/runs.ts";
+import { assignedRuns, keepFirst, type AssignedFile } from "../core/fill-plan.ts";
+import { runsToWire } from "../core/runs.ts";
 import { RECORD_BYTES } from "../core/store-record.ts";
 import { Strain, type Pressure } from "../core/strain.ts";
 import { SegmentStore, STORE_BYTES_MIN, type StoreFolder } from "../storage/segment-store.ts";
@@ -39,7 +38,7 @@ import type { FileCatalogue } from "./catalogue.ts";
 import { FillPeers } from "./fill-peers.ts";
 import { Filler, type FetchedBytes } from "./filler.ts";
 import { assignedFigures, GivenFigures, heldFiles } from "./donor-figures.ts";
-import type { DonorSettings, DonorStart, DonorStatus } from "./messages.ts";
+import type { DonorSettings, DonorStart, DonorStatus, TallyFigures } from "./messages.ts";
 import { Serving, takersFor } from "./serving.ts";
 
 /** Everything that the browser gives, injected. */
@@ -90,6 +89,8 @@ export class Donor {
   #sessionState: DonorStatus["session"] = "connecting";
   #retryMs = 0;
   #credited: Pick<DonorStatus, "verifiedBytes" | "verifiedPeople" | "countries"> = NO_CREDIT;
+  readonly #tallySecret: string;
+  #tally: TallyFigures | null = null;
   #problem: ErrorCode | null = null;
   /** Assignment that is coming in parts. */
   #assigning: { readonly assignment: number; readonly files: AssignedFile[] } | undefined;
@@ -129,6 +130,7 @@ export class Donor {
     this.#world = world;
     this.#store = store;
     this.#settings = start.settings;
+    this.#tallySecret = start.tallySecret ?? "";
     this.#report = report;
     this.#given = new GivenFigures(store.totals, world.localTime, world.clock.nowUs());
     this.#allowance = new Allowance(start.settings.allowance, store.totals.charged);
@@ -270,6 +272,13 @@ export class Donor {
       case "withdrawn":
         void this.#withdraw(message.file_id);
         return;
+      case "tallied":
+        this.#tally = {
+          bytes: message.bytes_total,
+          todayBytes: message.bytes_today,
+          countries: message.countries,
+        };
+        return;
       case "credited":
         this.#credited = {
           verifiedBytes: message.bytes_total,
@@ -296,6 +305,7 @@ export class Donor {
       this.#session.send({ type: "holdings", files: part.map((fileId) => this.#fileRuns(fileId)), complete });
     }
     this.#serving.forwardReceipts();
+    if (this.#tallySecret !== "") this.#session.send({ type: "tally", secret: this.#tallySecret });
   }
 
   async #saveTotals(): Promise<void> {
@@ -382,7 +392,7 @@ export class Donor {
       this.#assigning = { assignment: message.assignment, files: [] };
     }
     for (const { file_id: fileId, runs } of message.files) {
-      this.#assigning.files.push({ fileId, runs: pairs(runs) });
+      this.#assigning.files.push({ fileId, runs: assignedRuns(runs) });
     }
     if (message.more) return;
     this.#filler.assign(this.#assigning.files);
@@ -474,6 +484,7 @@ export class Donor {
       pause: this.#pause,
       slowed: this.#sharePercent < 100,
       ...this.#credited,
+      tally: this.#tally,
       usedBytes: this.#store.usedBytes,
       limitBytes: this.#store.limitBytes,
       ...assignedFigures(this.#filler.target, (fileId, index) => this.#store.has(fileId, index)),
@@ -481,18 +492,4 @@ export class Donor {
       problem: this.#problem,
     });
   }
-}
-
-/** Runs of the wire as half-open ranges; what no file can have is cut off, since nothing beyond it can be relied on. */
-function pairs(flat: readonly number[]): Runs {
-  const runs: [number, number][] = [];
-  let endBefore = -1;
-  for (let at = 0; at + 1 < flat.length; at += 2) {
-    const start = flat[at] ?? 0;
-    const count = flat[at + 1] ?? 0;
-    if (count < 1 || start <= endBefore || start + count > MANIFEST_LIMITS.SEGMENTS_MAX) break;
-    endBefore = start + count;
-    runs.push([start, endBefore]);
-  }
-  return runs;
 }

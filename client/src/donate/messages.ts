@@ -31,6 +31,17 @@ export interface DonorStart {
   readonly coordinatorUrl: string;
   readonly sessionUrl: string;
   readonly settings: DonorSettings;
+  /** Secret of the person's code (core/tally-code.ts) in hex: credit is added up under it. Empty: it is not. */
+  readonly tallySecret?: string;
+}
+
+/** What all donors with the same code were thanked for. */
+export interface TallyFigures {
+  readonly bytes: number;
+  /** Since 00:00 UTC. */
+  readonly todayBytes: number;
+  /** Most bytes first; `country` is two letters, empty when it is not known. */
+  readonly countries: readonly { readonly country: string; readonly bytes: number }[];
 }
 
 /** To the worker. */
@@ -97,6 +108,8 @@ export interface DonorStatus {
   readonly verifiedPeople: number;
   /** Where they are, most bytes first. */
   readonly countries: readonly CountryFigures[];
+  /** Of all donors with the same code; null while it is not known, or without a code. */
+  readonly tally: TallyFigures | null;
   readonly usedBytes: number;
   readonly limitBytes: number;
   /** Segments that the coordinator asked this donor to hold, and how many of them are there. */

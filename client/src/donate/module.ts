@@ -2,6 +2,8 @@
 
 import { WorkerFactory, type WorkerCode } from "../download/worker-code.ts";
 import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
+import { toHex } from "../core/hex.ts";
+import { readTallyCode } from "../core/tally-code.ts";
 import { canConnect } from "../transport/rtc-host.ts";
 import { StoreError, UsageError, type DistributeError } from "../wire/errors.ts";
 import { DonorControl, type DonorState } from "./donor-control.ts";
@@ -21,6 +23,8 @@ export interface DonateOptions {
   readonly takersMax?: number;
   /** Budgets, hours and conditions; those that are not named do not limit. Days and months are of the visitor's clock. */
   readonly allowance?: Partial<AllowanceLimits>;
+  /** The person's code (28 letters and digits), under which the credit of all their donors is added up. */
+  readonly tallyCode?: string;
   /** Names of causes. Default: all of the coordinator's. */
   readonly causes?: readonly string[];
   /** Stops donating; what is stored stays for the next time. */
@@ -67,6 +71,8 @@ export async function donate(options: DonateOptions): Promise<Donation> {
     takersMax: options.takersMax ?? TAKERS_MAX,
     allowance: { ...NO_LIMITS, ...options.allowance },
   });
+  const secret = options.tallyCode === undefined ? new Uint8Array(0) : readTallyCode(options.tallyCode);
+  if (secret === undefined) throw new UsageError("bad_argument", "tallyCode is no code: compare its seven groups.");
   const began = settleable();
   const ended = settleable();
   const code: WorkerCode =
@@ -76,6 +82,7 @@ export async function donate(options: DonateOptions): Promise<Donation> {
   const place = {
     coordinatorUrl: new URL(options.coordinator, location.href).href.replace(/\/+$/, ""),
     workers: new WorkerFactory(code),
+    tallySecret: () => toHex(secret),
   };
   const control = new DonorControl(place, (state) => {
     if (state.is === "running") {

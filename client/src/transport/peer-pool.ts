@@ -171,6 +171,7 @@ export class PeerPool {
       case "assign":
       case "withdrawn":
       case "credited":
+      case "tallied":
         return;
     }
   }

@@ -160,6 +160,16 @@ export interface Filled {
   readonly donor_bytes?: number;
 }
 
+/**
+ * Add what this session is credited to the sum that is kept under this secret, and tell me the sum.
+ *
+ * The coordinator keeps the secret's hash only. Whoever knows the secret can read the sum, and add to it.
+ */
+export interface Tally {
+  readonly type: "tally";
+  readonly secret: string;
+}
+
 /** Sent by a client that had nothing else to say for a heartbeat. */
 export interface Ping {
   readonly type: "ping";
@@ -256,6 +266,20 @@ export interface Credited {
   readonly bytes_total: number;
   readonly downloaders: number;
   readonly countries?: readonly CountryCredit[];
+}
+
+/** Bytes that went to one country. */
+export interface CountryBytes {
+  readonly country: string;
+  readonly bytes: number;
+}
+
+/** The sum of all credit under a secret: every session that named it, on whatever device. */
+export interface Tallied {
+  readonly type: "tallied";
+  readonly bytes_total: number;
+  readonly bytes_today: number;
+  readonly countries: readonly CountryBytes[];
 }
 
 /** Something was refused. With `fatal` the coordinator closes the session next. */
@@ -423,6 +447,7 @@ export type ClientMessage =
   | Usage
   | MirrorReport
   | Filled
+  | Tally
   | Ping;
 
 export type CoordinatorMessage =
@@ -434,6 +459,7 @@ export type CoordinatorMessage =
   | MatchEnded
   | Withdrawn
   | Credited
+  | Tallied
   | ErrorMessage
   | Pong;
 
@@ -559,6 +585,10 @@ export const FILLED_FIELDS: Struct<Filled> = {
   donor_bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 }, default: 0 },
 };
 
+export const TALLY_FIELDS: Struct<Tally> = {
+  secret: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
+};
+
 export const PING_FIELDS: Struct<Ping> = {};
 
 export const WELCOME_FIELDS: Struct<Welcome> = {
@@ -625,6 +655,17 @@ export const CREDITED_FIELDS: Struct<Credited> = {
   bytes_total: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
   downloaders: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
   countries: { shape: { is: "array", of: { is: "struct", fields: COUNTRY_CREDIT_FIELDS }, max: 32 }, default: [] },
+};
+
+export const COUNTRY_BYTES_FIELDS: Struct<CountryBytes> = {
+  country: { shape: { is: "string", max: 2 } },
+  bytes: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+};
+
+export const TALLIED_FIELDS: Struct<Tallied> = {
+  bytes_total: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  bytes_today: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
+  countries: { shape: { is: "array", of: { is: "struct", fields: COUNTRY_BYTES_FIELDS } } },
 };
 
 export const ERROR_MESSAGE_FIELDS: Struct<ErrorMessage> = {
@@ -757,6 +798,7 @@ export const CLIENT_MESSAGE_TAGS: Tagged<ClientMessage> = {
     usage: USAGE_FIELDS,
     mirror_report: MIRROR_REPORT_FIELDS,
     filled: FILLED_FIELDS,
+    tally: TALLY_FIELDS,
     ping: PING_FIELDS,
   },
 };
@@ -772,6 +814,7 @@ export const COORDINATOR_MESSAGE_TAGS: Tagged<CoordinatorMessage> = {
     match_ended: MATCH_ENDED_FIELDS,
     withdrawn: WITHDRAWN_FIELDS,
     credited: CREDITED_FIELDS,
+    tallied: TALLIED_FIELDS,
     error: ERROR_MESSAGE_FIELDS,
     pong: PONG_FIELDS,
   },

@@ -75,11 +75,16 @@ class Scene {
   #assignment = 0;
   readonly #donor: Promise<Donor>;
 
-  constructor(files: readonly MadeFile[], settings: DonorSettings = SETTINGS, root = new FakeFolder()) {
+  constructor(
+    files: readonly MadeFile[],
+    settings: DonorSettings = SETTINGS,
+    root = new FakeFolder(),
+    tallySecret = "",
+  ) {
     this.files = files;
     this.root = root;
     this.mirrors = new FakeMirrors(this.clock, ...files);
-    const start = { coordinatorUrl: "https://c.example", sessionUrl: "wss://c.example/ws", settings };
+    const start = { coordinatorUrl: "https://c.example", sessionUrl: "wss://c.example/ws", settings, tallySecret };
     this.#donor = Donor.start(
       start,
       new FakeNetwork().window(),
@@ -387,6 +392,17 @@ test("filling is paced", async () => {
   assert.ok(scene.status.assignedHeld < 40, `${scene.status.assignedHeld} segments after a second`);
   await scene.clock.pass(4_000_000);
   assert.equal(scene.status.assignedHeld, 56);
+});
+
+test("with a code the sum of all its donors is asked for in each session, and shown", async () => {
+  const scene = new Scene([], SETTINGS, new FakeFolder(), "cd".repeat(16));
+  await scene.welcome();
+  assert.deepEqual(scene.session.of("tally"), [{ type: "tally", secret: "cd".repeat(16) }]);
+  assert.equal(scene.status.tally, null);
+  const countries = [{ country: "DE", bytes: 3_000 }];
+  scene.session.tell({ type: "tallied", bytes_total: 3_000, bytes_today: 1_000, countries });
+  await scene.clock.pass(1_000_000);
+  assert.deepEqual(scene.status.tally, { bytes: 3_000, todayBytes: 1_000, countries });
 });
 
 test("erased means that nothing is left, and nothing more is said", async () => {

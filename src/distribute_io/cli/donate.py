@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import re
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,12 +22,14 @@ import typer
 
 from distribute_io import __version__
 from distribute_io.core.allowance import AllowanceLimits, Pause
+from distribute_io.core.tally_code import SECRET_BYTES, read_tally_code, write_tally_code
 from distribute_io.donor import events as e
 from distribute_io.donor.agent import DonorAgent, DonorConfig
 from distribute_io.donor.filling import Filler
 from distribute_io.donor.kept_allowance import KeptAllowance
 from distribute_io.donor.store import SegmentStore
 from distribute_io.errors import RefusedError, UsageError
+from distribute_io.runtime.disk import write_durably
 from distribute_io.transport.coordinator_api import CoordinatorApi
 from distribute_io.transport.dial import HttpPolicy, is_private_server
 from distribute_io.transport.webrtc_child import ChildEngine
@@ -53,6 +56,9 @@ def donate(
     ] = None,
     takers: Annotated[int, typer.Option(min=1, max=_TAKERS_MAX, help="Most downloaders at once.")] = 8,
     data_dir: Annotated[Path | None, typer.Option(help="Where segments are kept.")] = None,
+    code: Annotated[
+        str | None, typer.Option(help="Code of your other donors: what they are thanked for is added up.")
+    ] = None,
     erase: Annotated[bool, typer.Option("--erase", help="Erase all that is held, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each event.")] = False,
 ) -> None:
@@ -101,6 +107,7 @@ def donate(
             storage_bytes=storage_bytes,
             up_bytes_per_s=up_bytes_per_s,
             takers_max=takers,
+            tally_secret=_tally_secret(folder / "code.txt", code),
         )
         filler = Filler(api, store, policy=policy)
         asyncio.run(_donate(config, folder, store, filler, limits, tell))
@@ -160,6 +167,23 @@ def parse_hours(text: str) -> tuple[int, int]:
         if from_minute < 60 and to_minute < 60 and start < _DAY_MINUTES and end <= _DAY_MINUTES and start != end:
             return start, end
     raise UsageError("bad_argument", f"--hours {text} is no part of a day: write it as 22:00-06:30")
+
+
+def _tally_secret(path: Path, typed: str | None) -> bytes:
+    """The secret under which credit is added up: as typed, as it was before, or a new one, which is written down.
+
+    Raises:
+        UsageError: `bad_argument` for a code that is none.
+    """
+    if typed is None and path.exists():
+        typed = path.read_text("utf-8")
+    secret = secrets.token_bytes(SECRET_BYTES) if typed is None else read_tally_code(typed)
+    text = write_tally_code(secret)
+    if typed is None or not path.exists() or path.read_text("utf-8") != text:
+        write_durably(path, text.encode())
+        path.chmod(0o600)
+    typer.echo(f"your code, for your other devices (--code): {text}", err=True)
+    return secret
 
 
 def _coordinator_url(text: str) -> str:
@@ -264,6 +288,9 @@ def in_words(event: e.DonorEvent, last: _LastFigures) -> str | None:
             return f"{_PAUSES[event.reason]}; what is held stays"
         case e.Resumed():
             return "giving again"
+        case e.Tallied():
+            today = format_size(event.bytes_today)
+            return f"all donors with your code: thanked for {format_size(event.bytes)}, today {today}"
         case e.Erased():
             return "a file was withdrawn and is erased"
         case e.Trouble():

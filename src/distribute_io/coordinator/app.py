@@ -145,6 +145,7 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
         stack.callback(sessions.office.close)
         await sessions.demand.load()
         stack.push_async_callback(sessions.demand.write)
+        stack.push_async_callback(sessions.tallies.write)
         changes = Changes(catalogue, sessions.shapes, sessions.sessions, sessions.demand, library)
         await changes.begin()
         statistics = Statistics(

@@ -13,6 +13,7 @@ from distribute_io.coordinator.books import Books
 from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import FILES_COUNTED_MAX, Session
 from distribute_io.coordinator.shapes import Shapes
+from distribute_io.coordinator.tallies import Tallies
 from distribute_io.errors import RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId
 from distribute_io.manifest.base64_text import decode_base64
@@ -28,11 +29,12 @@ CLAIMED_SIZES_MAX: Final = 4
 class Ledger:
     """Books what sessions report."""
 
-    def __init__(self, state: State, shapes: Shapes, books: Books, demand: DemandDesk) -> None:
+    def __init__(self, state: State, shapes: Shapes, books: Books, demand: DemandDesk, tallies: Tallies) -> None:
         self._state = state
         self._shapes = shapes
         self._books = books
         self._demand = demand
+        self._tallies = tallies
 
     def usage(self, session: Session, message: Usage) -> None:
         """A downloader's figures of one file."""
@@ -95,6 +97,7 @@ class Ledger:
             return
         self._books.book(match.cause, match.file_id, Totals(donors_bytes=grown))
         self._demand.regions.served(match.region, session.region, grown)
+        self._tallies.credited(session, match.country, grown)
         session.credited_bytes += grown
         session.credited_countries.add(
             match.country, grown, is_new=match.downloader not in session.credited_downloaders

@@ -166,6 +166,10 @@ class Session:
         self.credited_downloaders: set[SessionId] = set()
         self.credited_countries = CountryCredits()
         self.credit_is_news = False
+        self.tally = ""
+        """Hash of the secret under which its credit is added up; empty: none."""
+        self.tally_is_news = False
+        self.tallied_at_us = 0
         self.unanswered_us = 0
         """When the newest match was made that failed and to which this donor said nothing."""
         # As either.

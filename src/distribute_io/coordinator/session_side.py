@@ -21,6 +21,7 @@ from distribute_io.coordinator.regions import load_regions
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.sessions import Sessions
 from distribute_io.coordinator.shapes import Shapes
+from distribute_io.coordinator.tallies import Tallies
 from distribute_io.core.placement.model import Policy
 from distribute_io.core.standing import Standing
 from distribute_io.ids import FileId, SessionId
@@ -38,6 +39,7 @@ class SessionSide(Struct, frozen=True):
     demand: DemandDesk
     office: PlanOffice
     donors: DonorDesk
+    tallies: Tallies
 
 
 class _News:
@@ -87,6 +89,7 @@ def build_sessions(
         clock_us=monotonic_us,
         holds_more=news.add,
     )
+    tallies = Tallies(catalogue, time.time)
     standing = Standing(faults_max=config.faults_per_address_max)
     matches = MatchDesk(
         state=state,
@@ -104,7 +107,8 @@ def build_sessions(
         donors=donors,
         matches=matches,
         standing=standing,
-        ledger=Ledger(state, shapes, books, demand),
+        ledger=Ledger(state, shapes, books, demand, tallies),
+        tallies=tallies,
         news=news.take,
         accused=accused,
         stun=public.stun,
@@ -114,7 +118,7 @@ def build_sessions(
         random_bytes=secrets.token_bytes,
         clock_us=monotonic_us,
     )
-    return SessionSide(state, shapes, sessions, demand, office, donors)
+    return SessionSide(state, shapes, sessions, demand, office, donors, tallies)
 
 
 def monotonic_us() -> int:

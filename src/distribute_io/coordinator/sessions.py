@@ -20,6 +20,7 @@ from distribute_io.coordinator.donor_desk import DonorDesk
 from distribute_io.coordinator.ledger import Ledger
 from distribute_io.coordinator.match_desk import MatchDesk
 from distribute_io.coordinator.session import Session
+from distribute_io.coordinator.tallies import Tallies
 from distribute_io.core.session import next_state
 from distribute_io.core.standing import Standing
 from distribute_io.errors import DistributeError, RefusedError, RemoteProtocolError, StoreError
@@ -41,6 +42,7 @@ from distribute_io.wire.session import (
     Receipt,
     SignalUp,
     StopDonating,
+    Tally,
     Unwant,
     Usage,
     Want,
@@ -67,6 +69,7 @@ class Sessions:
         donors: DonorDesk,
         matches: MatchDesk,
         ledger: Ledger,
+        tallies: Tallies,
         standing: Standing,
         news: Callable[[], tuple[FileId, ...]],
         accused: Callable[[FileId, str, str], Awaitable[None]],
@@ -92,6 +95,7 @@ class Sessions:
         self._donors = donors
         self._matches = matches
         self._ledger = ledger
+        self._tallies = tallies
         self._standing = standing
         self._news = news
         self._accused = accused
@@ -207,6 +211,8 @@ class Sessions:
                 self._ledger.usage(session, message)
             case Filled():
                 self._ledger.filled(session, message)
+            case Tally():
+                await self._tallies.named(session, bytes.fromhex(message.secret), now_us)
             case MirrorReport():
                 await self._accused(FileId(message.file_id), message.url, session.network)
             case _:
@@ -231,6 +237,7 @@ class Sessions:
         """Watch over the sessions until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._donors.run(), name="donor-plans")
+            tasks.create_task(self._tallies.run(), name="tallies")
             while True:
                 await asyncio.sleep(TICK_S)
                 try:
@@ -247,6 +254,7 @@ class Sessions:
                     self._standing.fault(session.network, now_us)
                 session.end(overdue)
             self._ledger.tell_credit(session)
+            await self._tallies.tell_news(session, now_us)
         self._donors.renew_leases(now_us)
         await self._state.expire_leases(now_us)
         await self._matches.expire(now_us)

@@ -27,6 +27,7 @@ from distribute_io.wire.session import (
     Receipt,
     SignalUp,
     StopDonating,
+    Tally,
     Unwant,
     Usage,
     Want,
@@ -46,6 +47,7 @@ _ANY_TIME: Final[tuple[type[ClientMessage], ...]] = (
     MatchReport,
     Usage,
     MirrorReport,
+    Tally,
     Ping,
 )
 _DONOR: Final[tuple[type[ClientMessage], ...]] = (Filled, Receipt)

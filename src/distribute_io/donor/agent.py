@@ -57,6 +57,8 @@ from distribute_io.wire.session import (
     SignalDown,
     SignalUp,
     StopDonating,
+    Tallied,
+    Tally,
     Unmatched,
     Welcome,
     Withdrawn,
@@ -86,6 +88,8 @@ class DonorConfig(Struct, frozen=True, kw_only=True):
     storage_bytes: int
     up_bytes_per_s: int
     takers_max: int = 8
+    tally_secret: bytes = b""
+    """16 bytes: under these the credit of all of a person's donors is added up. Empty: it is not."""
 
 
 class DonorAgent:
@@ -165,6 +169,8 @@ class DonorAgent:
         self._filled.clear()  # told per session
         self._incoming = []
         self._tell(e.Connected())
+        if self._config.tally_secret:
+            self._session.send(Tally(self._config.tally_secret.hex()))
         self._donate()
         self._tell_everything_held()
         for receipt in self._receipts.values():
@@ -203,6 +209,9 @@ class DonorAgent:
                 self._withdraw(FileId(file_id))
             case Credited(bytes_total, downloaders, countries):
                 self._tell(e.Credited(bytes=bytes_total, downloaders=downloaders, countries=countries))
+            case Tallied(bytes_total, bytes_today, countries):
+                by_country = {each.country: each.bytes for each in countries}
+                self._tell(e.Tallied(bytes=bytes_total, bytes_today=bytes_today, countries=by_country))
             case ErrorMessage(code=code, message=text):
                 self._tell(e.Trouble(code=code, message=text))
             case _:

@@ -83,6 +83,15 @@ class Credited(DonorEvent, frozen=True, kw_only=True, tag="credited"):
     """The same by the downloaders' countries, most bytes first."""
 
 
+class Tallied(DonorEvent, frozen=True, kw_only=True, tag="tallied"):
+    """What all donors with the same code were thanked for."""
+
+    bytes: int
+    bytes_today: int
+    countries: dict[str, int]
+    """Bytes by ISO 3166 code; empty code: not known."""
+
+
 class Paused(DonorEvent, frozen=True, kw_only=True, tag="paused"):
     """A limit rests the donor: it holds, and gives nothing."""
 

@@ -29,6 +29,9 @@ from distribute_io.ids import CauseId, FileId, PublicKeyText
 PAGE_FILES_MAX: Final = 1_000
 """Rows of one page of the catalogue: about 300 KB of JSON."""
 
+TALLIES_MAX: Final = 1_000_000
+"""Rows of credit under codes: about 150 MB. Anybody may make up a code, but a row takes credit."""
+
 MIRRORS_PER_FILE_MAX: Final = 64
 """Mirrors of one file; a client uses a handful, and every one is told to every downloader."""
 
@@ -145,6 +148,27 @@ class DailyTotal(Struct, frozen=True):
     cause: CauseId
     file_id: FileId
     totals: Totals
+
+
+class TallyGrowth(Struct, frozen=True):
+    """What to add to the sum under one code, or what that sum is."""
+
+    secret_sha256: str
+    country: str
+    """ISO 3166, two letters; empty when it is not known."""
+    bytes: int
+    day: str
+    """`YYYY-MM-DD` in UTC."""
+
+
+class TallySum(Struct, frozen=True):
+    """The sum under one code for one country."""
+
+    country: str
+    bytes_total: int
+    day: str
+    """The newest day on which there was any credit."""
+    bytes_day: int
 
 
 class CauseSize(Struct, frozen=True):
@@ -312,6 +336,12 @@ class Catalogue(Protocol):
 
     async def totals_by_file(self) -> dict[tuple[CauseId, FileId], Totals]:
         """The sums over all days."""
+
+    async def add_tallies(self, grown: Sequence[TallyGrowth]) -> None:
+        """Add to the sums under codes. Codes that are new are passed over when there are `TALLIES_MAX` rows."""
+
+    async def tally(self, secret_sha256: str) -> tuple[TallySum, ...]:
+        """The sums under a code, by country."""
 
     # --- what was learned ---
 

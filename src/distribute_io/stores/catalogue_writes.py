@@ -17,11 +17,13 @@ from distribute_io.ids import CauseId, FileId
 from distribute_io.stores import sql_schema as schema
 from distribute_io.stores.catalogue import (
     MIRRORS_PER_FILE_MAX,
+    TALLIES_MAX,
     CauseRecord,
     DailyTotal,
     LibraryRecord,
     ManifestRecord,
     MirrorRecord,
+    TallyGrowth,
     TokenRecord,
     Totals,
 )
@@ -285,6 +287,35 @@ def put_library(connection: sa.Connection, record: LibraryRecord) -> None:
             payload_sha256=record.payload_sha256,
         )
     )
+
+
+def add_tallies(connection: sa.Connection, grown: Sequence[TallyGrowth]) -> None:
+    """See `Catalogue.add_tallies`."""
+    table = schema.tally
+    for growth in grown:
+        where = (table.c.secret_sha256 == growth.secret_sha256) & (table.c.country == growth.country)
+        known = connection.execute(sa.select(table.c.day).where(where)).first()
+        if known is not None:
+            day_before = table.c.bytes_day if known.day == growth.day else sa.literal(0)
+            connection.execute(
+                sa.update(table)
+                .where(where)
+                .values(
+                    bytes_total=table.c.bytes_total + growth.bytes,
+                    bytes_day=day_before + growth.bytes,
+                    day=growth.day,
+                )
+            )
+        elif (connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0) < TALLIES_MAX:
+            connection.execute(
+                sa.insert(table).values(
+                    secret_sha256=growth.secret_sha256,
+                    country=growth.country,
+                    bytes_total=growth.bytes,
+                    day=growth.day,
+                    bytes_day=growth.bytes,
+                )
+            )
 
 
 def put_note(connection: sa.Connection, name: str, data: bytes) -> None:

@@ -31,6 +31,8 @@ from distribute_io.stores.catalogue import (
     LibraryRecord,
     ManifestRecord,
     MirrorRecord,
+    TallyGrowth,
+    TallySum,
     TokenRecord,
     Totals,
 )
@@ -291,6 +293,16 @@ class SqlCatalogue:
             sa.select(table.c.cause, table.c.file_id, *sums).group_by(table.c.cause, table.c.file_id)
         )
         return {(CauseId(row.cause), FileId(row.file_id)): Totals(**_sums(row)) for row in found}
+
+    async def add_tallies(self, grown: Sequence[TallyGrowth]) -> None:
+        await self._writer.run(lambda connection: writes.add_tallies(connection, grown))
+
+    async def tally(self, secret_sha256: str) -> tuple[TallySum, ...]:
+        table = schema.tally
+        found = await self._rows(
+            sa.select(table).where(table.c.secret_sha256 == secret_sha256).order_by(table.c.country)
+        )
+        return tuple(TallySum(row.country, row.bytes_total, row.day, row.bytes_day) for row in found)
 
     # --- what was learned ---
 

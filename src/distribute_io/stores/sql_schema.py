@@ -124,6 +124,16 @@ daily_total = Table(
     Column("rejected_bytes", BigInteger, nullable=False),
 )
 
+tally = Table(
+    "tally",
+    metadata,
+    Column("secret_sha256", Text, primary_key=True),
+    Column("country", Text, primary_key=True),
+    Column("bytes_total", BigInteger, nullable=False),
+    Column("day", Text, nullable=False),  # the newest on which there was any credit
+    Column("bytes_day", BigInteger, nullable=False),
+)
+
 note = Table(
     "note",
     metadata,

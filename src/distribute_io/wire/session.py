@@ -201,6 +201,15 @@ class Filled(Message, frozen=True, tag="filled"):
     donor_bytes: Count = 0
 
 
+class Tally(Message, frozen=True, tag="tally"):
+    """Add what this session is credited to the sum that is kept under this secret, and tell me the sum.
+
+    The coordinator keeps the secret's hash only. Whoever knows the secret can read the sum, and add to it.
+    """
+
+    secret: Hex128
+
+
 class Ping(Message, frozen=True, tag="ping"):
     """Sent by a client that had nothing else to say for a heartbeat."""
 
@@ -219,6 +228,7 @@ ClientMessage = (
     | Usage
     | MirrorReport
     | Filled
+    | Tally
     | Ping
 )
 
@@ -318,6 +328,24 @@ class Credited(Message, frozen=True, tag="credited"):
     """The same by country, most bytes first. Of where a downloader is, nothing finer is told."""
 
 
+class CountryBytes(Struct, frozen=True):
+    """Bytes that went to one country."""
+
+    country: Annotated[str, Meta(max_length=2)]
+    """ISO 3166, two letters; empty when it is not known."""
+    bytes: Count
+
+
+class Tallied(Message, frozen=True, tag="tallied"):
+    """The sum of all credit under a secret: every session that named it, on whatever device."""
+
+    bytes_total: Count
+    bytes_today: Count
+    """Since 00:00 UTC."""
+    countries: list[CountryBytes]
+    """Most bytes first."""
+
+
 class ErrorMessage(Message, frozen=True, tag="error"):
     """Something was refused. With `fatal` the coordinator closes the session next."""
 
@@ -333,5 +361,15 @@ class Pong(Message, frozen=True, tag="pong"):
 
 
 CoordinatorMessage = (
-    Welcome | Assign | Match | SignalDown | Unmatched | MatchEnded | Withdrawn | Credited | ErrorMessage | Pong
+    Welcome
+    | Assign
+    | Match
+    | SignalDown
+    | Unmatched
+    | MatchEnded
+    | Withdrawn
+    | Credited
+    | Tallied
+    | ErrorMessage
+    | Pong
 )
