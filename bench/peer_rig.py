@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Playwright
+from playwright.sync_api import Page, Playwright
 
 from bench.nginx import start_nginx
 from tests.harness.chromium import Chromium, run_chromium
@@ -32,6 +32,9 @@ from tests.harness.site import Site, start_site
 MIB = 2**20
 UNLIMITED_BYTES_PER_S = 10**9
 """An upload limit that no data channel reaches."""
+
+_REST_MS = 200
+"""How long a person's pointer rests on a link before the button goes down."""
 
 _ROOT = Path(__file__).parents[1]
 _PAGES = Path(__file__).parent / "peer_pages"
@@ -122,15 +125,19 @@ class PeerScene:
         """Wait until the coordinator knows so many that hold something."""
         wait_for(lambda: self.coordinator.stats()["donors"] >= count, f"{count} donors", timeout_s=30)
 
-    def take(self) -> Taken:
-        """A visitor with a new browser clicks and waits until all is stored."""
+    def take(self, *, press_ms: float | None = None) -> Taken:
+        """A visitor with a new browser clicks and waits until all is stored.
+
+        Args:
+            press_ms: the click is a person's: the pointer rests on the link, and the button is down for so long.
+                None: a program's, with nothing before it.
+        """
         with self.browser() as browser:
             visitor = Visitor(browser.new_page(), self.page_url())
             page = browser.context.pages[-1]
             page.wait_for_load_state("networkidle")
             cpu_before_s = cpu_seconds(browser)
-            clicked_ms: float = page.evaluate("performance.now()")
-            page.click("#file")
+            clicked_ms = _click(page, press_ms)
             page.evaluate(_END)  # one wait in the page: asking again and again would cost it time
             verified = visitor.wait_for_event("verified", "error", "fallback")
             if verified["type"] != "verified":
@@ -224,6 +231,21 @@ def peer_scene(
             profiles=(stage.folder / f"profile-{number}" for number in range(10_000)),
             mirror_url=mirror_url,
         )
+
+
+def _click(page: Page, press_ms: float | None) -> float:
+    """Click on the file's link; milliseconds on the page's clock at the click."""
+    if press_ms is None:
+        before_ms: float = page.evaluate("performance.now()")
+        page.click("#file")
+        return before_ms
+    page.hover("#file")
+    page.wait_for_timeout(_REST_MS)
+    page.mouse.down()
+    page.wait_for_timeout(press_ms)
+    clicked_ms: float = page.evaluate("performance.now()")
+    page.mouse.up()
+    return clicked_ms
 
 
 def _environment() -> dict[str, str]:

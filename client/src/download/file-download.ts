@@ -10,30 +10,21 @@
 
 import { FIRST_REQUEST_BYTES } from "../core/scheduler/config.ts";
 import type { Policy } from "../core/scheduler/messages.ts";
-import { SegmentLayout } from "../core/segment-layout.ts";
 import { segmentSizeBytes } from "../core/segment-list.ts";
-import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
 import { waitForOther, Broadcast } from "../saving/other-tab.ts";
 import { canPickFile, Places, type PlaceOptions } from "../saving/places.ts";
 import { isDistributeError, StoreError } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
 import type { DownloadJob, FromWorker, MirrorJob, Progress, SentRuns } from "../worker/messages.ts";
-import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
+import type { Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
 import { baseName, storedBlob } from "./handover.ts";
 import { withLink } from "./mirrors.ts";
 import { pageName } from "./page-name.ts";
-import { PolicyAdvice } from "./policy-advice.ts";
-import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
-import { siteVersions } from "./versions.ts";
+import { Preparation } from "./preparation.ts";
+import type { TrustedFile } from "./trust.ts";
 import { tell, type WorkerFactory } from "./worker-code.ts";
-
-/** Time for the worker to say goodbye to donors and coordinator after the end. */
-const GOODBYE_MS = 1_000;
-
-/** Time for the browser's reports of what the page's policy refused. */
-const ADVICE_MS = 100;
 
 export interface DownloadSettings {
   /** Without a slash at the end. */
@@ -44,6 +35,8 @@ export interface DownloadSettings {
   readonly place: PlaceOptions;
   /** How much to spare the mirrors; default `balanced`. */
   readonly policy?: Policy | undefined;
+  /** Of the same target, where the click was foreseen; taken over. */
+  readonly prepared?: Preparation | undefined;
 }
 
 export interface DownloadObserver {
@@ -91,16 +84,15 @@ export class FileDownload {
   readonly #settings: DownloadSettings;
   readonly #observer: DownloadObserver;
   readonly #cancelled = new AbortController();
-  readonly #advice: PolicyAdvice;
+  #preparation: Preparation | undefined;
   #worker: Worker | undefined;
-  #rtc: RtcHost | undefined;
   #peersAllowed = false;
-  #ended = false;
+  #hasTried = false;
 
   constructor(settings: DownloadSettings, observer: DownloadObserver) {
     this.#settings = settings;
     this.#observer = observer;
-    this.#advice = new PolicyAdvice([new URL(settings.coordinatorUrl).origin]);
+    this.#preparation = settings.prepared;
   }
 
   /**
@@ -110,37 +102,26 @@ export class FileDownload {
    * @throws the reason of {@link cancel} when it was cancelled.
    */
   async run(target: Target): Promise<FinishedDownload> {
-    const { coordinatorUrl, keys, workers } = this.#settings;
+    const { coordinatorUrl } = this.#settings;
     const signal = this.#cancelled.signal;
-    document.addEventListener("securitypolicyviolation", this.#advice.heard);
-    const [hasher, downloader] = [this.#start(workers), this.#start(workers)];
+    const preparation = (this.#preparation ??= new Preparation(this.#settings, target));
+    if (this.#peersAllowed) preparation.allowPeers();
+    else preparation.forbidPeers();
+    preparation.seek();
     try {
-      const entry = await resolve(coordinatorUrl, target, signal);
-      // Sought before the manifest is checked; nothing is asked of a donor before it is right. That the worker cannot start
-      // is told where it is awaited.
-      const segments = new SegmentLayout(entry.size_bytes, segmentSizeBytes(entry.size_bytes)).count;
+      const entry = await preparation.entry;
       const judged = withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl });
       const first = firstRange(judged.mirrors, entry.size_bytes);
-      downloader.then(
+      preparation.downloader.then(
         (worker) => {
           if (first !== undefined) tell(worker, { type: "head_start", ...first });
-          this.#worker = worker;
-          tell(worker, { type: "connect", sessionUrl: entry.session_url, page: pageName() });
-          tell(worker, { type: "seek", fileId: entry.file_id, segments });
-          this.#connectPeers();
         },
-        () => undefined,
+        () => undefined, // told where the worker is awaited
       );
-      // The list travels while the manifest is checked. Its length is the entry's word, its digest the signer's.
-      const list = fetchSegmentList(coordinatorUrl, entry.segments_url, 32 * segments, signal);
-      list.catch(() => undefined); // told below, or not at all when the manifest is wrong
-      const file =
-        "fileId" in target
-          ? await trustedFile(entry, target.fileId, keys)
-          : await trustedFile(entry, undefined, keys, siteVersions);
-      const segmentList = await trustedSegmentList(file, await list);
-      const [worker, hashing] = await Promise.all([downloader, hasher]);
+      const { file, segmentList } = await preparation.file;
+      const [worker, hashing] = await Promise.all([preparation.downloader, preparation.hasher]);
       signal.throwIfAborted();
+      this.#worker = worker;
       this.#observer.found(file);
       const job = {
         fileId: file.fileId,
@@ -158,22 +139,20 @@ export class FileDownload {
       };
       return await this.#anywhere(file, job, { worker, hashing });
     } finally {
-      this.#end([hasher, downloader]);
+      preparation.end();
     }
   }
 
   /** Donors may be asked from now on. */
   allowPeers(): void {
     this.#peersAllowed = true;
-    this.#connectPeers();
+    this.#preparation?.allowPeers();
   }
 
   /** Mirrors only from now on: connections to donors are closed. */
   forbidPeers(): void {
     this.#peersAllowed = false;
-    this.#rtc?.close();
-    this.#rtc = undefined;
-    if (this.#worker !== undefined) tell(this.#worker, { type: "forbid_peers" });
+    this.#preparation?.forbidPeers();
   }
 
   /** Asks nobody for anything until {@link resume}; what is stored stays. */
@@ -189,6 +168,7 @@ export class FileDownload {
   cancel(reason: unknown = new DOMException("The download was cancelled.", "AbortError")): void {
     if (this.#worker !== undefined) tell(this.#worker, { type: "cancel" });
     this.#cancelled.abort(reason);
+    this.#preparation?.cancel(reason);
   }
 
   /** Tries one place after another. */
@@ -205,9 +185,6 @@ export class FileDownload {
         return { file, progress, blob, keptName, saved: blob === null };
       } catch (cause) {
         if (!isDistributeError(cause) || !(cause instanceof StoreError)) throw cause;
-        // The worker's session has ended with its try; the next one has donors of its own.
-        this.#rtc?.close();
-        this.#rtc = undefined;
         if (cause.code === "save_interrupted") throw cause; // the visitor's own doing, or nothing to go on with
         if (cause.code === "store_in_use") {
           const other = await this.#waitForOther(file, sinceMs);
@@ -243,7 +220,8 @@ export class FileDownload {
       tell(hashing, { type: "hash", port: toHasher.port1 }, [toHasher.port1]);
       const ports = place.kind === "stream" ? [toHasher.port2, place.port] : [toHasher.port2];
       tell(worker, { type: "download", job: { ...job, place }, hasher: toHasher.port2 }, ports);
-      this.#connectPeers();
+      if (this.#hasTried) this.#preparation?.renewPeers();
+      this.#hasTried = true;
       return await ended;
     } finally {
       broadcast.close();
@@ -260,53 +238,6 @@ export class FileDownload {
       this.#observer.elsewhere(now);
     });
     return other && { file, progress, ...other, keptName: other.blob.name };
-  }
-
-  /** A worker on its way, whose refusals by the page's policy are heard. */
-  #start(workers: WorkerFactory): Promise<Worker> {
-    const starting = workers.start((lack) => {
-      this.#advice.lacks(lack);
-    });
-    starting
-      .then((worker) => {
-        worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
-          if (data.type === "blocked") this.#advice.inWorker(data);
-        });
-      })
-      .catch(() => undefined); // told where it is waited for, which may be later than the page's own error handlers ask
-    return starting;
-  }
-
-  #connectPeers(): void {
-    if (!this.#peersAllowed || this.#ended || this.#worker === undefined || this.#rtc !== undefined || !canConnect())
-      return;
-    const channel = new MessageChannel();
-    this.#rtc = new RtcHost(channel.port1, browserWindow());
-    tell(this.#worker, { type: "allow_peers", rtc: channel.port2 }, [channel.port2]);
-  }
-
-  /** Ends workers and connections, a moment later: a last receipt and goodbye may be on their way. */
-  #end(starting: readonly Promise<Worker>[]): void {
-    this.#ended = true;
-    // A moment later: the browser's reports of what it refused are on their way.
-    setTimeout(() => {
-      document.removeEventListener("securitypolicyviolation", this.#advice.heard);
-      this.#advice.tell();
-    }, ADVICE_MS);
-    const letGo = (): void => {
-      removeEventListener("pagehide", letGo);
-      clearTimeout(later);
-      this.#rtc?.close();
-      // A worker that never started has nothing to end, and its reason is told already.
-      for (const start of starting)
-        start
-          .then((worker) => {
-            worker.terminate();
-          })
-          .catch(() => undefined);
-    };
-    const later = setTimeout(letGo, GOODBYE_MS);
-    addEventListener("pagehide", letGo); // a page with open connections is not kept for the way back
   }
 
   #outcome(worker: Worker, heard: (message: FromWorker) => void): Promise<Extract<FromWorker, { type: "done" }>> {

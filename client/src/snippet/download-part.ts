@@ -1,9 +1,11 @@
 /** Entry of `download.js`: what the loader brings in when somebody is about to use a link. */
 
+import { peersAllowed } from "../download/preferences.ts";
+import { Preparation } from "../download/preparation.ts";
 import { WorkerFactory } from "../download/worker-code.ts";
 import { loadWords } from "../ui/language.ts";
 import { Panel } from "../ui/panel.ts";
-import { LinkDownload } from "./link-download.ts";
+import { LinkDownload, targetOf } from "./link-download.ts";
 import type { SentRuns } from "../worker/messages.ts";
 import { loadScript } from "./load-script.ts";
 import {
@@ -25,22 +27,42 @@ let panel: Promise<Panel> | undefined;
 /** Words that have not come by then are not waited for. */
 const WORDS_TIMEOUT_MS = 3_000;
 
+/** Without a click for so long after a press, what was made ready is given up. */
+const PRESS_MS = 3_000;
+
+/** What the last press made ready. */
+let pressed: { readonly key: string; readonly preparation: Preparation; readonly timer: number } | undefined;
+
 const part: DownloadPart = {
   prepare: (options) => {
     workers(options).prepare();
     if (options.ui === "panel") panel ??= makePanel(options); // comes into the page with its first download
   },
+  press(plain, options) {
+    const key = keyOf(plain, options);
+    if (pressed?.key === key || running.has(key)) return;
+    takePressed("");
+    const preparation = new Preparation(
+      { coordinatorUrl: options.coordinatorUrl, keys: options.keys, workers: workers(options) },
+      targetOf(plain),
+    );
+    if (peersAllowed(options.peers) === "on") preparation.allowPeers();
+    pressed = { key, preparation, timer: setTimeout(() => takePressed(""), PRESS_MS) };
+  },
   downloadLink(link, plain, options) {
     // A second click on what runs already is a question where it is, not a wish for two.
-    const key = `${options.coordinatorUrl} ${plain.dataset["distribute"] ?? ""} ${plain.href}`;
+    const key = keyOf(plain, options);
     const present = running.get(key);
     if (present !== undefined) {
       present.reveal();
       return;
     }
+    const prepared = takePressed(key);
+    // Before the panel, which takes the page some 30 ms.
+    prepared?.seek();
     if (options.ui === "panel") panel ??= makePanel(options);
     const download = new LinkDownload(
-      { link, plain },
+      { link, plain, prepared },
       options,
       workers(options),
       options.ui === "panel" ? panel : undefined,
@@ -63,6 +85,22 @@ async function follow(
   } catch {
     return undefined;
   }
+}
+
+/** What makes two clicks mean the same download. */
+function keyOf(plain: HTMLAnchorElement, options: LinkOptions): string {
+  return `${options.coordinatorUrl} ${plain.dataset["distribute"] ?? ""} ${plain.href}`;
+}
+
+/** What was made ready for this link. What was made ready for another one is ended. */
+function takePressed(key: string): Preparation | undefined {
+  const last = pressed;
+  if (last === undefined) return undefined;
+  pressed = undefined;
+  clearTimeout(last.timer);
+  if (last.key === key) return last.preparation;
+  last.preparation.end();
+  return undefined;
 }
 
 /** The page's one panel; its words may have to be fetched, for which no download waits. */

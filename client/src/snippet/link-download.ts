@@ -15,6 +15,7 @@ import {
   type FinishedDownload,
 } from "../download/file-download.ts";
 import { baseName, canSaveNow, saveBlob } from "../download/handover.ts";
+import type { Preparation } from "../download/preparation.ts";
 import { choosePeers, peersAllowed } from "../download/preferences.ts";
 import type { Target } from "../download/coordinator.ts";
 import { holdFinished, removeFinished } from "../saving/kept-files.ts";
@@ -56,6 +57,8 @@ export interface ClickedLink {
   readonly link: HTMLAnchorElement;
   /** As it was when it was clicked: what counts. */
   readonly plain: HTMLAnchorElement;
+  /** What the press before the click made ready. */
+  readonly prepared?: Preparation | undefined;
 }
 
 export class LinkDownload {
@@ -83,7 +86,7 @@ export class LinkDownload {
   #release: (() => void) | undefined;
 
   constructor(
-    { link, plain }: ClickedLink,
+    { link, plain, prepared }: ClickedLink,
     options: LinkOptions,
     workers: WorkerFactory,
     panel: Promise<Panel> | undefined,
@@ -101,6 +104,7 @@ export class LinkDownload {
         coordinatorUrl: options.coordinatorUrl,
         keys: options.keys,
         workers,
+        prepared,
         place: { serviceWorkerUrl: options.serviceWorkerUrl },
       },
       {
@@ -309,7 +313,7 @@ export class LinkDownload {
 }
 
 /** What a link asks for: a file by its id, or whatever its address is a mirror of. */
-function targetOf(link: HTMLAnchorElement): Target {
+export function targetOf(link: HTMLAnchorElement): Target {
   const fileId = link.dataset["distribute"] ?? "";
   return /^[0-9a-f]{64}$/.test(fileId) ? { fileId } : { href: link.href };
 }

@@ -4,8 +4,8 @@
  * Rules:
  * - The page is never worse off. A link keeps its `href`; clicks.ts says which clicks are ours. When anything of ours is
  *   missing, the link is followed as it stood at the click.
- * - Nothing is fetched before a pointer, the focus or a click comes to a matching link. Links added later are found too,
- *   since the listeners sit on the document.
+ * - Nothing is fetched before a pointer, the focus or a click comes to a matching link, and nobody is asked about its file
+ *   before the pointer goes down on it. Links added later are found too, since the listeners sit on the document.
  * - Every part is pinned by the SHA-384 that was written here when this file was built.
  * - No global name: parts meet the loader at symbols of the registry, keyed by their hash, so that several copies and
  *   versions on one page do not disturb each other. A link that two tags select is the first one's. A tag that a
@@ -59,6 +59,21 @@ function install(options: LinkOptions, nonce: string): void {
   };
   document.addEventListener("pointerover", warm, { passive: true });
   document.addEventListener("focusin", warm, { passive: true });
+  document.addEventListener(
+    "pointerdown",
+    (event) => {
+      const link = isPlainClick(event) ? linkOf(event.composedPath(), options.selector) : undefined;
+      if (link === undefined) return;
+      const plain = plainCopy(link);
+      load().then(
+        (loaded) => {
+          loaded.press(plain, options);
+        },
+        () => undefined, // told at the click
+      );
+    },
+    { passive: true },
+  );
   // In the bubbling phase: a page that handles the click itself has called preventDefault by then, and wins.
   document.addEventListener("click", (event) => {
     const link = isPlainClick(event) ? linkOf(event.composedPath(), options.selector) : undefined;

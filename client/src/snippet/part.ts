@@ -30,6 +30,13 @@ export interface DownloadPart {
   /** A pointer or the focus is on a link: starts what a download will need of ours. Nobody is asked about the file. */
   prepare(options: LinkOptions): void;
   /**
+   * The pointer is down on a link: makes ready what a click will need, as long as that hurts nobody.
+   *
+   * @param plain the link as it is now.
+   */
+  press(plain: HTMLAnchorElement, options: LinkOptions): void;
+
+  /**
    * Downloads what a link points to, or follows the link. Never throws.
    *
    * @param link in the page: events come from it.

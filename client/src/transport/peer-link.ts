@@ -144,6 +144,11 @@ export class PeerLink {
     this.#prove();
   }
 
+  /** Somebody waits for the offer: it is handed out as it is, and the rest of its candidates are trickled. */
+  hurry(): void {
+    if (this.#localSdp === undefined) this.#connection.hurry();
+  }
+
   /** The other end's signal in this match. What does not fit the moment is ignored: it may be of an older try. */
   heed(signal: Signal): void {
     if (this.#closed) return;

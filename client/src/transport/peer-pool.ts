@@ -274,6 +274,7 @@ export class PeerPool {
     this.#refreshOffers(fileId, nowUs);
     const urgent = ![...this.#peers.values()].some((peer) => peer.state === "active");
     this.#makeOffers(Math.min(OFFERS_KEPT, wanted), urgent ? "urgent" : "complete");
+    if (urgent) for (const offer of this.#offers.values()) offer.link.hurry();
     const gathered = [...this.#offers.values()].every((offer) => offer.link.sdp !== undefined);
     const news = [...this.#offers.values()].some((offer) => !offer.deposited);
     const due = wanted > this.#asked || news || nowUs >= this.#wantedUs + WANT_AGAIN_US;
@@ -331,6 +332,7 @@ export class PeerPool {
     return {
       offered: (sdp) => {
         if (peer.match?.make_offer === true) this.#signal(peer, { kind: "offer", sdp });
+        else if (this.#asked === 0) this.#settle();
         else this.#settleIn(0);
       },
       signal: (payload) => {

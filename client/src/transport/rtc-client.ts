@@ -25,6 +25,8 @@ export interface RtcConnectionEvents {
 
 /** One connection as its owner in the worker sees it. */
 export interface RtcConnection {
+  /** Hands the description out at once, complete or not. */
+  hurry(): void;
   takeAnswer(sdp: string): void;
   addCandidate(candidate: IceCandidate): void;
   /** Closes it. Does nothing when it is closed. */
@@ -79,6 +81,9 @@ export class RtcClient {
       if (this.#live.has(connection)) this.#port.postMessage(command);
     };
     return {
+      hurry: () => {
+        post({ type: "hurry", connection });
+      },
       takeAnswer: (sdp) => {
         post({ type: "take_answer", connection, sdp });
       },

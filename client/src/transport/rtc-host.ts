@@ -79,6 +79,8 @@ export class RtcHost {
   readonly #onPageHide = () => {
     this.#closeAll("page_hidden");
   };
+  /** Ends the wait of a connection whose candidates are being gathered. */
+  readonly #waiting = new Map<ConnectionId, () => void>();
   #stunUrls: readonly string[] = [];
 
   constructor(port: RtcHostPort, hostWindow: RtcHostWindow) {
@@ -115,6 +117,9 @@ export class RtcHost {
         return;
       case "take_offer":
         this.#start(command.connection, (connection) => this.#takeOffer(command.connection, connection, command.sdp));
+        return;
+      case "hurry":
+        this.#waiting.get(command.connection)?.();
         return;
       case "take_answer":
         this.#guard(command.connection, (connection) =>
@@ -157,7 +162,7 @@ export class RtcHost {
     this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
     await connection.setLocalDescription();
     // An offer that lies at the coordinator until a match comes is better complete than quick.
-    if (!urgent) await this.#gathered(connection);
+    if (!urgent) await this.#gathered(id, connection);
     this.#describe(id, connection);
   }
 
@@ -174,15 +179,17 @@ export class RtcHost {
     this.#port.postMessage({ type: "channel", connection: id, kind, channel }, [channel]);
   }
 
-  /** Waits for the end of gathering, but not for long. */
-  #gathered(connection: RTCPeerConnection): Promise<void> {
+  /** Waits for the end of gathering, but not for long, and no longer than somebody wants it. */
+  #gathered(id: ConnectionId, connection: RTCPeerConnection): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
+        this.#waiting.delete(id);
         this.#window.clearTimeout(timer);
         connection.onicegatheringstatechange = null;
         resolve();
       };
       const timer = this.#window.setTimeout(done, GATHER_WAIT_MS);
+      this.#waiting.set(id, done);
       connection.onicegatheringstatechange = () => {
         if (connection.iceGatheringState === "complete") done();
       };
@@ -246,6 +253,7 @@ export class RtcHost {
     if (connection === undefined) return;
     this.#connections.delete(id);
     this.#early.delete(id);
+    this.#waiting.get(id)?.();
     connection.onicecandidate = null;
     connection.onicegatheringstatechange = null;
     connection.onconnectionstatechange = null;

@@ -27,6 +27,8 @@ export type RtcCommand =
   | { readonly type: "make_offer"; readonly connection: ConnectionId; readonly urgent: boolean }
   /** Make a connection that answers `sdp`. Answered by one `channel` report and one `description`, or by `closed`. */
   | { readonly type: "take_offer"; readonly connection: ConnectionId; readonly sdp: string }
+  /** Somebody waits for this offer now: hand it out as it is. */
+  | { readonly type: "hurry"; readonly connection: ConnectionId }
   | { readonly type: "take_answer"; readonly connection: ConnectionId; readonly sdp: string }
   | { readonly type: "add_candidate"; readonly connection: ConnectionId; readonly candidate: IceCandidate }
   | { readonly type: "close"; readonly connection: ConnectionId };

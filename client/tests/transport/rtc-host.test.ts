@@ -90,6 +90,18 @@ class Scene {
   }
 }
 
+test("an offer that somebody waits for is handed out before gathering ends", async () => {
+  const scene = new Scene();
+  await scene.tell({ type: "make_offer", connection: 1, urgent: false });
+  assert.deepEqual(scene.types, ["channel", "channel"]);
+  await scene.tell(
+    { type: "hurry", connection: 1 },
+    { type: "hurry", connection: 1 },
+    { type: "hurry", connection: 7 },
+  );
+  assert.deepEqual(scene.types, ["channel", "channel", "description"]);
+});
+
 test("an offer: both channels first, the description when gathering ends, later candidates trickled", async () => {
   const scene = new Scene();
   await scene.tell({ type: "configure", stunUrls: ["stun:a:1"] }, { type: "make_offer", connection: 1, urgent: false });
