@@ -36,7 +36,7 @@ const STAGES = [
   [
     ["download.js", "src/snippet/download-part.ts", 27_300],
     [WORKER, "src/worker/download-worker.ts", 40_000],
-    [DONOR_WORKER, "src/donate/donor-worker.ts", 31_500],
+    [DONOR_WORKER, "src/donate/donor-worker.ts", 32_500],
     ["more.js", "src/snippet/more-part.ts", 8_500],
     ["dio-sw.js", "src/saving/save-service-worker.ts", 1_500],
     ["site.css", "src/pages/site.css", 3_000],

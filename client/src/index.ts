@@ -13,6 +13,9 @@
 
 export { download, type DownloadOptions, type DownloadProgress, type DownloadResult } from "./download/module.ts";
 export { deleteUnfinished, listUnfinished, type UnfinishedDownload } from "./saving/kept-files.ts";
+export { stopSharing } from "./share/module.ts";
+export type { ShareState } from "./share/share-control.ts";
+export type { ShareStatus } from "./share/messages.ts";
 export { donate, type DonateOptions, type Donation } from "./donate/module.ts";
 export type { DonorSettings, DonorStatus, HeldFile } from "./donate/messages.ts";
 export type { SourceProgress } from "./worker/messages.ts";

@@ -30,8 +30,8 @@ def playwright() -> Iterator[Playwright]:
 def chromium(stage: Stage, playwright: Playwright, tmp_path: Path) -> Callable[..., Chromium]:
     """Start a Chromium process: `chromium("donor")`, `chromium("reader", javascript=False)`."""
 
-    def start(name: str, *, javascript: bool = True) -> Chromium:
-        browser = stage.enter(run_chromium(playwright, tmp_path / name, javascript=javascript))
+    def start(name: str, *, javascript: bool = True, incognito: bool = False) -> Chromium:
+        browser = stage.enter(run_chromium(playwright, tmp_path / name, javascript=javascript, incognito=incognito))
         stage.add_report(f"console of {name}", browser.console)
         return browser
 

@@ -144,6 +144,21 @@ def test_a_private_window_of_firefox_keeps_a_small_file_in_memory(
     assert_saved(visitor, published.small)
 
 
+def test_an_incognito_window_of_chromium_has_the_private_file_system_too(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    visitor = published.visit(chromium("visitor", incognito=True))
+    visitor.click("large")
+    visitor.expect_verified()
+    assert_saved(visitor, published.large)
+    stored = visitor.page.evaluate("""(async () => {
+      let folder = await navigator.storage.getDirectory();
+      for (const name of ["distribute-io", "downloads"]) folder = await folder.getDirectoryHandle(name);
+      return Array.fromAsync(folder.keys(), (name) => name.split(".").at(-1));
+    })()""")
+    assert "done" in stored
+
+
 def test_where_there_is_no_room_the_service_worker_takes_the_file(
     published: Published, chromium: Callable[..., Chromium]
 ) -> None:

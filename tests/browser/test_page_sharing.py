@@ -5,6 +5,7 @@ Everything comes from one mirror that is fast for who downloads first, and next 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -125,3 +126,26 @@ def test_who_wants_mirrors_only_gives_nothing_either(published: Published, chrom
     visitor.page.click("distribute-panel label:has-text('Mirrors only')")
     wait_for(lambda: visitor.page.evaluate(_STRIP) == "", "sharing to end")
     assert visitor.page.evaluate(_OPEN) == 0
+
+
+def test_a_page_of_its_own_shares_by_the_module_and_stops(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    scene, release = published
+    first = scene.visit(chromium("first"), {}, script="<!-- no tag -->", init_script=_COUNT_CONNECTIONS)
+    first.page.evaluate(f"""(async () => {{
+      const {{ download, stopSharing }} = await import({json.dumps(scene.coordinator.url + "/v/latest/index.js")});
+      window.stopSharing = stopSharing;
+      await download({json.dumps(release.sha256)}, {{
+        coordinator: {json.dumps(scene.coordinator.url)}, key: {json.dumps(scene.publisher.public_key)},
+        share: "on", onShare: (state) => (window.sharing = state),
+      }});
+    }})()""")
+    wait_for(lambda: first.page.evaluate("window.sharing?.status?.session") == "online", "the page to share")
+    scene.mirrors[0].change(rate="20kB/s")
+    second = visit(published, chromium("second"), data_share="off")
+    second.click("iso")
+    wait_for(lambda: peer_bytes(second) > 0, "bytes of the page that shares")
+    assert first.page.evaluate("window.sharing.status.people") == 1
+    first.page.evaluate("window.stopSharing()")
+    assert first.page.evaluate(f"[window.sharing.is, {_OPEN}]") == ["off", 0]

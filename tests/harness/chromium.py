@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from playwright.sync_api import Browser as PlaywrightBrowser
 from playwright.sync_api import BrowserContext, Download, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page as PlaywrightPage
@@ -93,17 +94,33 @@ class Chromium:
 
     name = "chromium"
 
-    def __init__(self, playwright: Playwright, profile: Path, *, javascript: bool) -> None:
+    def __init__(
+        self, playwright: Playwright, profile: Path, *, javascript: bool = True, incognito: bool = False
+    ) -> None:
         self.profile = profile
         self._pages: list[ChromiumPage] = []
-        self.context: BrowserContext = playwright.chromium.launch_persistent_context(
-            str(profile),
-            executable_path=require_program(["/usr/bin/chromium", "/usr/bin/chromium-browser"], "chromium"),
-            headless=True,
-            accept_downloads=True,
-            java_script_enabled=javascript,
-            args=list(ARGUMENTS),
-        )
+        program = require_program(["/usr/bin/chromium", "/usr/bin/chromium-browser"], "chromium")
+        self._process: PlaywrightBrowser | None = None
+        self.context: BrowserContext
+        if incognito:
+            # What Playwright calls a context is a profile off the record, as behind "new incognito window".
+            self._process = playwright.chromium.launch(executable_path=program, headless=True, args=list(ARGUMENTS))
+            self.context = self._process.new_context(accept_downloads=True, java_script_enabled=javascript)
+        else:
+            self.context = playwright.chromium.launch_persistent_context(
+                str(profile),
+                executable_path=program,
+                headless=True,
+                accept_downloads=True,
+                java_script_enabled=javascript,
+                args=list(ARGUMENTS),
+            )
+
+    def close(self) -> None:
+        """End the process."""
+        self.context.close()
+        if self._process is not None:
+            self._process.close()
 
     def new_page(self, *, init_script: str | None = None) -> ChromiumPage:
         page = self.context.new_page()
@@ -136,11 +153,13 @@ def run_playwright() -> Iterator[Playwright]:
 
 
 @contextlib.contextmanager
-def run_chromium(playwright: Playwright, profile: Path, *, javascript: bool = True) -> Iterator[Chromium]:
-    """One Chromium process with an empty profile."""
-    browser = Chromium(playwright, profile, javascript=javascript)
+def run_chromium(
+    playwright: Playwright, profile: Path, *, javascript: bool = True, incognito: bool = False
+) -> Iterator[Chromium]:
+    """One Chromium process with an empty profile; `incognito`: all of its windows are private."""
+    browser = Chromium(playwright, profile, javascript=javascript, incognito=incognito)
     try:
         yield browser
     finally:
         with contextlib.suppress(PlaywrightError):  # a browser that the test has killed is closed already
-            browser.context.close()
+            browser.close()

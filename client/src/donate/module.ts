@@ -1,16 +1,14 @@
 /** `donate()` of the npm module. */
 
-import { WorkerFactory, type WorkerCode } from "../download/worker-code.ts";
+import { WorkerFactory } from "../download/worker-code.ts";
 import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
 import { toHex } from "../core/hex.ts";
 import { readTallyCode } from "../core/tally-code.ts";
 import { canConnect } from "../transport/rtc-host.ts";
 import { StoreError, UsageError, type DistributeError } from "../wire/errors.ts";
+import { donorWorker } from "./bundled-worker.ts";
 import { DonorControl, type DonorState } from "./donor-control.ts";
 import { TAKERS_MAX, type DonorSettings, type DonorStatus } from "./messages.ts";
-
-/** The donor worker's whole text, written by the build: the module needs no file beside it. */
-declare const __DIO_DONOR_WORKER__: string;
 
 export interface DonateOptions {
   /** The coordinator's address, for example `https://dio.example`. */
@@ -75,13 +73,9 @@ export async function donate(options: DonateOptions): Promise<Donation> {
   if (secret === undefined) throw new UsageError("bad_argument", "tallyCode is no code: compare its seven groups.");
   const began = settleable();
   const ended = settleable();
-  const code: WorkerCode =
-    options.worker === undefined
-      ? { kind: "text", text: __DIO_DONOR_WORKER__ }
-      : { kind: "installed", url: new URL(options.worker, location.href).href };
   const place = {
     coordinatorUrl: new URL(options.coordinator, location.href).href.replace(/\/+$/, ""),
-    workers: new WorkerFactory(code),
+    workers: new WorkerFactory(donorWorker(options.worker)),
     tallySecret: () => toHex(secret),
   };
   const control = new DonorControl(place, (state) => {

@@ -3,10 +3,14 @@
 import type { Policy } from "../core/scheduler/messages.ts";
 import type { Progress } from "../worker/messages.ts";
 import type { Target } from "./coordinator.ts";
-import { FileDownload, type FinishedDownload } from "./file-download.ts";
+import { FileDownload, type FinishedDownload, type StoredIn } from "./file-download.ts";
 import { baseName, saveBlob } from "./handover.ts";
 import { peersAllowed, type PeersPolicy } from "./preferences.ts";
+import { SHARE_KEY } from "../share/messages.ts";
+import { shareDownload, unshare } from "../share/module.ts";
+import type { ShareState } from "../share/share-control.ts";
 import { tellSaved } from "../saving/other-tab.ts";
+import { StoredChoice, type Choice } from "./stored-choice.ts";
 import { WorkerFactory } from "./worker-code.ts";
 
 /** The worker's whole text, written by the build: the module needs no file beside it. */
@@ -22,6 +26,14 @@ export interface DownloadOptions {
    * own "mirrors only" always wins.
    */
   readonly peers?: PeersPolicy;
+  /**
+   * `on`: what was downloaded is given to others while the page is open, within the limits of docs/reference/page.md. Only
+   * after a person agreed, who is shown what `onShare` tells and can stop it (`stopSharing`). Default `off`. The visitor's
+   * "mirrors only", and a "no" in a panel on this site, always win.
+   */
+  readonly share?: Choice;
+  /** Called about once a second while this page shares. */
+  readonly onShare?: (state: ShareState) => void;
   /**
    * How much to spare the mirrors. `balanced` (default): they are asked for what donors hold only where that saves time
    * worth speaking of; `spare-mirrors`: never, while a donor delivers; `fast`: everybody is asked for anything.
@@ -72,6 +84,8 @@ export interface DownloadResult {
 
 let bundled: WorkerFactory | undefined;
 
+const chosenSharing = new StoredChoice(SHARE_KEY);
+
 /**
  * Downloads a file from mirrors and donors, every byte checked.
  *
@@ -85,6 +99,8 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
   const handle = sink !== undefined && sink !== "save" && "createWritable" in sink ? sink : undefined;
   signal?.throwIfAborted();
   let file: Pick<DownloadProgress, "name" | "sizeBytes"> = { name: "", sizeBytes: 0 };
+  let shared: StoredIn | undefined;
+  let tellStored: ReturnType<typeof shareDownload>;
   const running = new FileDownload(
     {
       coordinatorUrl: new URL(options.coordinator, location.href).href.replace(/\/+$/, ""),
@@ -98,8 +114,19 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
         file = { name, sizeBytes };
       },
       elsewhere: (progress) => progress && options.onProgress?.({ ...file, ...progress }),
-      started: (progress) => options.onProgress?.({ ...file, ...progress }),
-      progressed: (progress) => options.onProgress?.({ ...file, ...progress }),
+      stores: (stored) => {
+        if (shared !== undefined) unshare(shared.fileId);
+        shared = stored ?? undefined;
+        tellStored = shared && isShared(options) ? shareDownload(shared, options.onShare, options.worker) : undefined;
+      },
+      started: (progress, sent) => {
+        tellStored?.(sent);
+        options.onProgress?.({ ...file, ...progress });
+      },
+      progressed: (progress, sent) => {
+        tellStored?.(sent);
+        options.onProgress?.({ ...file, ...progress });
+      },
     },
   );
   if (peersAllowed(options.peers ?? "on") === "on") running.allowPeers();
@@ -121,6 +148,11 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
   } finally {
     signal?.removeEventListener("abort", abort);
   }
+}
+
+/** Who fetches from mirrors only does not give either; and a "no" in a panel holds here, too. */
+function isShared({ share, peers }: DownloadOptions): boolean {
+  return share === "on" && peersAllowed(peers ?? "on") === "on" && chosenSharing.get() !== "off";
 }
 
 function workersOf(options: DownloadOptions): WorkerFactory {

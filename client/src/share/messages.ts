@@ -24,6 +24,9 @@ export const SHARE_LIMITS: {
   },
 };
 
+/** What the visitor said about helping others, for all pages of this site (download/stored-choice.ts). */
+export const SHARE_KEY = "distribute-io:share";
+
 /** A download whose verified segments lie in the private file system, where the worker finds them by the file's id. */
 export interface SharedFile {
   readonly fileId: string;

@@ -7,6 +7,7 @@ import { peersAllowed } from "../download/preferences.ts";
 import { StoredChoice, type Choice } from "../download/stored-choice.ts";
 import { WorkerFactory } from "../download/worker-code.ts";
 import { listUnfinished, type UnfinishedDownload } from "../saving/kept-files.ts";
+import { SHARE_KEY } from "../share/messages.ts";
 import { ShareControl } from "../share/share-control.ts";
 import type { Panel } from "../ui/panel.ts";
 import { PanelFooter } from "../ui/panel-footer.ts";
@@ -16,7 +17,7 @@ import { registry, type DownloadPart, type LinkOptions, type MorePart, type Stor
 const WORKER_PART = "donor-worker.js";
 
 /** What the visitor said about helping others, for all pages of this site. */
-const shareChoice = new StoredChoice("distribute-io:share");
+const shareChoice = new StoredChoice(SHARE_KEY);
 
 /** The footer of a page's one panel. */
 class Footer {
