@@ -3,6 +3,9 @@
 One nginx on this machine. Options: `--mib N` (default 1024), `--small-mib N` (default 256: the renderer's peak memory
 of both is compared), `--rounds N` (default 3). CPU seconds are those of all the browser's processes, from the click
 until the file is handed to the browser's downloads; "segments only" is without the thread of the whole file's hasher.
+
+What aria2c costs depends on the library that it was built with: one that uses the processor's SHA instructions needs a
+third of one that does not. No page has them for a digest that goes on from part to part.
 """
 
 from __future__ import annotations
