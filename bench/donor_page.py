@@ -30,7 +30,7 @@ from tests.harness.chromium_tabs import ChromiumTabs, run_chromium_tabs
 from tests.harness.processes import wait_for
 
 _PARTS = ("memory", "visit", "stop", "rate", "hidden")
-_STATE = "document.getElementById('state').textContent"
+_STORAGE_STEPS = (16_000_000, 64_000_000, 256_000_000, 512_000_000, 1_000_000_000, 2_000_000_000)
 
 # Keeps the page's connections, and counts what comes in on all of them; [milliseconds of the clock, bytes] every 20 ms.
 _COUNTER = """
@@ -82,7 +82,8 @@ class Donor:
         self.scene = scene
         self.browser = browser
         self.settings = {
-            "storageBytes": int(scene.size_bytes * 1.02) + 16_000_000,
+            # A step of the page's slider.
+            "storageBytes": next(step for step in _STORAGE_STEPS if step >= 1.001 * scene.size_bytes),
             "upBytesPerS": up_bytes_per_s,
             "takersMax": 8,
         }
@@ -251,7 +252,7 @@ class Bench:
             figures = {}
             for kind in ("visible", "hidden"):
                 browser: ChromiumTabs = stack.enter_context(run_chromium_tabs(self.folder / f"tabs-{kind}"))
-                settings = {"storageBytes": 500_000_000, "upBytesPerS": cap, "takersMax": 8}
+                settings = {"storageBytes": 512_000_000, "upBytesPerS": cap, "takersMax": 8}
                 page = browser.new_page(
                     init_script=f"localStorage['distribute-io:donor'] = {json.dumps(json.dumps(settings))};"
                 )
@@ -260,7 +261,7 @@ class Bench:
                     "fileUrl": scene.file_url,
                     "fileId": scene.release.sha256,
                     "segmentSizeBytes": scene.segment_bytes,
-                    "limitBytes": 500_000_000,
+                    "limitBytes": 512_000_000,
                 }
                 page.evaluate(f"({_PREFILL})({json.dumps([f'{scene.site.url}/prefill-worker.js', job])})")
                 page.press_button("Start…")
