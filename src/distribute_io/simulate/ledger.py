@@ -6,6 +6,7 @@ Amounts are in segments until `outcome` turns them into bytes.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -66,7 +67,7 @@ class Ledger:
     """Counts while the run goes."""
 
     def __init__(self, scenario: Scenario) -> None:
-        minutes = int(scenario.duration_s // MINUTE_S) + 1
+        minutes = ceil(scenario.duration_s / MINUTE_S)
         self._scenario = scenario
         self._near = np.zeros(minutes)
         self._far = np.zeros(minutes)
