@@ -25,7 +25,7 @@ table{border-collapse:collapse;width:100%}td,th{padding:.3rem .5rem;border-botto
 td+td,th+th{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto;display:block}
 svg text{fill:var(--soft);font:12px system-ui,sans-serif}.key span{margin-right:1.2rem;white-space:nowrap}
 .key i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.35rem}
-.wide{overflow-x:auto}
+.wide{overflow-x:auto}.wide svg{min-width:34rem}
 """
 
 _NOTE = (
@@ -48,14 +48,19 @@ def html_report(scenario: Scenario, comparison: Comparison) -> str:
             f'<p class="answer">{escape(answer(scenario, outcome))}</p>',
             "<h2>Bytes over time</h2>",
             _key(("--donor", "from donors"), ("--mirror", "from mirrors"), ("--push", "filled into donors")),
-            _time_picture(comparison.planned),
+            _wide(_time_picture(comparison.planned)),
             "<h2>Net offload beside other rules</h2>",
-            _bars_picture(comparison),
+            _wide(_bars_picture(comparison)),
             "<h2>Figures</h2>",
             _figures(comparison),
             f'<p class="note">Scenario {escape(comparison.scenario)}, seed {comparison.seed}. {_NOTE}</p></html>\n',
         ]
     )
+
+
+def _wide(picture: str) -> str:
+    """A narrow screen scrolls the picture instead of making its words too small to read."""
+    return f'<div class="wide">{picture}</div>'
 
 
 def _key(*entries: tuple[str, str]) -> str:
@@ -165,4 +170,4 @@ def _figures(comparison: Comparison) -> str:
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in figure_rows(comparison)
     )
-    return f'<div class="wide"><table>{rows}</table></div>'
+    return _wide(f"<table>{rows}</table>")

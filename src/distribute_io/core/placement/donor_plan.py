@@ -7,7 +7,8 @@ Rules:
    load and so lowering what the next is worth. A run is only pushed when each of its bytes is expected to be served
    `Policy.return_min` times before the donor leaves.
 3. A full donor swaps: the best run that it lacks for the worst that it holds, where the gain pays the push
-   (`return_min` again), at most `Policy.swaps_per_round`; more only where each gains `Policy.swap_anyway_gain`.
+   within `Policy.swap_horizon_s` (`return_min` again), at most `Policy.swaps_per_round`; more only where each gains
+   `Policy.swap_anyway_gain`.
    Where nothing is known of the demand yet (`Snapshot.is_guess`), a joining donor is filled without that condition.
 4. Small fills first: what is pushed to a young donor at once is bounded and doubles with its age.
 5. Equal worth is decided by a hash of donor and run (rendezvous hashing): several coordinators agree, few copies move.
@@ -182,6 +183,8 @@ class DonorPlanner:
 
     def _swap(self, target: Target, swaps: int, push_left: int) -> None:
         lacking = self._candidates(self._lacking(target))
+        stay_s = min(self._donor.stay_left_s, self._policy.horizon_s)
+        soon = min(1.0, self._policy.swap_horizon_s / max(1.0, stay_s))
         for done in range(len(target.rows)):
             if not len(lacking):
                 return
@@ -192,8 +195,9 @@ class DonorPlanner:
             value = self._discounted(lacking) + self._ties(lacking)
             best = int(value.argmax())
             row, old = int(lacking[best]), target.rows[worst]
-            gain_min = self._policy.return_min if done < swaps else self._policy.swap_anyway_gain
-            if value[best] - kept[worst] < gain_min:
+            gain = float(value[best] - kept[worst])
+            pays = gain * soon >= self._policy.return_min if done < swaps else gain >= self._policy.swap_anyway_gain
+            if not pays:
                 target.halted = "better_elsewhere"
                 return
             size = int(self._rows.size_bytes[row])

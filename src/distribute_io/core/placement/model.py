@@ -139,6 +139,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     another even where the far ones have it all."""
     return_min: float = 2.0
     """A push has to be served at least this often, as expected."""
+    swap_horizon_s: float = 600.0
+    """A swap has to pay within this time, however long the donor stays: later, others have moved there too. An hour
+    costs .01 to .02 of net offload in pushes (steady and wandering demand, `dio simulate`)."""
     swaps_per_round: int = 1
     """Runs that a full standing donor swaps in one planning round, for a gain that just pays."""
     swap_anyway_gain: float = 20.0
