@@ -187,6 +187,7 @@ CODES: Final[dict[str, dict[str, str]]] = {
         "unknown_route": "There is no such address.",
         "unknown_cause": "The coordinator knows no such cause.",
         "unknown_link": "No file is known by this link.",
+        "unknown_session": "Nobody is here who has this session.",
         "link_changed": "The link leads to another file than the coordinator knows it by.",
         "bad_request": "The request is malformed.",
         "bad_range": "The range lies outside the file.",

@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, str]] = {
     "keygen": "Make a publisher's signing key.",
     "doctor": "Is a mirror, or a coordinator, usable from a page? With the fix in words.",
     "verify": "Check a file against its manifest, offline.",
+    "inspect": "What a coordinator knows of donors, and why it decided so.",
     "simulate": "What would donors like these save? Swarms in virtual time.",
     "demo": "Everything on this machine: a coordinator, mirrors, donors and a download that shows its sources.",
 }

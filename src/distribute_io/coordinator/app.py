@@ -41,6 +41,7 @@ from distribute_io.coordinator.prober import HttpProber
 from distribute_io.coordinator.problems import problems
 from distribute_io.coordinator.routes_api import CatalogueApi
 from distribute_io.coordinator.routes_files import EmbeddedMirror
+from distribute_io.coordinator.routes_inspect import InspectApi
 from distribute_io.coordinator.routes_publish import PublishApi
 from distribute_io.coordinator.routes_session import SessionRoute
 from distribute_io.coordinator.session_side import SessionSide, build_sessions, monotonic_us
@@ -252,6 +253,7 @@ class _Web:
             EmbeddedMirror(self._library, self._listing),
             reading,
             publishing,
+            InspectApi(self._catalogue, sessions.donors, sessions.matches),
             UploadProbe(),
             session_route,
         ):

@@ -24,7 +24,8 @@ from distribute_io.coordinator.plan_office import PlanOffice
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
-from distribute_io.core.placement.model import Assignment, DonorView, FileView, Plan, Policy, Snapshot
+from distribute_io.core.placement.model import Assignment, DonorView, FileView, Plan, Policy, Reason, Snapshot
+from distribute_io.core.placement.weigh import weigh
 from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.stores.catalogue import Catalogue
@@ -34,6 +35,9 @@ from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withd
 
 PLAN_EVERY_S: Final = 30.0
 """Standing donors are looked at again this often: more often gained nothing."""
+
+REASONS_MAX: Final = 256
+"""Runs of a donor that are explained at a time."""
 
 _DONORS_AT_ONCE: Final = 256
 """Donors written into a snapshot before others have their turn."""
@@ -258,6 +262,19 @@ class DonorDesk:
             standing=standing,
         )
         return snapshot, records
+
+    async def explain(self, session_id: SessionId) -> tuple[DonorView, tuple[Reason, ...], Plan]:
+        """A donor, why it holds what it holds, and what a plan made now would do; nothing is sent.
+
+        Raises:
+            RefusedError: `unknown_session`.
+        """
+        snapshot, _records = await self.snapshot(frozenset(), frozenset({session_id}))
+        view = next((view for view in snapshot.donors if view.session_id == session_id), None)
+        if view is None:
+            raise RefusedError("unknown_session", "No donor that can be assigned anything has this session.")
+        holds = await asyncio.to_thread(weigh, snapshot, self._policy, session_id, limit=REASONS_MAX)
+        return view, holds, await self._office.plan(snapshot, self._policy)
 
     async def _view(self, donor: Donor, session: Session, now_us: int) -> DonorView:
         holdings, lease = await self._state.holdings(donor.session_id), await self._state.lease(donor.session_id)

@@ -39,6 +39,7 @@ from distribute_io.wire.session import (
     Match,
     MatchEnded,
     MatchReport,
+    NatClass,
     Offer,
     SignalDown,
     SignalUp,
@@ -175,6 +176,28 @@ class MatchDesk:
         )
         candidates = [_candidate(holders[session_id]) for session_id in sorted(holders)]
         return choose_donors(demand, candidates, frozenset(matched | set(session.avoided)), self._rng), holders
+
+    async def verdicts(self, file_id: FileId, *, nat: NatClass, region: str) -> list[tuple[SessionId, str]]:
+        """Which holders a downloader of a file would be introduced to, and why not to the others; nothing is sent."""
+        shape = self._shapes.get(file_id)
+        if shape is None:
+            raise RefusedError("unknown_file", "The coordinator knows no such file.")
+        holders = await self._state.holders(file_id, limit=CANDIDATES_MAX)
+        asker = Session(SessionId(""), network="", region=region, now_us=self._clock_us())
+        usable = [holder for holder in holders if self._is_usable(holder.donor.session_id, asker)]
+        demand = Demand(
+            session_id=asker.session_id,
+            missing=sets.whole(shape.segments),
+            nat=nat,
+            region=region,
+            donors_max=limits.MATCHES_PER_SESSION_MAX,
+        )
+        choice = choose_donors(demand, [_candidate(holder) for holder in usable], frozenset(), self._rng)
+        verdicts = {holder.donor.session_id: "kept_out" for holder in holders}
+        verdicts |= {holder.donor.session_id: "not_needed" for holder in usable}
+        verdicts |= {exclusion.session_id: exclusion.reason for exclusion in choice.excluded}
+        verdicts |= {candidate.session_id: "chosen" for candidate in choice.chosen}
+        return sorted(verdicts.items())
 
     def _is_usable(self, donor: SessionId, downloader: Session) -> bool:
         session = self._sessions.get(donor)

@@ -26,6 +26,7 @@ _STATUS: Final = {
     "unknown_route": 404,
     "unknown_cause": 404,
     "unknown_link": 404,
+    "unknown_session": 404,
     "bad_request": 400,
     "bad_range": 416,
     "body_too_large": 413,

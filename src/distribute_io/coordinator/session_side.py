@@ -39,6 +39,7 @@ class SessionSide(Struct, frozen=True):
     demand: DemandDesk
     office: PlanOffice
     donors: DonorDesk
+    matches: MatchDesk
     tallies: Tallies
 
 
@@ -118,7 +119,7 @@ def build_sessions(
         random_bytes=secrets.token_bytes,
         clock_us=monotonic_us,
     )
-    return SessionSide(state, shapes, sessions, demand, office, donors, tallies)
+    return SessionSide(state, shapes, sessions, demand, office, donors, matches, tallies)
 
 
 def monotonic_us() -> int:

@@ -57,7 +57,7 @@ def plan(snapshot: Snapshot, policy: Policy, rng: Rng) -> Plan:
     """
     rows = Rows(snapshot.files, policy)
     board = Board(snapshot, policy, rows)
-    outlook = Outlook(snapshot, rows, board.region, _weights(rows, board, policy))
+    outlook = Outlook(snapshot, rows, board.region, file_weights(rows, board, policy))
     allowed = _Allowed(rows)
     assignments: dict[SessionId, Assignment] = {}
     rejected: list[Rejection] = []
@@ -104,7 +104,7 @@ def _order(snapshot: Snapshot, rng: Rng) -> list[int]:
     return [key[-1] for key in sorted(keys)]
 
 
-def _weights(rows: Rows, board: Board, policy: Policy) -> Floats:
+def file_weights(rows: Rows, board: Board, policy: Policy) -> Floats:
     """What a request of each file counts: the operator's weight, and more for causes that are covered less."""
     weights = np.array([policy.cause_weights.get(file.cause, 1.0) for file in rows.files])
     if not policy.fairness or not len(rows.files):

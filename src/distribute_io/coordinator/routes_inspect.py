@@ -1,0 +1,105 @@
+"""What the coordinator knows and why it decided so, for its operator: a token that covers all causes is needed.
+
+Rules:
+
+1. Nothing is kept for this: an answer is a plan or a choice made anew, with nothing sent to anybody.
+2. No address and no finer place than a coarse region is told.
+"""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from aiohttp import web
+from msgspec import Struct
+
+from distribute_io.coordinator.bearer import ANY, authenticate
+from distribute_io.coordinator.donor_desk import DonorDesk
+from distribute_io.coordinator.match_desk import MatchDesk
+from distribute_io.coordinator.routes_api import json_response
+from distribute_io.core.demand.regions import coarse
+from distribute_io.core.placement.model import DonorView, Reason, Rejection
+from distribute_io.errors import RefusedError
+from distribute_io.ids import FileId, SessionId
+from distribute_io.stores.catalogue import Catalogue
+from distribute_io.wire.session import NatClass
+
+DONORS_TOLD_MAX: Final = 1_000
+
+
+class DonorSummary(Struct, frozen=True, kw_only=True):
+    """A donor in the list."""
+
+    session_id: SessionId
+    region: str
+    nat: NatClass
+    storage_bytes: int
+    up_bytes_per_s: int
+    stay_left_s: float
+    """How much longer it is expected to stay."""
+    files_held: int
+
+
+class DonorReasons(Struct, frozen=True, kw_only=True):
+    """Why a donor holds what it holds, and what a plan made now would change."""
+
+    donor: DonorSummary
+    holds: tuple[Reason, ...]
+    would_fetch: tuple[Reason, ...]
+    rejected: tuple[Rejection, ...]
+
+
+class PeerVerdict(Struct, frozen=True):
+    """A holder of a file, and whether it would be introduced."""
+
+    session_id: SessionId
+    reason: str
+    """`chosen`, `not_needed`, `kept_out`, or why not, as `core.matching` has it."""
+
+
+class InspectApi:
+    """`GET /api/v1/inspect`."""
+
+    def __init__(self, catalogue: Catalogue, donors: DonorDesk, matches: MatchDesk) -> None:
+        self._catalogue = catalogue
+        self._donors = donors
+        self._matches = matches
+
+    def routes(self) -> list[web.RouteDef]:
+        """Its one route."""
+        return [web.get("/api/v1/inspect", self._inspect)]
+
+    async def _inspect(self, request: web.Request) -> web.Response:
+        token = await authenticate(request, self._catalogue)
+        if ANY not in token.causes:
+            raise RefusedError("token_scope", "Only a token that covers all causes may look into the coordinator.")
+        donor, file_id = request.query.get("donor", ""), request.query.get("file", "")
+        if donor:
+            return json_response(await self._reasons(SessionId(donor)))
+        if file_id:
+            nat: NatClass = next((kind for kind in get_args(NatClass) if kind == request.query.get("nat")), "unknown")
+            verdicts = await self._matches.verdicts(FileId(file_id), nat=nat, region=request.query.get("region", ""))
+            return json_response([PeerVerdict(session_id, reason) for session_id, reason in verdicts])
+        snapshot, _records = await self._donors.snapshot(frozenset(), frozenset())
+        return json_response([_summary(view) for view in snapshot.donors[:DONORS_TOLD_MAX]])
+
+    async def _reasons(self, session_id: SessionId) -> DonorReasons:
+        view, holds, plan = await self._donors.explain(session_id)
+        return DonorReasons(
+            donor=_summary(view),
+            holds=holds,
+            would_fetch=tuple(reason for assignment in plan.assignments for reason in assignment.reasons),
+            rejected=plan.rejected,
+        )
+
+
+def _summary(view: DonorView) -> DonorSummary:
+    return DonorSummary(
+        session_id=view.session_id,
+        region=coarse(view.region),
+        nat=view.nat,
+        storage_bytes=view.storage_bytes,
+        up_bytes_per_s=view.up_bytes_per_s,
+        stay_left_s=round(view.stay_left_s),
+        files_held=len(view.holdings),
+    )

@@ -1,0 +1,61 @@
+"""The operator's questions: who is here, why does a donor hold this, whom would a downloader be introduced to."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from distribute_io.cli.main import main
+from tests.harness.peer import Json, Peer
+from tests.unit.coordinator.served import Served, files, play, token
+
+
+async def ask(served: Served, text: str, **query: str) -> Json:
+    headers = {"Authorization": f"Bearer {text}"}
+    async with served.client.get(f"{served.url}/api/v1/inspect", params=query, headers=headers) as response:
+        return {"status": response.status, "answer": await response.json(content_type=None)}
+
+
+def test_a_donor_is_listed_and_its_holdings_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files(tmp_path, 4, 4)
+
+    async def scene(served: Served) -> None:
+        text = await token(served)
+        first = await served.file_id("0.bin")
+        async with Peer.connect(served, nat="restricted") as donor:
+            await donor.donate(held=[{"file_id": first, "runs": [0, 2]}])
+            (row,) = (await ask(served, text))["answer"]
+            assert (row["nat"], row["files_held"]) == ("restricted", 1)
+            told = (await ask(served, text, donor=row["session_id"]))["answer"]
+            assert {held["file_id"] for held in told["holds"]} >= {first}
+            assert all(held["expected_serves"] > 0 for held in told["holds"])
+            near = (await ask(served, text, file=first, nat="unrestricted"))["answer"]
+            assert near == [{"session_id": row["session_id"], "reason": "chosen"}]
+            far = (await ask(served, text, file=first, nat="restricted"))["answer"]
+            assert far == [{"session_id": row["session_id"], "reason": "nat_incompatible"}]
+            assert (await ask(served, text, donor="0" * 32))["answer"]["code"] == "unknown_session"
+            assert (await ask(served, text, file="0" * 64))["answer"]["code"] == "unknown_file"
+            words = ["inspect", served.url, "--token", text]
+            for extra, line in (
+                ([], "restricted"),
+                (["--donor", row["session_id"]], "expected serves"),
+                (["--file", first], "chosen"),
+                (["--json"], '"session_id"'),
+            ):
+                assert await asyncio.to_thread(main, [*words, *extra]) == 0
+                assert line in capsys.readouterr().out
+
+    play(tmp_path, scene)
+
+
+def test_only_a_token_for_all_causes_may_look(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        text = await token(served, causes=("main",))
+        refused = await ask(served, text)
+        assert (refused["status"], refused["answer"]["code"]) == (403, "token_scope")
+
+    play(tmp_path, scene)
