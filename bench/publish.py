@@ -1,8 +1,8 @@
 """Is `dio publish` (two digests, a signature, two files written) as fast as `openssl dgst -sha256` (one digest)?
 
-At 1 GiB and at 4 GiB: what Python takes to start and load is a twentieth of the time of the first, nothing of the second.
-Options: `--rounds N` (default 5). The files are random and in the page cache. Both are whole processes, from start
-to end. Wants two idle processors: both digests are made at once.
+At 1 GiB and at 4 GiB: what Python takes to start and load is a twentieth of the time of the first, and nothing of
+that of the second. Options: `--rounds N` (default 5). The files are random and in the page cache. Both are whole
+processes, from start to end. Wants two idle processors: both digests are made at once.
 """
 
 from __future__ import annotations
