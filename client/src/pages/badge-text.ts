@@ -8,6 +8,7 @@ export const BADGE_TEXT = {
     "These limits hold for the site that shows this badge. A badge on another site knows nothing of this one and counts for itself.",
   covered: "The page hides a part of this badge, so the click does not count.",
   complain: "Complain to the operator",
+  off: "Off until you start.",
   limits: "Limits",
   close: "Close",
   noLimit: "No limit",

@@ -128,6 +128,7 @@ class Badge {
 
   async #begin(): Promise<void> {
     if (!this.#sight.plain) {
+      element("state", HTMLElement).dataset["tone"] = "bad";
       setText(element("state", HTMLElement), BADGE_TEXT.covered);
       return;
     }
@@ -185,7 +186,7 @@ class Badge {
     this.#more.hidden = state.is === "elsewhere";
     const words = element("state", HTMLElement);
     words.dataset["tone"] = toneOf(state);
-    setText(words, stateWords(state, this.#stored));
+    setText(words, state.is === "off" && !this.#stored ? BADGE_TEXT.off : stateWords(state, this.#stored));
     element("figures", HTMLElement).hidden = status === null;
     if (status === null) return;
     setText(element("rate-now", HTMLElement), FIGURES.rate(status.rateBytesPerS));

@@ -11,11 +11,14 @@ export interface Remembered {
   readonly rateKnown: boolean;
   /** What the line was found to send, in bytes per second. */
   readonly measuredBytesPerS?: number | undefined;
+  /** Secret of the person's code, in hex; empty while there is none. */
+  readonly tallySecret: string;
 }
 
 const KEY = "distribute-io:donor";
 const MB = 1_000_000;
 const GB = 1_000 * MB;
+const TALLY_SECRET = /^[0-9a-f]{32}$/;
 
 /** Steps of the storage slider, in bytes; the last is what the browser grants. */
 const STORAGE_STEPS: readonly number[] = [
@@ -64,7 +67,7 @@ export function recall(): Remembered {
   try {
     const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
     if (typeof stored === "object" && stored !== null) {
-      const { storageBytes, upBytesPerS, causes, takersMax, allowance, on, measuredBytesPerS, rateKnown } =
+      const { storageBytes, upBytesPerS, causes, takersMax, allowance, on, measuredBytesPerS, rateKnown, tallySecret } =
         stored as Partial<Record<string, unknown>>; // as: checked below
       return {
         settings: {
@@ -78,12 +81,13 @@ export function recall(): Remembered {
         // What a version before this one remembered was chosen.
         rateKnown: rateKnown !== false,
         measuredBytesPerS: atLeast(measuredBytesPerS, 0),
+        tallySecret: typeof tallySecret === "string" && TALLY_SECRET.test(tallySecret) ? tallySecret : "",
       };
     }
   } catch {
     // Storage switched off, or something else wrote there: as on a first visit.
   }
-  return { settings: DEFAULTS, on: false, rateKnown: false };
+  return { settings: DEFAULTS, on: false, rateKnown: false, tallySecret: "" };
 }
 
 /** As if nobody had been here. */

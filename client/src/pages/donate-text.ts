@@ -51,6 +51,9 @@ export const TEXT = {
       : `${size} confirmed as right by ${people === 1 ? "1 person" : `${people} people`} in this visit.`,
   pieces: (count: number, all: number) =>
     all > 0 ? `${count} of ${all} pieces` : count === 1 ? "1 piece" : `${count} pieces`,
+  allDevices: (ever: string, today: string) => `With all your devices: ${ever} confirmed ever, ${today} today.`,
+  codeWrong: "That is no code: 28 letters and digits, in groups of four.",
+  codeTaken: "Taken. It counts from the next start on.",
   somewhere: "country not known",
   measuring: "Measuring your upload: a few seconds …",
   rateNote: (measured: string | undefined) =>

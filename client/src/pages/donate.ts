@@ -10,6 +10,7 @@ import { dropShell, keepShell } from "./app-shell.ts";
 import { DONOR_WORKER, loadCauses, missing, storeExists } from "./donate-needs.ts";
 import { forget, grantedBytes, RATE_STEPS, recall, remember, storageSteps } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
+import { TallyView } from "./donate-tally.ts";
 import { DonateView } from "./donate-view.ts";
 import { measureUpload } from "./measure-upload.ts";
 import { isPhone, ScreenLock } from "./wake-lock.ts";
@@ -32,7 +33,13 @@ async function run(scriptUrl: string): Promise<void> {
   let measuring = false;
 
   const save = () => {
-    remember({ settings: view.chosen(), on, rateKnown: rateKnown || view.rateMoved, measuredBytesPerS });
+    remember({
+      settings: view.chosen(),
+      on,
+      rateKnown: rateKnown || view.rateMoved,
+      measuredBytesPerS,
+      tallySecret: tally.secret,
+    });
   };
   const measure = async () => {
     measuring = true;
@@ -78,6 +85,9 @@ async function run(scriptUrl: string): Promise<void> {
       }, CHANGE_AFTER_MS);
     },
   });
+  const tally = new TallyView(remembered.tallySecret, () => {
+    save();
+  });
   if (why !== undefined) {
     view.showUnavailable(why);
     return;
@@ -88,6 +98,7 @@ async function run(scriptUrl: string): Promise<void> {
   const control = new DonorControl(
     {
       coordinatorUrl: location.origin,
+      tallySecret: () => tally.secret,
       workers: new WorkerFactory({ kind: "part", url, integrity: __DIO_PARTS__[DONOR_WORKER] ?? "" }),
     },
     (state) => {
@@ -99,6 +110,7 @@ async function run(scriptUrl: string): Promise<void> {
       }
       if (state.is === "running") stored = true;
       else if (words === TEXT.erased) stored = false;
+      if ((state.is === "running" || state.is === "elsewhere") && state.status !== null) tally.showSum(state.status);
       screen.want(state.is === "running");
       view.show(state, stored, words);
     },

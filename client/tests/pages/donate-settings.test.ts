@@ -50,8 +50,14 @@ test("what was remembered comes back, and is gone when it was forgotten", () => 
     takersMax: 3,
     allowance: { ...NO_LIMITS, dailyBytes: 5, hours: [60, 120] as const },
   };
-  remember({ settings, on: true, rateKnown: true, measuredBytesPerS: 8 * MB });
-  assert.deepEqual(recall(), { settings, on: true, rateKnown: true, measuredBytesPerS: 8 * MB });
+  remember({ settings, on: true, rateKnown: true, measuredBytesPerS: 8 * MB, tallySecret: "0f".repeat(16) });
+  assert.deepEqual(recall(), {
+    settings,
+    on: true,
+    rateKnown: true,
+    measuredBytesPerS: 8 * MB,
+    tallySecret: "0f".repeat(16),
+  });
   forget();
   assert.equal(stored.size, 0);
   assert.equal(recall().on, false);
