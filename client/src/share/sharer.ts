@@ -50,6 +50,8 @@ export class Sharer {
   #device: DeviceState = { charging: null, metered: null };
   #pause: ShareStatus["pause"] = null;
   #sessionState: ShareStatus["session"] = "connecting";
+  /** Downloaders that confirmed to the coordinator that they got something. */
+  #confirmed = 0;
   /** Told when the charge that is under way is kept. */
   #kept: ((kept: boolean) => void) | undefined;
   #cancelTell: () => void = () => undefined;
@@ -167,6 +169,9 @@ export class Sharer {
       case "withdrawn":
         this.drop(message.file_id);
         return;
+      case "credited":
+        this.#confirmed = message.downloaders;
+        return;
       default:
       // Assignments are for donors with a store; the rest is for eyes that this page does not have.
     }
@@ -239,7 +244,8 @@ export class Sharer {
       takers: this.#serving.takers,
       rateBytesPerS,
       givenBytes: servedBytes,
-      people,
+      // One person may be introduced again and again, as this page gets more: the coordinator knows who is who.
+      people: Math.min(people, Math.max(1, this.#confirmed)),
       pause: this.#pause,
     };
     this.#report({ type: "share_status", status });

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { createHash, createHmac } from "node:crypto";
+import { test } from "node:test";
+import type { FromSharer, ShareStatus } from "../../src/share/messages.ts";
+import { Sharer } from "../../src/share/sharer.ts";
+import type { SessionSocket } from "../../src/transport/session-client.ts";
+import type { ClientMessage, CoordinatorMessage } from "../../src/wire/messages.ts";
+import { FakeClock } from "../transport/fake-clock.ts";
+import { WELCOME } from "../transport/fake-coordinator.ts";
+import { FakeNetwork } from "../transport/fake-rtc.ts";
+
+const FILE_ID = "f".repeat(64);
+const PAGE = "a".repeat(32);
+const SEGMENT = 65_536;
+
+/** A page that shares one file of four segments, and a coordinator that says what it is told to. */
+class Scene {
+  readonly clock = new FakeClock();
+  readonly said: ClientMessage[] = [];
+  readonly reports: FromSharer[] = [];
+  readonly sharer: Sharer;
+  readonly #listeners = new Map<string, (event: { data: unknown }) => void>();
+
+  constructor() {
+    const socket: SessionSocket = {
+      bufferedAmount: 0,
+      send: (text) => this.said.push(JSON.parse(text) as ClientMessage), // as: what a client writes is one
+      close: () => undefined,
+      addEventListener: (type: string, listener: (event: { data: unknown }) => void) =>
+        void this.#listeners.set(type, listener),
+    };
+    const timers: (() => void)[] = [];
+    this.sharer = new Sharer(
+      { sessionUrl: "wss://c.example/ws", page: PAGE, charged: null },
+      new FakeNetwork().window(),
+      {
+        clock: this.clock,
+        hmac: (key, message) => Promise.resolve(new Uint8Array(createHmac("sha256", key).update(message).digest())),
+        session: {
+          connect: () => socket,
+          nowMs: () => this.clock.nowUs() / 1_000,
+          chance: () => 0,
+          setTimeout: (callback, delayMs) => timers.push(this.clock.after(delayMs * 1_000, callback)) - 1,
+          clearTimeout: (timer) => timers[timer]?.(),
+        },
+        sha256: (bytes) => Promise.resolve(new Uint8Array(createHash("sha256").update(bytes).digest())),
+        localTime: () => ({ day: 20_000, month: 24_000, minute: 0 }),
+        open: () => Promise.resolve(undefined),
+      },
+      (message) => this.reports.push(message),
+    );
+    this.sharer.add({
+      fileId: FILE_ID,
+      sizeBytes: 4 * SEGMENT,
+      segmentSizeBytes: SEGMENT,
+      segmentList: new Uint8Array(4 * 32).map((_, at) => at),
+    });
+  }
+
+  hear(message: CoordinatorMessage): void {
+    this.#listeners.get("message")?.({ data: JSON.stringify(message) });
+  }
+
+  async welcome(): Promise<void> {
+    this.#listeners.get("open")?.({ data: undefined });
+    this.hear(WELCOME);
+    await this.clock.pass(1_000);
+  }
+
+  /** What was said since the last time, but for signs of life. */
+  news(): ClientMessage[] {
+    return this.said.splice(0).filter(({ type }) => type !== "ping");
+  }
+
+  get status(): ShareStatus {
+    const last = this.reports.findLast((report) => report.type === "share_status");
+    assert.ok(last !== undefined);
+    return last.status;
+  }
+}
+
+const LIMITS = { type: "donate", causes: [], storage_bytes: 0, up_bytes_per_s: 1_000_000, takers_max: 4 };
+const holdings = (runs: number[], complete: boolean) => ({
+  type: "holdings",
+  files: [{ file_id: FILE_ID, runs }],
+  complete,
+});
+
+test("it comes as a donor without storage, names its page, and tells what it holds as that grows", async () => {
+  const scene = new Scene();
+  scene.sharer.stored(FILE_ID, [[0, 1]]);
+  await scene.welcome();
+  const [hello, ...rest] = scene.news();
+  assert.equal(hello?.type === "hello" && hello.page, PAGE);
+  assert.deepEqual(rest, [LIMITS, holdings([0, 1], true)]);
+  scene.sharer.stored(FILE_ID, [[2, 4]]);
+  await scene.clock.pass(1_100_000);
+  assert.deepEqual(scene.news(), [holdings([0, 1, 2, 2], false)]);
+  assert.equal(scene.status.session, "online");
+});
+
+test("what is withdrawn, or gone, is not held any more, and that is told at once", async () => {
+  const scene = new Scene();
+  scene.sharer.stored(FILE_ID, [[0, 4]]);
+  await scene.welcome();
+  scene.news();
+  scene.hear({ type: "withdrawn", file_id: FILE_ID });
+  assert.deepEqual(scene.news(), [holdings([], false)]);
+});
+
+test("a metered connection pauses it, and another one ends the pause", async () => {
+  const scene = new Scene();
+  await scene.welcome();
+  scene.news();
+  scene.sharer.heedDevice({ charging: null, metered: true });
+  assert.deepEqual(scene.news(), [{ ...LIMITS, up_bytes_per_s: 0, takers_max: 0 }]);
+  assert.equal(scene.status.pause, "metered");
+  scene.sharer.heedDevice({ charging: null, metered: false });
+  assert.deepEqual(scene.news(), [LIMITS]);
+  assert.equal(scene.status.pause, null);
+});
+
+test("stop says so, and gives the books back", async () => {
+  const scene = new Scene();
+  await scene.welcome();
+  scene.news();
+  scene.sharer.stop();
+  assert.deepEqual(scene.news(), [{ type: "stop_donating" }]);
+  const charged = { day: 20_000, dayBytes: 0, month: 24_000, monthBytes: 0 };
+  assert.deepEqual(scene.reports.at(-1), { type: "share_stopped", charged });
+  const count = scene.reports.length;
+  await scene.clock.pass(5_000_000);
+  assert.equal(scene.reports.length, count, "nothing comes after");
+});
