@@ -10,6 +10,8 @@
 | `boasts` | says that it holds everything, and refuses what it is asked for |
 | `freezes` | stops, connection and all, as a laptop whose lid is closed |
 | `vanishes` | is killed |
+
+To donors that fill themselves all but `boasts` behave, so that nobody finds them out before a download does.
 """
 
 from __future__ import annotations
@@ -75,6 +77,15 @@ def _read_nothing(store: SegmentStore, file_id: FileId, digest: SegmentDigest, o
     return None
 
 
+def _but_not_to_fills(misbehave: _Send) -> _Send:
+    honest: _Send = Upload._send
+
+    def send(upload: Upload, taker: Taker, giver: PeerGiver, chunk: Chunk, data: bytes) -> None:
+        (honest if taker.match.fill else misbehave)(upload, taker, giver, chunk, data)
+
+    return send
+
+
 _SENDS: Final[dict[str, _Send]] = {
     "floods": _flood,
     "oversize": _send_oversize,
@@ -89,5 +100,5 @@ if __name__ == "__main__":
     if name == "boasts":
         setattr(SegmentStore, "read", _read_nothing)  # noqa: B010
     else:
-        setattr(Upload, "_send", _SENDS[name])  # noqa: B010
+        setattr(Upload, "_send", _but_not_to_fills(_SENDS[name]))  # noqa: B010
     sys.exit(main())

@@ -1,6 +1,7 @@
-"""A donor that lies: `dio donate` as it is, but for one bit of whatever it reads out of its store.
+"""A donor that lies: `dio donate` as it is, but for one bit of whatever it sends to a downloader.
 
-Everything else is the real thing, so that it is introduced, opened and asked like any other donor.
+Everything else is the real thing, so that it is introduced, opened and asked like any other donor. Donors that fill
+themselves from it get what is right: they would find it out before a download does.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ import sys
 from pathlib import Path
 
 from distribute_io.cli.main import main
-from distribute_io.donor.store import SegmentStore
-from distribute_io.ids import FileId, SegmentDigest
+from distribute_io.core.peer_giver import Chunk, PeerGiver
+from distribute_io.donor.serving import Taker, Upload
 from tests.harness.coordinator import CAUSE, Coordinator
 from tests.harness.processes import Process, python_module
 
 _ROOT = Path(__file__).parents[2]
-_honest_read = SegmentStore.read
+_honest_send = Upload._send
 
 
-def _lying_read(store: SegmentStore, file_id: FileId, digest: SegmentDigest, offset: int, length: int) -> bytes | None:
-    data = _honest_read(store, file_id, digest, offset, length)
-    return bytes([data[0] ^ 1]) + data[1:] if data else data
+def _lying_send(upload: Upload, taker: Taker, giver: PeerGiver, chunk: Chunk, data: bytes) -> None:
+    wrong = data if taker.match.fill else bytes([data[0] ^ 1]) + data[1:]
+    _honest_send(upload, taker, giver, chunk, wrong)
 
 
 def start_lying_donor(coordinator: Coordinator, data_dir: Path, *, storage: str, up: str = "8MB/s") -> Process:
@@ -31,5 +32,5 @@ def start_lying_donor(coordinator: Coordinator, data_dir: Path, *, storage: str,
 
 
 if __name__ == "__main__":
-    setattr(SegmentStore, "read", _lying_read)  # noqa: B010 - an assignment would be a type error, as it should be
+    setattr(Upload, "_send", _lying_send)  # noqa: B010 - an assignment would be a type error, as it should be
     sys.exit(main())
