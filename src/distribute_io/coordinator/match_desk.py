@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -30,6 +30,7 @@ from distribute_io.core import runs as sets
 from distribute_io.core.demand.regions import coarse
 from distribute_io.core.matching import Candidate, Choice, Demand, choose_donors
 from distribute_io.core.placement.model import Rng
+from distribute_io.core.reach import NETWORK_CODES
 from distribute_io.core.standing import Standing
 from distribute_io.errors import RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId, SessionId
@@ -71,10 +72,12 @@ class MatchDesk:
         standing: Standing,
         random_bytes: Callable[[int], bytes],
         clock_us: Callable[[], int],
+        nat_changed: Callable[[Session], Awaitable[None]],
     ) -> None:
         """Keep the parts.
 
         Args:
+            nat_changed: awaited when introductions showed a session to be of another NAT class.
             rng: for the choice among equals.
             random_bytes: for secrets and ids; must be unguessable.
         """
@@ -86,6 +89,7 @@ class MatchDesk:
         self._standing = standing
         self._random_bytes = random_bytes
         self._clock_us = clock_us
+        self._nat_changed = nat_changed
 
     # --- wants ---
 
@@ -299,12 +303,30 @@ class MatchDesk:
         """
         match = await self._match_of(session, MatchId(message.match_id))
         if message.outcome == "open":
+            if match.phase == "pending":
+                await self._learn(match, met=True)
             await self._state.open_match(match.match_id)
             return
+        if message.outcome == "failed" and match.phase == "pending" and message.code in NETWORK_CODES:
+            await self._learn(match, met=False)
         if session.session_id == match.downloader and message.outcome in ("failed", "lied"):
             session.avoid(match.donor)
             self._judge(session, match, message.outcome, now_us)
         await self._end(match, now_us, code=message.code or "peer_closed", told_by=session.session_id)
+
+    async def _learn(self, match: MatchRecord, *, met: bool) -> None:
+        """What a match came to says of the network of both ends (`core/reach.py`)."""
+        downloader, donor = self._sessions.get(match.downloader), self._sessions.get(match.donor)
+        if downloader is None or donor is None:
+            return
+        for session, other in ((downloader, donor.nat_stated), (donor, downloader.nat_stated)):
+            before = session.nat
+            if met:
+                session.reach.opened(other)
+            else:
+                session.reach.missed()
+            if session.nat != before:
+                await self._nat_changed(session)
 
     def _judge(self, session: Session, match: MatchRecord, outcome: str, now_us: int) -> None:
         """What a downloader's report says of the donor (rules 4 and 5)."""

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from typing import Final, Protocol
 
 from distribute_io.coordinator.country_credits import CountryCredits
+from distribute_io.core.reach import Reach
 from distribute_io.core.session import START, SessionState
 from distribute_io.core.token_bucket import TokenBucket
 from distribute_io.errors import DistributeError, RemoteProtocolError
@@ -145,7 +146,8 @@ class Session:
         self.connected_at_us = now_us
         self.heard_at_us = now_us
         self.native = False
-        self.nat: NatClass = "unknown"
+        self.nat_stated: NatClass = "unknown"
+        self.reach = Reach()
         self.page: str | None = None
         self.bucket = TokenBucket(
             rate_bytes_per_s=limits.MESSAGES_PER_S, burst_bytes=limits.MESSAGES_BURST, now_us=now_us
@@ -174,6 +176,11 @@ class Session:
         """When the newest match was made that failed and to which this donor said nothing."""
         # As either.
         self.signals: Counter[MatchId] = Counter()
+
+    @property
+    def nat(self) -> NatClass:
+        """What it said of its NAT, unless its introductions showed otherwise."""
+        return self.reach.nat_class(self.nat_stated)
 
     def send(self, message: CoordinatorMessage) -> None:
         """Queue a message."""

@@ -101,6 +101,7 @@ def build_sessions(
         standing=standing,
         random_bytes=secrets.token_bytes,
         clock_us=monotonic_us,
+        nat_changed=donors.nat_found,
     )
     sessions = Sessions(
         registry=registry,

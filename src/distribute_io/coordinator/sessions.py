@@ -188,7 +188,7 @@ class Sessions:
             case Ping():
                 session.send(Pong())
             case Nat():
-                session.nat = message.nat
+                session.nat_stated = message.nat
                 await self._donors.nat_found(session)
             case Donate():
                 await self._donors.donate(session, message, now_us)
@@ -220,7 +220,7 @@ class Sessions:
 
     def _welcome(self, session: Session, hello: Hello) -> None:
         session.native = hello.native
-        session.nat = hello.nat
+        session.nat_stated = hello.nat
         session.page = hello.page
         session.send(
             Welcome(

@@ -346,3 +346,27 @@ def test_figures_of_an_unknown_file_are_refused_and_the_session_goes_on(tmp_path
             await downloader.hear("pong")
 
     play(tmp_path, scene)
+
+
+def test_a_donor_that_nobody_reaches_is_kept_for_those_who_may_reach_it(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served, nat="unrestricted") as donor:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            for _ in range(3):
+                async with Peer.connect(served, nat="unrestricted") as downloader:
+                    await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                    match_id = (await downloader.hear("match"))["match_id"]
+                    await donor.hear("match")
+                    await donor.send("match_report", match_id=match_id, outcome="failed", code="no_channel")
+                    await downloader.hear("match_ended")
+            async with Peer.connect(served, nat="restricted") as restricted:
+                await restricted.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                assert (await restricted.hear("unmatched"))["code"] == "no_donor"
+            async with Peer.connect(served, nat="unrestricted") as downloader:
+                await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                await downloader.hear("match")
+
+    play(tmp_path, scene)
