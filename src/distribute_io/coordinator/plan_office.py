@@ -26,7 +26,10 @@ from distribute_io.core.placement.rows import run_segments
 log = logging.getLogger(__name__)
 
 INLINE_WORK_MAX: Final = 400_000
-"""Donors to plan times rows to look at, and 50 times the donors: about 5 ms (bench/results/plan_times.json)."""
+"""In rows looked at, for each donor that is planned: about 5 ms (`python -m bench plan_times`)."""
+
+_DONOR_WORK: Final = 2_000
+"""What it takes to put one donor's holdings on the board, in the same unit: some 20 microseconds."""
 
 _NOTHING: Final = Plan((), ())
 
@@ -69,4 +72,4 @@ def work_of(snapshot: Snapshot, policy: Policy) -> int:
     """How much there is to do, in rows looked at."""
     rows = sum(-(-file.segments // run_segments(file, policy)) for file in snapshot.files)
     donors = len(snapshot.joining) if snapshot.standing is not None else len(snapshot.donors)
-    return donors * rows + 50 * len(snapshot.donors)
+    return donors * rows + _DONOR_WORK * len(snapshot.donors)
