@@ -13,7 +13,7 @@
  */
 
 const PARTS = 10;
-const BURST_US = 6_000_000;
+const BURST_US = 15_000_000;
 const PAUSE_US_MAX = 60_000_000;
 
 /** Caller's duty: after each piece ask `pauseUs`, and ask for nothing until it is over. */

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 PARTS: Final = 10
-BURST_US: Final = 6_000_000
+BURST_US: Final = 15_000_000
 PAUSE_US_MAX: Final = 60_000_000
 
 
