@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -28,7 +29,9 @@ from distribute_io.units import format_rate, format_size
 
 CAUSE = "demo"
 _READY_S = 30.0
-_FILL_S = 60.0
+_FILL_S = 120.0
+_RELEASE_IN_S = 120
+_RELEASE_DOWNLOADS = 1_000
 _DIO = "distribute_io.cli.main"
 _MIRROR = "distribute_io.demo.throttled_mirror"
 # Donors hold whole segments only, keep a reserve, and the last ones need not fit: this much of their limit is full.
@@ -85,6 +88,7 @@ def start_swarm(plan: SwarmPlan, children: Children, folder: Path, path: Path | 
     report("coordinator", url, True)
     public_key = _publish(children, folder, paths, url, list(limits))
     report("published", f"signed by {public_key}", True)
+    report("announced", f"a rush on {paths[0].name}: donors hold it first", True)
     _start_donors(plan, children, folder, url, report)
     return Swarm(
         coordinator_url=url,
@@ -147,19 +151,25 @@ def _start_coordinator(children: Children, data_dir: Path) -> str:
 
 
 def _publish(children: Children, folder: Path, paths: list[Path], url: str, mirrors: list[str]) -> str:
-    """Publish all files as somebody with a key and a token does; returns the public key."""
+    """Publish all files as somebody with a key and a token does, the first with a rush; returns the public key."""
     key_path = folder / "publisher.pem"
     public_key = children.run("keygen", _DIO, ["keygen", str(key_path)]).strip()
     token_words = ["token", "create", "--data-dir", str(folder / "coordinator"), "--cause", CAUSE]
     for mirror in mirrors:
         token_words += ["--origin", mirror]
     token = children.run("token", _DIO, token_words).split()[-1]
-    words = ["publish", *map(str, paths), "--key", str(key_path), "--cause", CAUSE]
-    for mirror in mirrors:
-        words += ["--mirror", f"{mirror}/"]
     manifests = folder / "manifests"
     manifests.mkdir()
-    children.run("publish", _DIO, [*words, "--to", url, "-o", str(manifests)], env={"DIO_TOKEN": token})
+    words = ["--key", str(key_path), "--cause", CAUSE, "--to", url, "-o", str(manifests)]
+    for mirror in mirrors:
+        words += ["--mirror", f"{mirror}/"]
+    first, *companions = map(str, paths)
+    # Without a rush announced, four donors that nobody asked yet would hold a little of each file alike.
+    release_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + _RELEASE_IN_S))
+    rush = ["--release-at", release_at, "--release-downloads", str(_RELEASE_DOWNLOADS)]
+    children.run("publish", _DIO, ["publish", first, *rush, *words], env={"DIO_TOKEN": token})
+    if companions:
+        children.run("publish", _DIO, ["publish", *companions, *words], env={"DIO_TOKEN": token})
     return public_key
 
 
