@@ -13,12 +13,13 @@ from tests.harness.scene import MIB, MirrorPlan, make_scene
 
 
 def test_a_donor_that_lies_is_banned_and_named(stage: Stage, any_browser: Callable[[str, str], Browser]) -> None:
-    scene = make_scene(stage, [MirrorPlan(rate="2MB/s"), MirrorPlan(rate="2MB/s")])
+    scene = make_scene(stage, [MirrorPlan(rate=None), MirrorPlan(rate=None)])
     release = scene.publish("release-1.0.iso", 16 * MIB)
     start_lying_donor(scene.coordinator, stage.folder / "liar", storage="32MB")
     wait_until_held(scene.coordinator, 16 * MIB)
     open_donor_page(any_browser("chromium", "donor"), scene.coordinator)
     wait_until_held(scene.coordinator, 28 * MIB, donors=2)
+    scene.slow_down("2MB/s")
     visitor = scene.visit(any_browser("chromium", "visitor"), {"iso": scene.mirrors[0].link(release.name)})
     visitor.click("iso")
     verified = visitor.expect_verified()

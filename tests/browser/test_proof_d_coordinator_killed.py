@@ -14,11 +14,12 @@ from tests.harness.scene import MIB, MirrorPlan, make_scene
 def test_a_download_survives_kill_9_and_donors_come_back_with_what_they_hold(
     stage: Stage, any_browser: Callable[[str, str], Browser]
 ) -> None:
-    scene = make_scene(stage, [MirrorPlan(rate="2MB/s"), MirrorPlan(rate="2MB/s")])
+    scene = make_scene(stage, [MirrorPlan(rate=None), MirrorPlan(rate=None)])
     release = scene.publish("release-1.0.iso", 24 * MIB)
     open_donor_page(any_browser("chromium", "donor"), scene.coordinator)
     start_headless_donor(scene.coordinator, stage.folder / "headless")
     held_before = wait_until_filled(scene.coordinator, 24 * MIB, donors=2)
+    scene.slow_down("2MB/s")
     pushed_before = scene.coordinator.stats()["bytes_pushed"]
 
     visitor = scene.visit(any_browser("chromium", "visitor"), {"iso": scene.mirrors[0].link(release.name)})

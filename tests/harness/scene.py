@@ -41,6 +41,11 @@ class Scene:
         self.publisher.publish([release], self.mirrors)
         return release
 
+    def slow_down(self, rate: str) -> None:
+        """Limit all mirrors from now on: donors are filled while they are fast, since they spare slow ones."""
+        for mirror in self.mirrors:
+            mirror.change(rate=rate)
+
     def tag(self, attributes: Mapping[str, str] | None = None) -> str:
         """The script tag of the publisher's pages; `attributes` go over those that `visit` names."""
         wanted = {"data-select": "a.download", "data-key": self.publisher.public_key, **(attributes or {})}
