@@ -8,8 +8,8 @@ Rules:
    and the donor is a browser the donor offers, as a native peer cannot negotiate channel ids.
 4. Whoever did not work for a downloader, or lied to it, is not introduced to it again in this session. A donor that is
    accused of a lie is introduced to nobody for a time (`core/standing.py`).
-5. A donor that did not say a word to a match that failed is introduced to nobody until it is heard again: a machine
-   that lost its power stays a session for a minute.
+5. A donor that did not say a word in `SILENCE_US` after it was called (an offer, or a signal) in a match that failed is
+   introduced to nobody until it is heard again: a machine that lost its power stays a session for a minute.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from distribute_io.core.reach import NETWORK_CODES
 from distribute_io.core.standing import Standing
 from distribute_io.errors import RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId, SessionId
+from distribute_io.manifest.mirrors import is_public_address
 from distribute_io.stores.state import FileShape, Holder, MatchRecord, State, Want
 from distribute_io.wire import limits
 from distribute_io.wire.session import (
@@ -56,6 +57,9 @@ RETRY_AFTER_MS: Final = 15_000
 """When a downloader that found no donor may ask again; a donor who appears earlier is offered by itself."""
 
 SECRET_BYTES: Final = 32
+
+SILENCE_US: Final = 5_000_000
+"""How long a donor may take for its first word to a match; clients give a connection twice as long."""
 
 
 class MatchDesk:
@@ -232,6 +236,8 @@ class MatchDesk:
             country=country_of(session.region),
             region=coarse(session.region),
             fill=want.fill,
+            up_bytes_per_s=holder.donor.up_bytes_per_s,
+            neighbours=session.network == other.network and is_public_address(session.network.partition("/")[0]),
         )
         if not await self._state.add_match(match):
             return False
@@ -266,6 +272,8 @@ class MatchDesk:
                 fill=match.fill,
             )
         )
+        if donor_offers or offer is not None:
+            other.called[match.match_id] = match.made_at_us
         return True
 
     def _take_offer(self, session: Session, file_id: FileId) -> Offer | None:
@@ -294,6 +302,8 @@ class MatchDesk:
         other = self._sessions.get(_other_end(match, session.session_id))
         if other is not None:
             other.send(SignalDown(match_id=match.match_id, payload=message.payload))
+            if other.session_id == match.donor:
+                other.called.setdefault(match.match_id, self._clock_us())
 
     async def report(self, session: Session, message: MatchReport, now_us: int) -> None:
         """What became of a match.
@@ -333,10 +343,12 @@ class MatchDesk:
         donor = self._sessions.get(match.donor)
         if donor is None:
             return
+        called_us = donor.called.get(match.match_id)
         if outcome == "lied":
-            self._standing.accuse(donor.session_id, network=donor.network, accuser=session.network, now_us=now_us)
-        else:
-            donor.unanswered_us = match.made_at_us
+            if match.phase == "open":  # who never had a byte of it cannot have had a wrong one
+                self._standing.accuse(donor.session_id, network=donor.network, accuser=session.network, now_us=now_us)
+        elif called_us is not None and now_us - called_us >= SILENCE_US:
+            donor.unanswered_us = max(donor.unanswered_us, called_us)
 
     async def session_left(self, session_id: SessionId, ended: tuple[MatchRecord, ...]) -> None:
         """A session ended, and its matches with it: tell the other ends of those that were not open."""
@@ -371,6 +383,7 @@ class MatchDesk:
             session = self._sessions.get(session_id)
             if session is not None:
                 session.signals.pop(match.match_id, None)
+                session.called.pop(match.match_id, None)
 
     async def _match_of(self, session: Session, match_id: MatchId) -> MatchRecord:
         match = await self._state.match(match_id)

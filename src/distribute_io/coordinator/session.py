@@ -173,7 +173,9 @@ class Session:
         self.tally_is_news = False
         self.tallied_at_us = 0
         self.unanswered_us = 0
-        """When the newest match was made that failed and to which this donor said nothing."""
+        """When this donor was last called in a match that failed."""
+        self.called: dict[MatchId, int] = {}
+        """When it was first called (an offer, or a signal) in each match that is not over."""
         # As either.
         self.signals: Counter[MatchId] = Counter()
 
@@ -217,7 +219,7 @@ class Session:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing was heard since a match that failed: perhaps it is gone, and nobody has noticed yet."""
+        """Whether nothing was heard since a call that came to nothing: perhaps it is gone, and nobody knows yet."""
         return self.heard_at_us < self.unanswered_us
 
     def avoid(self, donor: SessionId) -> None:

@@ -142,6 +142,7 @@ class Sessions:
         if not self._networks[session.network]:
             del self._networks[session.network]
         session.outbox.close(1000, "")
+        self._standing.left(session.session_id, session.network)
         await self._donors.stop(session)
         ended = await self._state.leave(session.session_id, self._clock_us())
         await self._matches.session_left(session.session_id, ended)
@@ -192,8 +193,9 @@ class Sessions:
                 await self._donors.nat_found(session)
             case Donate():
                 await self._donors.donate(session, message, now_us)
-                self._standing.donates(session.session_id, session.network, now_us)
+                self._standing.donates(session.session_id, session.network)
             case StopDonating():
+                self._standing.left(session.session_id, session.network)
                 await self._donors.stop(session)
             case Holdings():
                 await self._donors.holdings(session, message, joins=joins)

@@ -10,8 +10,9 @@ a network (a campus, a carrier), so bars are high and bans short at first.
 - K3 An accuser's word is limited: `ACCUSATIONS_MAX` different donors in `ACCUSE_US` count for one network, further ones
   do not. So a network of liars keeps less than one honest donor out at a time.
 - K4 A donor that `ACCUSERS_MAX` networks accused is out of use for `OUT_US_MAX`.
-- K5 A new session does not help: where `LIARS_MAX` donors of one network were accused within `OUT_US_MAX`, and they are
-  half of the donors that were seen there or more, all of them are out of use until that time is over.
+- K5 A new session does not help: where `LIARS_MAX` donors of one network were accused by `LIAR_ACCUSERS` networks each
+  within `OUT_US_MAX`, and they are half of these and of the donors that stand there or more, all of them are out of use
+  until that time is over. So one network's word alone never reaches the neighbours of whom it accuses.
 
 Everything is bounded; what is full forgets whom it heard of longest ago. Times are microseconds of the caller's clock.
 Vectors: `spec/vectors/standing.json`.
@@ -37,8 +38,9 @@ ACCUSE_US: Final = 600_000_000
 ACCUSATIONS_MAX: Final = 4
 ACCUSERS_MAX: Final = 3
 LIARS_MAX: Final = 3
-_SEEN_MAX: Final = 1_024
-"""Donors of one network that are told apart."""
+LIAR_ACCUSERS: Final = 2
+_LIARS_TOLD_MAX: Final = 1_024
+"""Liars of one network that are told apart."""
 
 
 class _Network(Struct):
@@ -52,9 +54,7 @@ class _Network(Struct):
     accused: dict[str, int] = {}
     """Donors that it accused, and when."""
     liars: dict[str, int] = {}
-    """Donors of this network that were accused, and when first."""
-    seen: dict[str, int] = {}
-    """Donors of this network, and when they were last seen."""
+    """Donors of this network that `LIAR_ACCUSERS` accused, and since when."""
 
 
 class _Accused(Struct):
@@ -65,7 +65,7 @@ class _Accused(Struct):
 
 
 class Standing:
-    """Caller's duties: tell faults and accusations as they come; ask before letting in and before introducing."""
+    """Caller's duties: tell faults, accusations, and donors that come and go; ask before letting in and introducing."""
 
     def __init__(self, *, faults_max: int) -> None:
         """Begin with nobody known.
@@ -76,6 +76,7 @@ class Standing:
         self._faults_max = faults_max
         self._networks: OrderedDict[str, _Network] = OrderedDict()
         self._donors: OrderedDict[str, _Accused] = OrderedDict()
+        self._here: dict[str, set[str]] = {}
 
     def fault(self, network: str, now_us: int) -> None:
         """A session of this network broke the protocol, or said nothing (K1)."""
@@ -92,11 +93,16 @@ class Standing:
         known = self._networks.get(network)
         return 0 if known is None else max(0, known.out_until_us - now_us)
 
-    def donates(self, donor: str, network: str, now_us: int) -> None:
-        """A donor of this network is here (K5)."""
-        seen = self._known(network, now_us).seen
-        if donor in seen or len(seen) < _SEEN_MAX:
-            seen[donor] = now_us
+    def donates(self, donor: str, network: str) -> None:
+        """A donor of this network is here, until it `left` (K5)."""
+        self._here.setdefault(network, set()).add(donor)
+
+    def left(self, donor: str, network: str) -> None:
+        """A session donates no longer, if it did."""
+        here = self._here.get(network, set())
+        here.discard(donor)
+        if not here:
+            self._here.pop(network, None)
 
     def accuse(self, donor: str, *, network: str, accuser: str, now_us: int) -> bool:
         """A downloader of network `accuser` had wrong bytes from a donor of `network`; False when it does not count."""
@@ -116,7 +122,7 @@ class Standing:
         out_us = OUT_US_MAX if is_out else SUSPEND_US << (len(known.accusers) - 1)  # K2
         known.out_until_us = max(known.out_until_us, now_us + out_us)
         liars = self._known(network, now_us).liars
-        if donor in liars or len(liars) < _SEEN_MAX:
+        if len(known.accusers) >= LIAR_ACCUSERS and len(liars) < _LIARS_TOLD_MAX:
             liars.setdefault(donor, now_us)
         return True
 
@@ -128,11 +134,8 @@ class Standing:
         known = self._networks.get(network)
         if known is None:
             return True
-        liars = sum(now_us < at_us + OUT_US_MAX for at_us in known.liars.values())
-        if liars < LIARS_MAX:
-            return True
-        seen = sum(now_us < at_us + OUT_US_MAX for at_us in known.seen.values())
-        return 2 * liars < seen
+        liars = {each for each, at_us in known.liars.items() if now_us < at_us + OUT_US_MAX}
+        return len(liars) < LIARS_MAX or 2 * len(liars) < len(liars | self._here.get(network, set()))
 
     def _known(self, network: str, now_us: int) -> _Network:
         known = self._networks.get(network)
@@ -144,7 +147,6 @@ class Standing:
         gone = (now_us - known.counted_us) // FAULT_US
         known.faults = max(0, known.faults - gone)
         known.counted_us += gone * FAULT_US
-        for times in (known.liars, known.seen):
-            for each in [each for each, at_us in times.items() if at_us + OUT_US_MAX <= now_us]:
-                del times[each]
+        for each in [each for each, at_us in known.liars.items() if at_us + OUT_US_MAX <= now_us]:
+            del known.liars[each]
         return known

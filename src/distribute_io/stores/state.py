@@ -102,6 +102,10 @@ class MatchRecord(Struct, frozen=True):
     """The taker is a donor that fills itself."""
     region: str = ""
     """Where the downloader is, coarsely (`core.demand.regions`)."""
+    up_bytes_per_s: int = 0
+    """What the donor said that it sends at most."""
+    neighbours: bool = False
+    """Both ends are behind one public address."""
 
 
 class Held(Struct, frozen=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from distribute_io.coordinator import match_desk
 from tests.harness.peer import Peer
 from tests.unit.coordinator.served import Served, files, play
 
@@ -25,8 +26,10 @@ def test_one_proof_puts_a_liar_out_of_use_for_everybody(tmp_path: Path) -> None:
             await liar.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
             await one.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
             match = await one.hear("match")
+            await one.send("match_report", match_id=match["match_id"], outcome="open")
             await one.send("match_report", match_id=match["match_id"], outcome="lied", code="segment_mismatch")
-            await liar.hear("match_ended")
+            await one.send("ping")
+            await one.hear("pong")
             await two.send("want", file_id=file_id, missing=[0, 4], peers_max=2)
             assert (await two.hear("unmatched"))["code"] == "no_donor"
             await honest.donate(held=[{"file_id": file_id, "runs": [1, 3]}])
@@ -35,7 +38,28 @@ def test_one_proof_puts_a_liar_out_of_use_for_everybody(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_a_donor_that_said_nothing_to_a_failed_match_waits_until_it_is_heard(tmp_path: Path) -> None:
+def test_a_lie_in_a_match_that_never_opened_and_a_hasty_failure_put_nobody_out_of_use(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            for outcome, code in (("lied", "segment_mismatch"), ("failed", "no_channel"), ("failed", "no_channel")):
+                async with Peer.connect(served) as hostile:
+                    await hostile.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                    match = await hostile.hear("match")
+                    await hostile.send("signal", match_id=match["match_id"], payload={"kind": "candidate"})
+                    await hostile.send("match_report", match_id=match["match_id"], outcome=outcome, code=code)
+                    await donor.hear("match_ended")
+
+    play(tmp_path, scene)
+
+
+def test_a_donor_that_said_nothing_to_a_failed_match_waits_until_it_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(match_desk, "SILENCE_US", 0)
     files(tmp_path, 1)
 
     async def scene(served: Served) -> None:
@@ -44,6 +68,7 @@ def test_a_donor_that_said_nothing_to_a_failed_match_waits_until_it_is_heard(tmp
             await ghost.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
             await one.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
             match = await one.hear("match")
+            await one.send("signal", match_id=match["match_id"], payload={"kind": "offer", "sdp": "v=0"})
             await one.send("match_report", match_id=match["match_id"], outcome="failed", code="no_channel")
             await one.send("ping")
             await one.hear("pong")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from distribute_io.coordinator import ledger
 from distribute_io.wire import limits
 from tests.harness.peer import Peer
 from tests.unit.coordinator.served import MIB, Served, coordinator, files, play, write
@@ -227,6 +228,25 @@ def test_receipts_are_credited_once_and_never_above_what_was_matched(tmp_path: P
             assert stats["files"][0]["file_id"] == file_id
         (cause,) = (await served.json("/api/v1/causes"))["causes"]
         assert (cause["cause"], cause["files"], cause["need"]) == ("main", 1, 0.25)
+
+    play(tmp_path, scene)
+
+
+def test_a_receipt_counts_at_most_what_could_have_been_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "CREDIT_AT_ONCE_BYTES", 100_000)
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served) as downloader:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}], up_bytes_per_s=100)
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            match = await downloader.hear("match")
+            await donor.receipt(match, 300_000)
+            assert 100_000 < (await donor.hear("credited"))["bytes_total"] < 105_000
+            await donor.send("donate", causes=[], storage_bytes=16_000_000, up_bytes_per_s=1_000_000)
+            await donor.receipt(match, 300_000)  # what was cut off counts once there was time for it
+            assert (await donor.hear("credited"))["bytes_total"] == 300_000
 
     play(tmp_path, scene)
 

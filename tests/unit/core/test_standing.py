@@ -25,7 +25,9 @@ def test_scenario(vector: Vector) -> None:
         elif "network" in step:
             assert known.kept_out_us(step["network"], now_us) == step["kept_out_s"] * 1_000_000, step
         elif "donates" in step:
-            known.donates(step["donates"], step["of"], now_us)
+            known.donates(step["donates"], step["of"])
+        elif "leaves" in step:
+            known.left(step["leaves"], step["of"])
         elif "accuse" in step:
             counts = known.accuse(step["accuse"], network=step["of"], accuser=step["by"], now_us=now_us)
             assert counts == step["counts"], step
