@@ -57,7 +57,11 @@ def donate(
     takers: Annotated[int, typer.Option(min=1, max=_TAKERS_MAX, help="Most downloaders at once.")] = 8,
     data_dir: Annotated[Path | None, typer.Option(help="Where segments are kept.")] = None,
     code: Annotated[
-        str | None, typer.Option(help="Code of your other donors: what they are thanked for is added up.")
+        str | None,
+        typer.Option(
+            envvar="DIO_CODE",
+            help="Code of your other donors: what they are thanked for is added up. Better given by the environment.",
+        ),
     ] = None,
     erase: Annotated[bool, typer.Option("--erase", help="Erase all that is held, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each event.")] = False,
@@ -172,17 +176,21 @@ def parse_hours(text: str) -> tuple[int, int]:
 def _tally_secret(path: Path, typed: str | None) -> bytes:
     """The secret under which credit is added up: as typed, as it was before, or a new one, which is written down.
 
+    A new one is said once; on a terminal it is always.
+
     Raises:
         UsageError: `bad_argument` for a code that is none.
     """
     if typed is None and path.exists():
         typed = path.read_text("utf-8")
+    is_new = typed is None
     secret = secrets.token_bytes(SECRET_BYTES) if typed is None else read_tally_code(typed)
     text = write_tally_code(secret)
     if typed is None or not path.exists() or path.read_text("utf-8") != text:
         write_durably(path, text.encode())
         path.chmod(0o600)
-    typer.echo(f"your code, for your other devices (--code): {text}", err=True)
+    if is_new or sys.stderr.isatty():  # it is a secret: not in the log of a service at every start
+        typer.echo(f"your code, for your other devices (--code): {text}", err=True)
     return secret
 
 

@@ -254,7 +254,7 @@ class _Web:
             reading,
             publishing,
             InspectApi(self._catalogue, sessions.donors, sessions.matches),
-            UploadProbe(),
+            UploadProbe(callers),
             session_route,
         ):
             app.add_routes(part.routes())

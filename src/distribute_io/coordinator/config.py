@@ -84,7 +84,8 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         tuple[str, ...],
         Meta(
             max_length=64,
-            description="Networks (CIDR) of proxies whose X-Forwarded-For is believed, for the rate ceilings.",
+            description="Networks (CIDR) of proxies whose X-Forwarded-For is believed: callers are told apart by it. A "
+            "coordinator behind a proxy needs it, as all callers have the proxy's address otherwise.",
         ),
     ] = ()
     region_table: Annotated[
@@ -180,7 +181,8 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             ge=1,
             le=1_000_000,
             description="Faults (broken protocol, floods, silent connections, false receipts) for which an address is "
-            "kept out, for a minute at first; one is forgiven every 10 s.",
+            "kept out, for a minute at first; one is forgiven every 10 s. Behind a proxy that trusted_proxies doesn't "
+            "name, all callers are one address, and a few bad ones keep everybody out.",
         ),
     ] = 60
     requests_per_address_per_s: Annotated[

@@ -170,6 +170,7 @@ class Session:
         self.credit_is_news = False
         self.tally = ""
         """Hash of the secret under which its credit is added up; empty: none."""
+        self.tallies_named = 0
         self.tally_is_news = False
         self.tallied_at_us = 0
         self.unanswered_us = 0

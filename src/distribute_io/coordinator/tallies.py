@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from distribute_io.coordinator.session import Session
-from distribute_io.errors import DistributeError
+from distribute_io.errors import DistributeError, RefusedError
 from distribute_io.stores.catalogue import Catalogue, TallyGrowth
 from distribute_io.wire.session import CountryBytes, Tallied
 
@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 WRITE_EVERY_S: Final = 1.0
 TELL_EVERY_US: Final = 10_000_000
+NAMED_MAX: Final = 16
+"""Codes that one session may name: each is a write and a query. A person has one, and now and then types another."""
+
 _LABEL: Final = b"distribute.io/tally/1"
 
 
@@ -40,7 +43,14 @@ class Tallies:
         self._writing = asyncio.Lock()
 
     async def named(self, session: Session, secret: bytes, now_us: int) -> None:
-        """A session named the secret of its code."""
+        """A session named the secret of its code.
+
+        Raises:
+            RefusedError: `rate_limited`.
+        """
+        if session.tallies_named >= NAMED_MAX:
+            raise RefusedError("rate_limited", f"A session may name a code {NAMED_MAX} times.")
+        session.tallies_named += 1
         session.tally = hashlib.sha256(_LABEL + secret).hexdigest()
         await self._tell(session, now_us)
 

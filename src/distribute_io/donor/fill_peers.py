@@ -5,8 +5,9 @@ Rules:
 1. One donor at a time, and for one file: filling must not disturb downloads, and an introduction carries all that the
    other one holds of what is lacking.
 2. Nothing is believed: a segment is stored when its digest is right. Who sends a wrong one is told on and left.
-3. Who says nothing for `_SILENCE_S` is left: it serves downloaders first, so a silent one is busy. What is lacking
-   then comes from elsewhere.
+3. Who sends no byte that was asked for in `_SILENCE_S`, or less than `_LEAST_BYTES_PER_S`, is left: it serves
+   downloaders first, so a silent one is busy. Other frames are no sign of life. What is lacking then comes from
+   elsewhere.
 4. Nobody is credited for it: what donors give to each other counts as pushed.
 """
 
@@ -56,6 +57,10 @@ _SILENCE_S: Final = 5.0
 """Also for the connection to come about: between two donors it takes a second."""
 
 _WATCH_EVERY_S: Final = 0.5
+
+_LEAST_BYTES_PER_S: Final = 16_000
+_RATE_OVER_S: Final = 15.0
+"""The least that a donor may give at all (`dio donate --up`), looked at over this time."""
 
 
 class FillPlace(Protocol):
@@ -191,7 +196,8 @@ class _FillPeer:
         self._keeping: set[asyncio.Task[None]] = set()
         self._putting = asyncio.Lock()  # the store takes one at a time
         self._told = False  # what became of the match
-        self._heard_at = time.monotonic()
+        self._heard_at = self._rated_at = time.monotonic()
+        self._rated_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
 
@@ -210,7 +216,7 @@ class _FillPeer:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_WATCH_EVERY_S):
                         await self._over.wait()
-                if time.monotonic() - self._heard_at > _SILENCE_S and not self._keeping:
+                if self._is_too_slow():
                     self.ends_fill = True
                     self.leave("stalled")
             await asyncio.gather(*self._keeping)
@@ -218,6 +224,17 @@ class _FillPeer:
             self.leave("cancelled")
             for task in self._keeping:
                 task.cancel()
+
+    def _is_too_slow(self) -> bool:
+        now = time.monotonic()
+        if self._keeping:  # it waits for our own disk
+            self._heard_at, self._rated_at, self._rated_bytes = now, now, 0
+        if now - self._rated_at > _RATE_OVER_S:
+            least, came = _LEAST_BYTES_PER_S * (now - self._rated_at), self._rated_bytes
+            self._rated_at, self._rated_bytes = now, 0
+            if came < least:
+                return True
+        return now - self._heard_at > _SILENCE_S
 
     def leave(self, code: str, outcome: Literal["closed", "lied"] = "closed") -> None:
         """Say goodbye, and tell the coordinator."""
@@ -253,7 +270,6 @@ class _FillPeer:
 
     def on_frame(self, frame: Frame) -> None:
         """See `LinkEvents`."""
-        self._heard_at = time.monotonic()
         if self._taker is not None:
             self._perform(self._taker.receive(frame, _now_us()))
 
@@ -275,6 +291,8 @@ class _FillPeer:
                     part = self._parts.get(part_id)
                     if part is not None:
                         part[1][offset : offset + len(payload)] = payload
+                        self._heard_at = time.monotonic()
+                        self._rated_bytes += len(payload)
                     if self._taker is not None:
                         self._perform(self._taker.processed(len(payload), _now_us()))
                 case peer_taker.Completed(part_id):
@@ -296,6 +314,7 @@ class _FillPeer:
         if self.is_open:
             return  # what it got meanwhile is another fill's business
         self.is_open = True
+        self._heard_at = self._rated_at = time.monotonic()
         self._say(MatchReport(self.match.match_id, "open"))
         common = run_sets.intersection(held, self._lacking)
         self._queue = [index for start, end in common for index in range(start, end)]
@@ -304,7 +323,7 @@ class _FillPeer:
     def _ask(self) -> None:
         """Ask for the next segments; leave when there is nothing more to ask for or to wait for."""
         taker = self._taker
-        while taker is not None and self._queue and len(self._parts) < AHEAD and taker.requests_free:
+        while taker is not None and self._queue and self._in_memory() < AHEAD and taker.requests_free:
             index = self._queue.pop(0)
             if not self._place.is_wanted(self._file_id, index):
                 continue
@@ -314,6 +333,10 @@ class _FillPeer:
             self._perform(actions)
         if self.is_open and not self._queue and not self._parts and not self._keeping:
             self.leave("peer_closed")
+
+    def _in_memory(self) -> int:
+        """Segments that are coming, and those that the disk has not taken yet."""
+        return len(self._parts) + len(self._keeping)
 
     def _completed(self, part_id: int) -> None:
         index, data = self._parts.pop(part_id)
@@ -345,8 +368,10 @@ class _FillPeer:
 
     def _kept(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, StoreError):
-            self.leave("store_full")  # stays in `_keeping`: `run` raises it
+        if error is not None:
+            self.leave(
+                "store_full" if isinstance(error, StoreError) else "internal"
+            )  # stays in `_keeping`: `run` raises it
             return
         self._keeping.discard(task)
         if not self._over.is_set():

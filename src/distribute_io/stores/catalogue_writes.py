@@ -292,6 +292,7 @@ def put_library(connection: sa.Connection, record: LibraryRecord) -> None:
 def add_tallies(connection: sa.Connection, grown: Sequence[TallyGrowth]) -> None:
     """See `Catalogue.add_tallies`."""
     table = schema.tally
+    rows: int | None = None  # counting takes a while: once, and only when there is a new one
     for growth in grown:
         where = (table.c.secret_sha256 == growth.secret_sha256) & (table.c.country == growth.country)
         known = connection.execute(sa.select(table.c.day).where(where)).first()
@@ -306,7 +307,11 @@ def add_tallies(connection: sa.Connection, grown: Sequence[TallyGrowth]) -> None
                     day=growth.day,
                 )
             )
-        elif (connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0) < TALLIES_MAX:
+            continue
+        if rows is None:
+            rows = connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+        if rows < TALLIES_MAX:
+            rows += 1
             connection.execute(
                 sa.insert(table).values(
                     secret_sha256=growth.secret_sha256,

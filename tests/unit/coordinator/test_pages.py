@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from distribute_io.coordinator.upload_probe import BODY_BYTES_MAX
+import pytest
+
+from distribute_io.coordinator import upload_probe
+from distribute_io.coordinator.upload_probe import BODY_BYTES_MAX, RUNNING_PER_ADDRESS_MAX
 from tests.unit.coordinator.served import Served, play
 
 
@@ -56,5 +61,41 @@ def test_the_upload_probe_takes_what_it_says_and_no_more(tmp_path: Path) -> None
                 f"{served.url}/api/v1/upload-probe", data=io.BytesIO(bytes(size))
             ) as response:
                 assert response.status == status
+
+    play(tmp_path, scene)
+
+
+def test_a_slow_body_gives_its_place_in_the_upload_probe_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_probe, "BODY_S", 1.0)
+
+    async def scene(served: Served) -> None:
+        url = f"{served.url}/api/v1/upload-probe"
+        ends = asyncio.Event()
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            yield b"x"
+            await ends.wait()
+
+        async def send_slowly() -> int:
+            async with served.client.post(url, data=slow_body()) as response:
+                return response.status
+
+        async def send(size: int) -> int:
+            async with served.client.post(url, data=io.BytesIO(bytes(size))) as response:
+                return response.status
+
+        async with asyncio.TaskGroup() as tasks:
+            slow = [tasks.create_task(send_slowly()) for _ in range(RUNNING_PER_ADDRESS_MAX)]
+
+            async def is_full() -> bool:
+                return await send(1) == 503
+
+            async def has_room() -> bool:
+                return await send(1) == 204
+
+            await served.until(is_full)
+            await served.until(has_room)
+            ends.set()
+        assert {task.result() for task in slow} == {400}
 
     play(tmp_path, scene)

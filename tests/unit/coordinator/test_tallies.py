@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from distribute_io.coordinator.tallies import NAMED_MAX
 from tests.harness.peer import Json, Peer
 from tests.unit.coordinator.served import Served, files, play
 
@@ -35,6 +37,12 @@ def test_one_code_has_the_sum_of_several_donors_and_survives_them(tmp_path: Path
             async with Peer.connect(served) as stranger:
                 await stranger.send("tally", secret="ab" * 16)
                 assert (await stranger.hear("tallied"))["bytes_total"] == 0
+                for _ in range(NAMED_MAX):
+                    await stranger.send("tally", secret="ab" * 16)
+                for _ in range(NAMED_MAX - 1):
+                    await stranger.hear("tallied")
+                refused = json.loads(await stranger.socket.receive_str())
+                assert (refused["code"], refused["fatal"]) == ("rate_limited", False)
                 await stranger.send("tally", secret="ab")
                 assert (await stranger.hear("error"))["code"] == "message_malformed"
 
