@@ -34,7 +34,8 @@ ToCoordinator = Annotated[
     typer.Option("--to", metavar="COORDINATOR", help="Ask this coordinator; without it the local data directory."),
 ]
 Token = Annotated[
-    str | None, typer.Option(envvar="DIO_TOKEN", help="Bearer token for --to; better given by the environment.")
+    str | None,
+    typer.Option(envvar="DIO_TOKEN", help="Bearer token for the coordinator; better given by the environment."),
 ]
 
 T = TypeVar("T")

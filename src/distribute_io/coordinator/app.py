@@ -31,6 +31,7 @@ from distribute_io.coordinator.claims import Claims
 from distribute_io.coordinator.client_parts import ClientParts
 from distribute_io.coordinator.config import DEFAULT_CAUSE, CoordinatorConfig
 from distribute_io.coordinator.folder_mark import refuse_other_folder
+from distribute_io.coordinator.front_page import contact_link
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.coordinator.middleware import add_headers, limited, preflight
@@ -155,7 +156,7 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
             books,
             sessions.demand.regions,
             session_url=public.session_url,
-            contact=config.contact,
+            contact=contact_link(config.contact),
             clock_us=monotonic_us,
         )
         app = web_part.application(sessions, changes, statistics)
@@ -222,7 +223,7 @@ class _Web:
             parts=parts,
             public=public,
             key=key,
-            contact=config.contact,
+            contact=contact_link(config.contact),
             clock_us=monotonic_us,
         )
 

@@ -54,9 +54,9 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     contact: Annotated[
         str,
         Meta(
-            pattern=r"^((https?://|mailto:)[^\s\"<>]+)?$",
+            pattern=r"^((https?://|mailto:)[^\s\"<>]+|[^\s\"<>:/@]+@[^\s\"<>:/@]+)?$",
             max_length=200,
-            description="Where to complain about what is spread here, as mailto:… or https://…; shown on all pages. "
+            description="Where to complain about what is spread here, a mail or https:// address; shown on all pages. "
             "Empty: none, which leaves the people who hold the files without anybody to ask.",
         ),
     ] = ""

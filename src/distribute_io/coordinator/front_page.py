@@ -222,6 +222,15 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc
 
 
+def contact_link(contact: str) -> str:
+    """What a page can link to: a mail address gets its scheme.
+
+    >>> contact_link("abuse@example.org")
+    'mailto:abuse@example.org'
+    """
+    return contact if not contact or ":" in contact else f"mailto:{contact}"
+
+
 def _plain(contact: str) -> str:
     """A contact as people read it."""
     return contact.removeprefix("mailto:")
@@ -270,9 +279,10 @@ def _get_command(page: FrontPage) -> str:
     example = next((file for file in page.files if file.file_id and file.href), None)
     if example is None:
         return f"dio get {page.public_url}/files/NAME"
+    pin = f" --pin {example.signed_by}" if example.signed_by else ""
     if example.href.startswith("/"):
-        return f"dio get {quote(page.public_url + example.href)}"
-    return f"dio get {quote(example.href)} --coordinator {page.public_url}"
+        return f"dio get {quote(page.public_url + example.href)}{pin}"
+    return f"dio get {quote(example.href)} --coordinator {page.public_url}{pin}"
 
 
 def _footer(page: FrontPage) -> Iterator[str]:

@@ -212,6 +212,8 @@ class DonorAgent:
             case Tallied(bytes_total, bytes_today, countries):
                 by_country = {each.country: each.bytes for each in countries}
                 self._tell(e.Tallied(bytes=bytes_total, bytes_today=bytes_today, countries=by_country))
+            case ErrorMessage(code="match_unknown"):
+                return  # the match ended while our word of it was under way
             case ErrorMessage(code=code, message=text):
                 self._tell(e.Trouble(code=code, message=text))
             case _:
@@ -251,6 +253,8 @@ class DonorAgent:
         if timer is not None:
             timer.cancel()
         self._upload.remove(taker)
+        # Before the report: who left because a budget is used up would be introduced again at once.
+        self._heed_allowance()
         self._session.send(MatchReport(match_id, "closed" if taker.is_greeted else "failed", code))
         if taker.is_greeted:
             served = taker.giver.sent_bytes if taker.giver is not None else 0
@@ -292,20 +296,22 @@ class DonorAgent:
             self._tell(e.Holding(bytes=self._store.held_bytes, files=len(self._store.files())))
 
     async def _report(self) -> None:
+        told: e.Served | None = None
         while True:
             await asyncio.sleep(_TELL_EVERY_S)
             self._tell_changes()
             self._heed_allowance()
             used = self._allowance.used
-            self._tell(
-                e.Served(
-                    bytes=self._upload.sent_bytes,
-                    bytes_today=used.day_bytes,
-                    bytes_this_month=used.month_bytes,
-                    bytes_ever=self._allowance.served_bytes,
-                    takers=self._greeted_takers(),
-                )
+            served = e.Served(
+                bytes=self._upload.sent_bytes,
+                bytes_today=used.day_bytes,
+                bytes_this_month=used.month_bytes,
+                bytes_ever=self._allowance.served_bytes,
+                takers=self._greeted_takers(),
             )
+            if served != told:
+                told = served
+                self._tell(served)
 
     def _heed_allowance(self) -> None:
         """Begins or ends a pause, when it is time: takers are let go, and the coordinator sends no more."""

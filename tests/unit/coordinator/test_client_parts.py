@@ -178,6 +178,7 @@ def test_the_front_page_pins_the_keys_of_all_whose_files_it_shows() -> None:
     assert f'data-key="{mine} {other}"' in html
     assert f"<dt>Signed by</dt><dd><code>{other}</code></dd>" in html
     assert "several publishers" in html
-    assert "dio get http://localhost:1/files/a.iso<" in html
-    assert "dio get https://mirror.example/b.iso --coordinator http://localhost:1<" in page(hashing, theirs)
+    assert f"dio get http://localhost:1/files/a.iso --pin {mine}<" in html
+    command = f"dio get https://mirror.example/b.iso --coordinator http://localhost:1 --pin {other}<"
+    assert command in page(hashing, theirs)
     assert "several publishers" not in page(ours, keys=(mine,))

@@ -51,7 +51,7 @@ def test_the_contact_is_told_to_pages_and_people(tmp_path: Path) -> None:
         _response, front = await served.get("/")
         assert b'<a href="mailto:abuse@example.org">abuse@example.org</a>' in front
 
-    play(tmp_path, scene, contact="mailto:abuse@example.org")
+    play(tmp_path, scene, contact="abuse@example.org")
 
 
 def test_the_upload_probe_takes_what_it_says_and_no_more(tmp_path: Path) -> None:
