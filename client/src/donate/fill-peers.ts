@@ -199,8 +199,7 @@ export class FillPeers {
       let missing = sink.missingBytes;
       const deadline = new Deadline(this.#world.clock, () => {
         if (sink.missingBytes === missing) {
-          giver.source.cancel(requestId);
-          settle(false);
+          giveUp();
           return;
         }
         missing = sink.missingBytes;
@@ -210,6 +209,11 @@ export class FillPeers {
         deadline.set(undefined);
         resolve(complete);
       };
+      const giveUp = () => {
+        giver.source.cancel(requestId);
+        settle(false);
+      };
+      sink.unwanted = giveUp; // a wrong segment, or no room: the rest of the run is not to be sent
       deadline.set(this.#world.clock.nowUs() + SILENCE_US);
       giver.source.start(requestId, startByte, endByte, sink, {
         finished: () => {

@@ -14,6 +14,8 @@ export class SegmentSink implements RequestSink {
   #wanted = true;
   /** Why no more was wanted, if something went wrong with what had come. */
   failure: Error | undefined;
+  /** Called when no more is wanted before all has come: whoever sends the rest need not. */
+  unwanted: () => void = () => undefined;
 
   constructor(
     file: KnownFile,
@@ -49,6 +51,7 @@ export class SegmentSink implements RequestSink {
       }
       this.#index += 1;
       this.#filled = 0;
+      if (!this.#wanted) this.unwanted();
       if (this.missingBytes > 0) this.#bytes = new Uint8Array(this.#file.layout.lengthOf(this.#index));
     }
     if (this.missingBytes === 0) return 0;

@@ -53,14 +53,19 @@ test("a donor fills itself from another, run after run over one connection", asy
 test("who fills with wrong bytes is told on, and nothing of it is kept", async () => {
   const scene = new Scene();
   const giver = scene.donor("giver", [[0, 7]]);
-  giver.store.read = (_digest, _offset, target) => Promise.resolve(void target.fill(7));
+  const asked = new Set<string>();
+  giver.store.read = (digest, _offset, target) => {
+    asked.add(digest);
+    return Promise.resolve(void target.fill(7));
+  };
   const { kept, fetch } = filler(scene);
-  const fetched = fetch(0, 3);
+  const fetched = fetch(0, 7);
   await scene.clock.pass(1_000_000);
   scene.coordinator.introduce("filler", "giver", FILE, [0, 7]);
   await scene.clock.pass(1_000_000);
   assert.equal(await fetched, 0);
   assert.equal(kept.size, 0);
+  assert.ok(asked.size < 7, `the rest of the run is not taken: ${asked.size} of 7 segments were sent`);
   assert.ok(scene.coordinator.said("filler", "match_report").some(({ outcome }) => outcome === "lied"));
 });
 
