@@ -6,7 +6,7 @@ export const BADGE_TEXT = {
     `While this page is open, your browser passes pieces of public files on to other people, who can see your network address and you theirs. At most ${storage} stored and ${rate} sent.`,
   perSite:
     "These limits hold for the site that shows this badge. A badge on another site knows nothing of this one and counts for itself.",
-  covered: "The page hides a part of this badge, so the click does not count.",
+  covered: "This badge was not fully in sight for the last second, so the click does not count. Please try again.",
   complain: "Complain to the operator",
   off: "Off until you start.",
   limits: "Limits",

@@ -3,7 +3,8 @@
  *
  * Rules:
  * - Off until a click, and the click counts only while the badge is in plain sight: a page that covers it, or makes it
- *   see-through, could make people click what they do not see. (Chromium tells; other browsers do not.)
+ *   see-through, could make people click what they do not see. (Chromium tells; other browsers do not.) So does a higher
+ *   limit.
  * - Its limits are those of the donor page, kept the same way; they hold for the site that shows it, since browsers keep
  *   frames of different sites apart. It says so.
  * - It measures nothing: without a choice it gives the least that is useful.
@@ -15,7 +16,17 @@ import type { DonorSettings } from "../donate/messages.ts";
 import { WorkerFactory } from "../download/worker-code.ts";
 import { BADGE_TEXT } from "./badge-text.ts";
 import { DONOR_WORKER, loadCauses, missing, storeExists } from "./donate-needs.ts";
-import { DAILY_CHOICES, forget, grantedBytes, RATE_STEPS, recall, remember, storageSteps } from "./donate-settings.ts";
+import {
+  DAILY_CHOICES,
+  forgetAllButCode,
+  grantedBytes,
+  including,
+  raises,
+  RATE_STEPS,
+  recall,
+  remember,
+  storageSteps,
+} from "./donate-settings.ts";
 import { FIGURES, setText, stateWords, toneOf } from "./donate-words.ts";
 import { element } from "./elements.ts";
 import { PlainSight } from "./plain-sight.ts";
@@ -54,8 +65,6 @@ class Badge {
   readonly #storage = element("storage", HTMLSelectElement);
   readonly #rate = element("rate", HTMLSelectElement);
   readonly #daily = element("daily", HTMLSelectElement);
-  readonly #remembered = recall();
-  #on = this.#remembered.on;
   #stored = false;
 
   constructor(scriptUrl: string) {
@@ -65,10 +74,7 @@ class Badge {
       { coordinatorUrl: location.origin, workers: new WorkerFactory({ kind: "part", url, integrity }) },
       (state) => {
         if (state.is === "running") this.#stored = true;
-        if (state.is === "stopping") {
-          this.#on = false; // another tab may have said so
-          if (state.erasing) this.#stored = false;
-        }
+        if (state.is === "stopping" && state.erasing) this.#stored = false;
         this.#show(state);
       },
     );
@@ -76,15 +82,10 @@ class Badge {
 
   async run(): Promise<void> {
     this.#stored = await storeExists();
-    const { settings } = this.#remembered;
-    const choice = (bytes: number) => [String(bytes), FIGURES.size(bytes)] as const;
-    fill(this.#storage, storageSteps(await grantedBytes()).map(choice), settings.storageBytes);
-    fill(
-      this.#rate,
-      RATE_STEPS.map((rate) => [String(rate), FIGURES.rate(rate)]),
-      settings.upBytesPerS,
-    );
-    fill(this.#daily, [["", BADGE_TEXT.noLimit], ...DAILY_CHOICES.map(choice)], settings.allowance.dailyBytes ?? "");
+    const { settings, on } = recall();
+    const steps = storageSteps(await grantedBytes());
+    this.#fill(settings, steps);
+    let accepted = this.#chosen();
     this.#start.addEventListener("click", () => {
       void this.#begin();
     });
@@ -98,16 +99,32 @@ class Badge {
       this.#open(this.#main.dataset["open"] !== "true");
     });
     this.#limits.addEventListener("input", () => {
+      const chosen = this.#chosen();
+      if (raises(accepted, chosen) && !this.#sight.plain) {
+        this.#refuse();
+        this.#fill(accepted, steps);
+        return;
+      }
+      accepted = chosen;
       this.#say();
-      this.#save();
-      this.#control.change(this.#chosen());
+      this.#save(recall().on);
+      this.#control.change(chosen);
     });
     this.#open(document.documentElement.dataset["size"] === "l");
     setText(element("per-site", HTMLElement), BADGE_TEXT.perSite);
     this.#say();
     this.#show(this.#control.state);
     await this.#explain();
-    if (this.#on) await this.#control.start(this.#chosen());
+    if (on && recall().on) await this.#control.start(this.#chosen());
+  }
+
+  #fill({ storageBytes, upBytesPerS, allowance: { dailyBytes } }: DonorSettings, steps: readonly number[]): void {
+    const size = (bytes: number) => [String(bytes), FIGURES.size(bytes)] as const;
+    const rate = (bytesPerS: number) => [String(bytesPerS), FIGURES.rate(bytesPerS)] as const;
+    const daily = dailyBytes === null ? DAILY_CHOICES : including(DAILY_CHOICES, dailyBytes);
+    fill(this.#storage, including(steps, storageBytes).map(size), storageBytes);
+    fill(this.#rate, including(RATE_STEPS, upBytesPerS).map(rate), upBytesPerS);
+    fill(this.#daily, [["", BADGE_TEXT.noLimit], ...daily.map(size)], dailyBytes ?? "");
   }
 
   /** The cause's name, and where to complain, once they are known. */
@@ -128,25 +145,29 @@ class Badge {
 
   async #begin(): Promise<void> {
     if (!this.#sight.plain) {
-      element("state", HTMLElement).dataset["tone"] = "bad";
-      setText(element("state", HTMLElement), BADGE_TEXT.covered);
+      this.#refuse();
       return;
     }
-    this.#on = true;
-    this.#save();
+    this.#save(true);
     this.#open(document.documentElement.dataset["size"] === "l");
     await this.#control.start(this.#chosen());
   }
 
+  #refuse(): void {
+    const words = element("state", HTMLElement);
+    words.dataset["tone"] = "bad";
+    setText(words, BADGE_TEXT.covered);
+  }
+
   #end(erase: boolean): void {
-    this.#on = false;
-    if (erase) forget();
-    else this.#save();
+    if (erase) forgetAllButCode();
+    else this.#save(false);
     void this.#control.stop(erase);
   }
 
+  /** The badge's own limits, and the others as they are remembered now: the donor page may have set them meanwhile. */
   #chosen(): DonorSettings {
-    const { settings } = this.#remembered;
+    const { settings } = recall();
     const cause = query.get("cause");
     const dailyBytes = this.#daily.value === "" ? null : Number(this.#daily.value);
     return {
@@ -158,8 +179,8 @@ class Badge {
     };
   }
 
-  #save(): void {
-    remember({ ...this.#remembered, settings: this.#chosen(), on: this.#on, rateKnown: true });
+  #save(on: boolean): void {
+    remember({ ...recall(), settings: this.#chosen(), on, rateKnown: true });
   }
 
   #open(open: boolean): void {

@@ -3,7 +3,7 @@
 import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
 import { TAKERS_MAX } from "../donate/messages.ts";
 import { deviceTells } from "../donate/device-state.ts";
-import { DAILY_CHOICES, MONTHLY_CHOICES } from "./donate-settings.ts";
+import { DAILY_CHOICES, including, MONTHLY_CHOICES } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
 import { FIGURES } from "./donate-words.ts";
 import { element } from "./elements.ts";
@@ -79,8 +79,7 @@ function numberOf(select: HTMLSelectElement): number | null {
 }
 
 function budget(select: HTMLSelectElement, choices: readonly number[], chosen: number | null): void {
-  // What another version of this page offered stays a choice.
-  const all = chosen === null || choices.includes(chosen) ? choices : [...choices, chosen].sort((a, b) => a - b);
+  const all = chosen === null ? choices : including(choices, chosen);
   const named = all.map((bytes): [string, string] => [String(bytes), FIGURES.size(bytes)]);
   fill(select, [[NONE, TEXT.noLimit], ...named], chosen === null ? NONE : String(chosen));
 }

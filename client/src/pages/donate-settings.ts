@@ -52,6 +52,14 @@ export function storageSteps(grantedBytes: number): readonly number[] {
   return all > last ? [...steps, all] : steps;
 }
 
+/**
+ * Choices, and one more where it is none of them: what an earlier visit or another version chose stays a choice. A limit on
+ * storage that was rounded down would erase what is stored; what the browser grants, and so its steps, change by the day.
+ */
+export function including(choices: readonly number[], value: number): readonly number[] {
+  return choices.includes(value) ? choices : [...choices, value].sort((a, b) => a - b);
+}
+
 /** What the browser would let this site store. Never throws: without an answer a cautious figure. */
 export async function grantedBytes(): Promise<number> {
   try {
@@ -99,6 +107,13 @@ export function forget(): void {
   }
 }
 
+/** As if nobody had been here, but for the person's code: other devices count under it. */
+export function forgetAllButCode(): void {
+  const { tallySecret } = recall();
+  forget();
+  if (tallySecret !== "") remember({ settings: DEFAULTS, on: false, rateKnown: false, tallySecret });
+}
+
 export function remember({ settings, ...others }: Remembered): void {
   try {
     localStorage.setItem(KEY, JSON.stringify({ ...settings, ...others }));
@@ -112,6 +127,14 @@ export function stepOf(steps: readonly number[], value: number): number {
   return Math.max(
     0,
     steps.findLastIndex((step) => step <= value),
+  );
+}
+
+/** Whether any of the limits that a badge has is higher than before. */
+export function raises(before: DonorSettings, after: DonorSettings): boolean {
+  const daily = ({ allowance }: DonorSettings) => allowance.dailyBytes ?? Infinity;
+  return (
+    after.storageBytes > before.storageBytes || after.upBytesPerS > before.upBytesPerS || daily(after) > daily(before)
   );
 }
 

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { NO_LIMITS } from "../../src/core/allowance.ts";
-import { forget, recall, remember, stepOf, storageSteps } from "../../src/pages/donate-settings.ts";
+import {
+  forget,
+  forgetAllButCode,
+  including,
+  raises,
+  recall,
+  remember,
+  stepOf,
+  storageSteps,
+} from "../../src/pages/donate-settings.ts";
 
 const MB = 1_000_000;
 const KEY = "distribute-io:donor";
@@ -77,4 +86,39 @@ test("a rate that an earlier version remembered was chosen; nonsense is as nothi
   );
   stored.set(KEY, "{");
   assert.equal(recall().rateKnown, false);
+});
+
+test("what was chosen before stays a choice, so that no start shrinks the store", () => {
+  const steps = storageSteps(20_000 * MB);
+  assert.deepEqual(
+    including(steps, 9_600 * MB).slice(-4),
+    [8_000, 9_600, 16_000, 20_000].map((n) => n * MB),
+  );
+  assert.equal(including(steps, 32_000 * MB).at(-1), 32_000 * MB, "also when the browser grants less today");
+  assert.equal(including(steps, 16 * MB), steps);
+});
+
+test("all can be forgotten but the person's code", () => {
+  const settings = { ...recall().settings, storageBytes: 64 * MB };
+  const tallySecret = "0f".repeat(16);
+  remember({ settings, on: true, rateKnown: true, tallySecret });
+  forgetAllButCode();
+  const { on, rateKnown, settings: left, tallySecret: code } = recall();
+  assert.deepEqual([on, rateKnown, left.storageBytes, code], [false, false, 16 * MB, tallySecret]);
+  remember({ settings, on: true, rateKnown: true, tallySecret: "" });
+  forgetAllButCode();
+  assert.equal(stored.size, 0, "nothing is left where there was no code");
+});
+
+test("a limit is raised by more storage, a higher rate, or a higher budget or none", () => {
+  const daily = (dailyBytes: number | null) => ({ ...recall().settings, allowance: { ...NO_LIMITS, dailyBytes } });
+  const before = daily(5_000 * MB);
+  assert.equal(raises(before, before), false);
+  assert.equal(raises(before, { ...before, storageBytes: 32 * MB }), true);
+  assert.equal(raises(before, { ...before, upBytesPerS: 2 * MB }), true);
+  assert.deepEqual(
+    [4_000 * MB, 6_000 * MB, null].map((bytes) => raises(before, daily(bytes))),
+    [false, true, true],
+  );
+  assert.equal(raises(daily(null), before), false);
 });
