@@ -5,8 +5,24 @@
 
 import { SHELL_CACHE, SHELL_SCOPE } from "./shell-names.ts";
 
-/** Keeps the page and its parts. What fails leaves a page that needs the network, as before. */
-export async function keepShell(parts: readonly string[]): Promise<void> {
+/** One thing after the other: what is dropped while it is being kept would come back. */
+export class AppShell {
+  #last: Promise<void> = Promise.resolve();
+
+  /** Keeps the page and its parts. What fails leaves a page that needs the network, as before. */
+  keep(parts: readonly string[]): Promise<void> {
+    this.#last = this.#last.then(() => keepShell(parts));
+    return this.#last;
+  }
+
+  /** Leaves nothing behind. */
+  drop(): Promise<void> {
+    this.#last = this.#last.then(dropShell);
+    return this.#last;
+  }
+}
+
+async function keepShell(parts: readonly string[]): Promise<void> {
   try {
     await navigator.serviceWorker.register("/donate-sw.js", { scope: SHELL_SCOPE });
     const cache = await caches.open(SHELL_CACHE);
@@ -20,8 +36,7 @@ export async function keepShell(parts: readonly string[]): Promise<void> {
   }
 }
 
-/** Leaves nothing behind. */
-export async function dropShell(): Promise<void> {
+async function dropShell(): Promise<void> {
   try {
     await caches.delete(SHELL_CACHE);
     await (await navigator.serviceWorker.getRegistration(SHELL_SCOPE))?.unregister();

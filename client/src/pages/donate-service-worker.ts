@@ -28,11 +28,18 @@ worker.addEventListener("fetch", (event) => {
 async function page(): Promise<Response> {
   const kept = await (await caches.open(SHELL_CACHE)).match(SHELL_SCOPE);
   if (kept === undefined) return fetch(SHELL_SCOPE);
+  // For the head alone: a body that comes slowly is not cut off.
+  const patience = new AbortController();
+  const timer = setTimeout(() => {
+    patience.abort();
+  }, PATIENCE_MS);
   try {
-    const fresh = await fetch(SHELL_SCOPE, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const fresh = await fetch(SHELL_SCOPE, { signal: patience.signal });
     return fresh.ok ? fresh : kept;
   } catch {
     return kept;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -92,16 +92,22 @@ export class DonateView {
     return this.#rateMoved;
   }
 
-  /** The upload is being measured, since nobody chose a rate. */
+  /** The upload is being measured, since nobody chose a rate. Until `endMeasuring` other states are not shown. */
   showMeasuring(): void {
     this.#measuring = true;
-    this.#start.disabled = true;
+    const refocus = document.activeElement === this.#start;
+    this.#start.hidden = true;
+    this.#stop.hidden = this.#stop.disabled = false;
+    if (refocus) this.#stop.focus();
     setText(this.#state, TEXT.measuring);
+  }
+
+  endMeasuring(): void {
+    this.#measuring = false;
   }
 
   /** @param measuredBytesPerS what the line was found to send; undefined while it was not measured. */
   showRate(upBytesPerS: number, measuredBytesPerS: number | undefined): void {
-    this.#measuring = false;
     this.#rate.value = String(stepOf(RATE_STEPS, upBytesPerS));
     const measured = measuredBytesPerS === undefined ? undefined : FIGURES.rate(measuredBytesPerS);
     element("rate-note", HTMLElement).textContent = TEXT.rateNote(measured);

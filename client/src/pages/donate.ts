@@ -6,9 +6,9 @@
 import { WorkerFactory } from "../download/worker-code.ts";
 import { DonorControl, type DonorState } from "../donate/donor-control.ts";
 import { defaultRate } from "../core/upload-probe.ts";
-import { dropShell, keepShell } from "./app-shell.ts";
+import { AppShell } from "./app-shell.ts";
 import { DONOR_WORKER, loadCauses, missing, storeExists } from "./donate-needs.ts";
-import { forget, grantedBytes, RATE_STEPS, recall, remember, storageSteps } from "./donate-settings.ts";
+import { forget, grantedBytes, including, RATE_STEPS, recall, remember, storageSteps } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
 import { TallyView } from "./donate-tally.ts";
 import { DonateView } from "./donate-view.ts";
@@ -25,12 +25,14 @@ async function run(scriptUrl: string): Promise<void> {
   const why = missing();
   const remembered = recall();
   const screen = new ScreenLock();
+  const shell = new AppShell();
   let { on, rateKnown, measuredBytesPerS } = remembered;
   let last: DonorState["is"] = "off";
   let timer: number | undefined;
   let erasing = false;
   let stored = false;
-  let measuring = false;
+  /** The measurement that is under way. */
+  let measuring: AbortController | undefined;
 
   const save = () => {
     remember({
@@ -41,38 +43,47 @@ async function run(scriptUrl: string): Promise<void> {
       tallySecret: tally.secret,
     });
   };
-  const measure = async () => {
-    measuring = true;
+  const endMeasuring = () => {
+    if (measuring === undefined) return;
+    measuring.abort();
+    measuring = undefined;
+    view.endMeasuring();
+    view.show(control.state, stored);
+  };
+  /** @returns whether to go on: nobody stopped it, and a cause is chosen still. */
+  const measure = async (): Promise<boolean> => {
+    const { signal } = (measuring = new AbortController());
     view.showMeasuring();
-    measuredBytesPerS = await measureUpload();
-    measuring = false;
-    if (view.rateMoved) return;
-    const { upBytesPerS } = view.chosen();
-    view.showRate(
-      measuredBytesPerS === undefined ? upBytesPerS : defaultRate(measuredBytesPerS, RATE_STEPS),
-      measuredBytesPerS,
-    );
-    rateKnown = measuredBytesPerS !== undefined;
+    const found = await measureUpload(signal);
+    if (signal.aborted) return false;
+    endMeasuring();
+    measuredBytesPerS = found;
+    if (view.rateMoved) return !view.noCauseChosen;
+    view.showRate(found === undefined ? view.chosen().upBytesPerS : defaultRate(found, RATE_STEPS), found);
+    rateKnown = found !== undefined;
+    return !view.noCauseChosen;
   };
   const start = async () => {
-    if (view.noCauseChosen || measuring) return;
-    if (!rateKnown && !view.rateMoved) await measure();
+    if (view.noCauseChosen || measuring !== undefined) return;
+    if (!rateKnown && !view.rateMoved && !(await measure())) return;
     on = true;
     save();
-    void keepShell(partsOf(scriptUrl));
+    void shell.keep(partsOf(scriptUrl));
     await control.start(view.chosen());
   };
   const view = new DonateView({
     start: () => void start(),
     stop: () => {
+      endMeasuring();
       on = false;
       save();
       void control.stop(false);
     },
     erase: () => {
+      endMeasuring();
       on = false;
       forget();
-      void dropShell();
+      void shell.drop();
       void control.stop(true);
     },
     changed: () => {
@@ -116,7 +127,8 @@ async function run(scriptUrl: string): Promise<void> {
     },
   );
   stored = await storeExists();
-  view.showSettings(remembered.settings, storageSteps(await grantedBytes()), measuredBytesPerS);
+  const steps = including(storageSteps(await grantedBytes()), remembered.settings.storageBytes);
+  view.showSettings(remembered.settings, steps, measuredBytesPerS);
   view.show(control.state, stored);
   const told = await loadCauses();
   view.showCauses(told?.causes, remembered.settings.causes);

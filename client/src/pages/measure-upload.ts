@@ -8,15 +8,19 @@ const BLOCK_TIMEOUT_MS = 6_000;
 /** Most that `getRandomValues` fills at once. */
 const RANDOM_BYTES_MAX = 65_536;
 
-/** @returns bytes per second; 0 for a line that is too slow to be measured, undefined when it cannot be. */
-export async function measureUpload(): Promise<number | undefined> {
+/**
+ * @param stop ends it; what is returned then says nothing.
+ * @returns bytes per second; 0 for a line that is too slow to be measured, undefined when it cannot be.
+ */
+export async function measureUpload(stop: AbortSignal): Promise<number | undefined> {
   let last: Sent | undefined;
   for (let size = nextBlock(last); size !== undefined; size = nextBlock(last)) {
     const body = noise(size);
     const startMs = performance.now();
     try {
-      const options = { method: "POST", body, signal: AbortSignal.timeout(BLOCK_TIMEOUT_MS) };
-      if (!(await fetch("/api/v1/upload-probe", options)).ok) return last && measuredRate(last);
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(BLOCK_TIMEOUT_MS)]);
+      if (!(await fetch("/api/v1/upload-probe", { method: "POST", body, signal })).ok)
+        return last && measuredRate(last);
     } catch (error) {
       const slow = error instanceof Error && error.name === "TimeoutError";
       return last === undefined ? (slow ? 0 : undefined) : measuredRate(last);
