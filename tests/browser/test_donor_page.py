@@ -17,7 +17,7 @@ from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 StartBrowser = Callable[[str, str], Browser]
 
 _STATE = "document.getElementById('state').textContent"
-_BUTTONS = "[...document.querySelectorAll('button')].filter((b) => b.offsetParent !== null).map((b) => b.textContent)"
+_BUTTONS = "[...document.querySelectorAll('button')].filter((b) => b.checkVisibility()).map((b) => b.textContent)"
 _STORED = "navigator.storage.getDirectory().then(async (root) => (await Array.fromAsync(root.keys())).length)"
 
 
