@@ -8,11 +8,13 @@ Rules:
 3. What a donor was assigned and does not hold yet counts as held when it is planned again, so that a fill that is under
    way is not thrown away; only when its storage shrank must the fill yield to what is there.
 4. A lease is renewed at half of its time while the donor is here.
+5. A plan that fails is logged and lost; those who join are planned again after `RETRY_S`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -26,15 +28,19 @@ from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.model import Assignment, DonorView, FileView, Plan, Policy, Reason, Snapshot
 from distribute_io.core.placement.weigh import weigh
-from distribute_io.errors import RefusedError
+from distribute_io.errors import DistributeError, RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.stores.catalogue import Catalogue
 from distribute_io.stores.state import Donor, FileShape, State
 from distribute_io.wire import limits
 from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withdrawn
 
+log = logging.getLogger(__name__)
+
 PLAN_EVERY_S: Final = 30.0
 """Standing donors are looked at again this often: more often gained nothing."""
+
+RETRY_S: Final = 5.0
 
 REASONS_MAX: Final = 256
 """Runs of a donor that are explained at a time."""
@@ -200,24 +206,34 @@ class DonorDesk:
                 self._wake.clear()
                 while self._to_plan:
                     joining, self._to_plan = frozenset(self._to_plan), {}
-                    async with self._planning:
-                        await self._plan(joining, frozenset())
+                    if not await self._plan(joining, frozenset()):
+                        self._to_plan |= dict.fromkeys(joining & self._sessions.keys())
+                        await asyncio.sleep(RETRY_S)
                 await self._wake.wait()
 
     async def _plan_standing_ever(self) -> None:
         while True:
             await asyncio.sleep(PLAN_EVERY_S)
-            async with self._planning:
-                await self.plan_standing()
+            await self.plan_standing()
 
     async def plan_standing(self) -> None:
         """Look at all standing donors once: fill them further, or let each swap one run."""
         await self._plan(frozenset(), None)
 
-    async def _plan(self, joining: frozenset[SessionId], standing: frozenset[SessionId] | None) -> None:
-        snapshot, records = await self.snapshot(joining, standing)
-        outcome = await self._office.plan(snapshot, self._policy)
-        await self._take(outcome, snapshot, records, joining)
+    async def _plan(self, joining: frozenset[SessionId], standing: frozenset[SessionId] | None) -> bool:
+        """Plan and send what was planned; False when that failed."""
+        async with self._planning:
+            try:
+                snapshot, records = await self.snapshot(joining, standing)
+                outcome = await self._office.plan(snapshot, self._policy)
+                await self._take(outcome, snapshot, records, joining)
+            except DistributeError as error:
+                log.error("Donors could not be planned (%s); they keep what they have.", error.message)
+                return False
+            except Exception:  # whatever is wrong with one snapshot must not end the server
+                log.exception("Donors could not be planned; they keep what they have.")
+                return False
+        return True
 
     async def _take(
         self, outcome: Plan, snapshot: Snapshot, records: Mapping[SessionId, Donor], joining: frozenset[SessionId]
@@ -267,8 +283,12 @@ class DonorDesk:
         """A donor, why it holds what it holds, and what a plan made now would do; nothing is sent.
 
         Raises:
-            RefusedError: `unknown_session`.
+            RefusedError: `unknown_session`; `internal` when the plan failed.
         """
+        async with self._planning:
+            return await self._explain(session_id)
+
+    async def _explain(self, session_id: SessionId) -> tuple[DonorView, tuple[Reason, ...], Plan]:
         snapshot, _records = await self.snapshot(frozenset(), frozenset({session_id}))
         view = next((view for view in snapshot.donors if view.session_id == session_id), None)
         if view is None:

@@ -2,36 +2,45 @@
 
 Rules:
 
-1. A plan whose work is estimated below `INLINE_WORK_MAX` takes a few milliseconds: sending it away would take longer,
-   and a small coordinator has no second process.
-2. Every other plan is made by one process that gets the snapshot and gives the plan back; it keeps nothing. When it
-   dies, the plan is lost, a new process is there for the next one, and nothing else is.
+1. A plan that takes at most `INLINE_WORK_MAX_US`, as estimated, is made in the loop, where all sessions wait for it:
+   sending it away would take longer, and a small coordinator has no second process.
+2. Every other plan is made by one process that gets the snapshot and gives the plan back; it keeps nothing, and stays
+   for the plans to come. When it dies, the plan is lost, a new process is there for the next one, and nothing else is.
 3. Plans are made with a seed drawn for each, so that any of them can be made again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import random
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
+from distribute_io.core import runs as sets
+from distribute_io.core.placement.donor_plan import CANDIDATES_MAX
 from distribute_io.core.placement.model import Plan, Policy, Rng, Snapshot
-from distribute_io.core.placement.planner import plan
+from distribute_io.core.placement.planner import plan, push_bytes_max
 from distribute_io.core.placement.rows import run_segments
+from distribute_io.errors import RefusedError
 
-log = logging.getLogger(__name__)
+INLINE_WORK_MAX_US: Final = 10_000
 
-INLINE_WORK_MAX: Final = 400_000
-"""In rows looked at, for each donor that is planned: about 5 ms (`python -m bench plan_times`)."""
-
-_DONOR_WORK: Final = 2_000
-"""What it takes to put one donor's holdings on the board, in the same unit: some 20 microseconds."""
-
-_NOTHING: Final = Plan((), ())
+# Microseconds on one core, from plans of up to 4,096 rows, 30 regions and 64 donors: estimates that err upwards.
+_PLAN_US: Final = 400.0
+_ROW_US: Final = 0.5
+_RATE_US: Final = 0.5
+"""For the demand of one file in one region."""
+_DONOR_US: Final = 20.0
+_HELD_FILE_US: Final = 2.0
+_PLANNED_US: Final = 200.0
+_PLANNED_ROW_US: Final = 0.1
+_PICK_US: Final = 20.0
+_PICK_ROW_US: Final = 0.005
+"""Each pick looks at all rows that might be picked."""
 
 
 class PlanOffice:
@@ -42,20 +51,25 @@ class PlanOffice:
         self._pool: ProcessPoolExecutor | None = None
 
     async def plan(self, snapshot: Snapshot, policy: Policy) -> Plan:
-        """The plan of a snapshot; an empty one when the planning process died."""
+        """The plan of a snapshot.
+
+        Raises:
+            RefusedError: `internal` when the planning process died.
+        """
         seed = self._rng.getrandbits(64)
-        if work_of(snapshot, policy) <= INLINE_WORK_MAX:
+        if work_of(snapshot, policy) <= INLINE_WORK_MAX_US:
             return make_plan(snapshot, policy, seed)
         if self._pool is None:
             # Spawned: a forked child would have the sockets and threads of the coordinator.
             self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        pool = self._pool
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, make_plan, snapshot, policy, seed)
+            return await asyncio.get_running_loop().run_in_executor(pool, make_plan, snapshot, policy, seed)
         except BrokenProcessPool:
-            log.error("The planning process died; donors keep what they have, the next plan has a new process.")
-            self._pool.shutdown(wait=False)
-            self._pool = None
-            return _NOTHING
+            if self._pool is pool:
+                self._pool = None
+                pool.shutdown(wait=False)
+            raise RefusedError("internal", "The planning process died; the next plan has a new one.") from None
 
     def close(self) -> None:
         """End the planning process."""
@@ -68,8 +82,41 @@ def make_plan(snapshot: Snapshot, policy: Policy, seed: int) -> Plan:
     return plan(snapshot, policy, random.Random(seed))
 
 
-def work_of(snapshot: Snapshot, policy: Policy) -> int:
-    """How much there is to do, in rows looked at."""
-    rows = sum(-(-file.segments // run_segments(file, policy)) for file in snapshot.files)
-    donors = len(snapshot.joining) if snapshot.standing is not None else len(snapshot.donors)
-    return donors * rows + _DONOR_WORK * len(snapshot.donors)
+def work_of(snapshot: Snapshot, policy: Policy) -> float:
+    """How long the plan takes, estimated, in microseconds; more than may be inline is not counted to its end."""
+    sizes: Counter[int] = Counter()
+    for file in snapshot.files:
+        if file.segments:
+            rows = -(-file.segments // run_segments(file, policy))
+            sizes[-(-file.size_bytes // rows)] += rows
+    rows = sizes.total()
+    work = _PLAN_US + _ROW_US * rows + _RATE_US * sum(len(expected.rates) for expected in snapshot.demand)
+    work += sum(_DONOR_US + _HELD_FILE_US * (len(donor.holdings) + len(donor.coming)) for donor in snapshot.donors)
+    segment_bytes = {file.file_id: file.segment_size_bytes for file in snapshot.files}
+    ranked = sorted(sizes.items())
+    total_bytes = sum(file.size_bytes for file in snapshot.files)
+    for donor in snapshot.donors:
+        joins = donor.session_id in snapshot.joining
+        if not joins and snapshot.standing is not None and donor.session_id not in snapshot.standing:
+            continue
+        if work > INLINE_WORK_MAX_US:
+            break
+        held_bytes = sum(sets.count(runs) * segment_bytes.get(file_id, 0) for file_id, runs in donor.holdings.items())
+        pushed_bytes = min(push_bytes_max(donor, snapshot.now_us, policy), donor.storage_bytes)
+        picks = _rows_within(ranked, min(pushed_bytes, max(0, total_bytes - held_bytes)))
+        if held_bytes > donor.storage_bytes - policy.reserve_bytes:
+            picks += _rows_within(ranked, donor.storage_bytes)  # what is kept is picked too
+        work += _PLANNED_US + _PLANNED_ROW_US * rows + picks * (_PICK_US + _PICK_ROW_US * min(rows, CANDIDATES_MAX))
+    return work
+
+
+def _rows_within(ranked: Sequence[tuple[int, int]], size_bytes: int) -> int:
+    """How many rows have room, at most; `ranked` has their sizes and how many there are of each, smallest first."""
+    found = 0
+    for row_bytes, rows in ranked:
+        fitting = min(rows, -(-size_bytes // max(1, row_bytes)))
+        found += fitting
+        size_bytes -= fitting * row_bytes
+        if size_bytes <= 0:
+            break
+    return found

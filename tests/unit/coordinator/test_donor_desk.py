@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from distribute_io.coordinator import donor_desk
+from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.core.placement.model import Plan, Policy, Snapshot
+from distribute_io.errors import RefusedError
 from tests.harness.peer import Json, Peer
 from tests.unit.coordinator.served import MIB, Served, files, play, token, write
 
@@ -180,3 +183,24 @@ def test_stopping_forgets_the_donor(tmp_path: Path) -> None:
             assert (stats["donors"], stats["segments_held"]) == (0, 0)
 
     play(tmp_path, scene)
+
+
+def test_a_plan_that_fails_is_made_again_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(tmp_path, 1)
+    failures = [RefusedError("internal", "The planning process died."), ZeroDivisionError()]
+    planned = PlanOffice.plan
+
+    async def plan(office: PlanOffice, snapshot: Snapshot, policy: Policy) -> Plan:
+        if failures:
+            raise failures.pop()
+        return await planned(office, snapshot, policy)
+
+    monkeypatch.setattr(PlanOffice, "plan", plan)
+    monkeypatch.setattr(donor_desk, "RETRY_S", 0.01)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as donor:
+            assert segments(await donor.donate()) == 4
+
+    play(tmp_path, scene)
+    assert not failures

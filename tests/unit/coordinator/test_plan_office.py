@@ -9,22 +9,24 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec import structs
 
 from distribute_io.coordinator import plan_office
 from distribute_io.coordinator.plan_office import PlanOffice, make_plan, work_of
-from distribute_io.core.placement.model import DonorView, Expectation, FileView, Policy, RegionRates, Snapshot
+from distribute_io.core.placement.model import DonorView, Expectation, FileView, Plan, Policy, RegionRates, Snapshot
+from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 
 MIB = 1 << 20
 
 
-def a_snapshot(donors: int) -> Snapshot:
+def a_snapshot(donors: int, *, segments: int = 8, joining: int = 1, storage_bytes: int = 4 * MIB) -> Snapshot:
     return Snapshot(
         now_us=0,
         donors=[
             DonorView(
                 session_id=SessionId(f"{place:032x}"),
-                storage_bytes=4 * MIB,
+                storage_bytes=storage_bytes,
                 up_bytes_per_s=1_000_000,
                 joined_at_us=0,
                 holdings={},
@@ -32,10 +34,16 @@ def a_snapshot(donors: int) -> Snapshot:
             for place in range(donors)
         ],
         files=[
-            FileView(file_id=FileId("a"), cause=CauseId("main"), segments=8, size_bytes=8 * MIB, segment_size_bytes=MIB)
+            FileView(
+                file_id=FileId("a"),
+                cause=CauseId("main"),
+                segments=segments,
+                size_bytes=segments * MIB,
+                segment_size_bytes=MIB,
+            )
         ],
         demand=[Expectation(file_id=FileId("a"), rates=[RegionRates("", 0.1)])],
-        joining=frozenset({SessionId(f"{0:032x}")}),
+        joining=frozenset(SessionId(f"{place:032x}") for place in range(joining)),
         standing=frozenset(),
     )
 
@@ -51,14 +59,37 @@ def scene(play: Callable[[PlanOffice], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-def test_what_two_hundred_donors_hold_is_as_much_as_one_turn_of_the_loop_may_take() -> None:
-    assert work_of(a_snapshot(150), Policy()) <= plan_office.INLINE_WORK_MAX < work_of(a_snapshot(250), Policy())
+@pytest.mark.parametrize(
+    ("snapshot", "inline"),
+    [
+        (a_snapshot(4, joining=4, segments=200, storage_bytes=64 * MIB), True),  # 3 ms
+        (a_snapshot(300), True),  # 4 ms
+        (a_snapshot(1_000), False),
+        (a_snapshot(90, joining=90, segments=200, storage_bytes=64 * MIB), False),
+        (a_snapshot(1, segments=250, storage_bytes=1 << 40), True),
+        (structs.replace(a_snapshot(4, segments=250, storage_bytes=1 << 40), now_us=10**9, joining=frozenset()), True),
+        (
+            structs.replace(
+                a_snapshot(20, segments=250, storage_bytes=1 << 40), now_us=10**9, joining=frozenset(), standing=None
+            ),
+            False,  # each of them picks 250 rows
+        ),
+    ],
+)
+def test_only_what_takes_a_few_milliseconds_is_planned_in_the_loop(snapshot: Snapshot, inline: bool) -> None:
+    assert (work_of(snapshot, Policy()) <= plan_office.INLINE_WORK_MAX_US) == inline
+
+
+def test_who_holds_all_that_there_is_costs_little() -> None:
+    old = structs.replace(a_snapshot(20, segments=250, storage_bytes=1 << 40), now_us=10**9, standing=None)
+    full = [structs.replace(donor, holdings={FileId("a"): ((0, 250),)}) for donor in old.donors]
+    assert work_of(structs.replace(old, donors=full), Policy()) <= plan_office.INLINE_WORK_MAX_US
 
 
 def test_a_large_plan_comes_from_another_process_and_its_death_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = a_snapshot(3)
     expected = make_plan(snapshot, Policy(), 5).assignments
-    monkeypatch.setattr(plan_office, "INLINE_WORK_MAX", 0)
+    monkeypatch.setattr(plan_office, "INLINE_WORK_MAX_US", 0)
 
     async def play(office: PlanOffice) -> None:
         assert (await office.plan(snapshot, Policy())).assignments == expected
@@ -67,8 +98,10 @@ def test_a_large_plan_comes_from_another_process_and_its_death_is_harmless(monke
         assert process.pid not in (None, os.getpid())
         os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
-        lost = await office.plan(snapshot, Policy())
-        again = lost if lost.assignments else await office.plan(snapshot, Policy())
-        assert again.assignments == expected
+        # Two wait for it, and both hear of it, unless the death was noticed before.
+        both = await asyncio.gather(*(office.plan(snapshot, Policy()) for _ in range(2)), return_exceptions=True)
+        for each in both:
+            assert isinstance(each, Plan | RefusedError), each
+        assert (await office.plan(snapshot, Policy())).assignments == expected
 
     scene(play)

@@ -68,7 +68,7 @@ def plan(snapshot: Snapshot, policy: Policy, rng: Rng) -> Plan:
         is_guess = joins and snapshot.is_guess
         planner = DonorPlanner(board, outlook, policy, donor, held, allowed.of(donor), is_guess=is_guess)
         target = planner.plan(
-            push_bytes_max=_push_bytes_max(donor, snapshot.now_us, policy), swaps_max=policy.swaps_per_round
+            push_bytes_max=push_bytes_max(donor, snapshot.now_us, policy), swaps_max=policy.swaps_per_round
         )
         board.put(place, np.array(target.rows, dtype=np.int64), np.array(target.shares))
         if joins or target.pushed or target.dropped:
@@ -122,7 +122,7 @@ def file_weights(rows: Rows, board: Board, policy: Policy) -> Floats:
     return np.asarray(weights * fair, dtype=np.float64)
 
 
-def _push_bytes_max(donor: DonorView, now_us: int, policy: Policy) -> int:
+def push_bytes_max(donor: DonorView, now_us: int, policy: Policy) -> int:
     """Small fills first: the most that is pushed to a donor of this age in one round."""
     doublings = min(30.0, max(0, now_us - donor.joined_at_us) / 1e6 / policy.fill_doubling_s)
     return int(policy.first_fill_bytes * 2.0**doublings)
