@@ -155,14 +155,15 @@ class DonorDesk:
                 await self._state.put_donor(msgspec.structs.replace(donor, ready=True))
                 self.plan_soon(session.session_id)
 
-    async def stop(self, session: Session) -> None:
-        """The donor gives no more."""
+    async def stop(self, session: Session, *, left: bool = True) -> None:
+        """The donor gives no more; not `left` when it only goes because the coordinator stops."""
         session.named.clear()
         session.runs_told.clear()
         self._to_plan.pop(session.session_id, None)
         donor = await self._state.donor(session.session_id)
-        if donor is not None and donor.ready:
-            self._demand.left(native=donor.native, stay_s=(self._clock_us() - donor.joined_at_us) / 1e6)
+        if donor is not None and donor.ready and donor.storage_bytes > 0 and not session.stay_counted:
+            session.stay_counted = True
+            self._demand.stayed(native=donor.native, stay_s=(self._clock_us() - donor.joined_at_us) / 1e6, left=left)
         await self._state.drop_donor(session.session_id)
 
     async def nat_found(self, session: Session) -> None:

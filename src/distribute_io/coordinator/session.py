@@ -163,6 +163,7 @@ class Session:
         self.filled: dict[FileId, tuple[int, int]] = {}
         self.assignment = 0
         self.planned_at_us = 0
+        self.stay_counted = False
         self.storage_bytes = 0
         self.credited_bytes = 0
         self.credited_downloaders: set[SessionId] = set()

@@ -143,7 +143,7 @@ class Sessions:
             del self._networks[session.network]
         session.outbox.close(1000, "")
         self._standing.left(session.session_id, session.network)
-        await self._donors.stop(session)
+        await self._donors.stop(session, left=not self._is_stopping)
         ended = await self._state.leave(session.session_id, self._clock_us())
         await self._matches.session_left(session.session_id, ended)
 
@@ -256,12 +256,24 @@ class Sessions:
                     self._standing.fault(session.network, now_us)
                 session.end(overdue)
             self._ledger.tell_credit(session)
-            await self._tallies.tell_news(session, now_us)
         self._donors.renew_leases(now_us)
         await self._state.expire_leases(now_us)
         await self._matches.expire(now_us)
         for file_id in self._news():
             await self._matches.serve_waiting(file_id)
+        await self._tell_tallies(now_us)
+
+    async def _tell_tallies(self, now_us: int) -> None:
+        """Tell sums that have grown: last, as each waits for the catalogue; where that fails, at another time."""
+        untold = 0
+        for session in list(self._sessions.values()):
+            try:
+                await self._tallies.tell_news(session, now_us)
+            except DistributeError:
+                session.tally_is_news = True
+                untold += 1
+        if untold:
+            log.warning("%d sessions could not be told their sums: the catalogue failed.", untold)
 
     # --- what the catalogue tells ---
 

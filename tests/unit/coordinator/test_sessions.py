@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from distribute_io.coordinator import ledger
+from distribute_io.coordinator.demand_desk import DemandDesk
+from distribute_io.coordinator.session import Session
+from distribute_io.coordinator.tallies import Tallies
+from distribute_io.errors import StoreError
 from distribute_io.wire import limits
 from tests.harness.peer import Peer
 from tests.unit.coordinator.served import MIB, Served, coordinator, files, play, write
@@ -390,3 +394,56 @@ def test_a_donor_that_nobody_reaches_is_kept_for_those_who_may_reach_it(tmp_path
                 await downloader.hear("match")
 
     play(tmp_path, scene)
+
+
+def test_a_stay_is_counted_once_and_not_as_an_end_where_the_coordinator_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, 1)
+    stays: list[bool] = []
+    monkeypatch.setattr(DemandDesk, "stayed", lambda _desk, *, native, stay_s, left: stays.append(left))
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as sharing:
+            await sharing.send("donate", causes=[], storage_bytes=0, up_bytes_per_s=1_000_000)
+            await sharing.send("holdings", files=[], complete=True)
+            await sharing.send("stop_donating")
+            await sharing.send("ping")
+            await sharing.hear("pong")
+        async with Peer.connect(served) as donor:
+            for _ in range(2):
+                await donor.donate()
+                await donor.send("stop_donating")
+                await donor.send("ping")
+                await donor.hear("pong")
+        assert stays == [True]
+        async with Peer.connect(served) as donor:
+            await donor.donate()
+            served.stop()
+            await donor.socket.receive()  # an error
+            await donor.socket.receive()  # the end
+
+    play(tmp_path, scene)
+    assert stays == [True, False]
+
+
+def test_a_catalogue_that_fails_to_tell_a_sum_holds_nothing_else_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, 1)
+    failures = 0
+
+    async def tell(_tallies: Tallies, _session: Session, _now_us: int) -> None:
+        nonlocal failures
+        failures += 1
+        raise StoreError("catalogue_failed", "The disk is full.")
+
+    monkeypatch.setattr(Tallies, "tell_news", tell)
+    monkeypatch.setattr(limits, "HELLO_TIMEOUT_MS", 1_500)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served), Peer.connect(served, hello=False) as mute:
+            assert json.loads(await mute.socket.receive_str())["code"] == "hello_timeout"
+
+    play(tmp_path, scene)
+    assert failures > 1

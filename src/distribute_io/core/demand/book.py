@@ -15,7 +15,8 @@ Rules:
    Before the release the file's prior says nothing.
 6. Cells are bounded: the least asked quarter is forgotten when they are full. So are files that are known only by their
    prior, and regions (further ones count as none).
-7. Nothing here knows a person: a request is a file, a coarse region and a NAT class.
+7. A pause of the coordinator is not counted as time in which nobody asked (`after_pause`).
+8. Nothing here knows a person: a request is a file, a coarse region and a NAT class.
 
 Times are microseconds since 1970.
 """
@@ -27,7 +28,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from distribute_io.core.demand.regions import coarse
@@ -107,6 +108,16 @@ class DemandState(Struct, frozen=True, kw_only=True):
     announced: list[Announcement] = []
     restricted: dict[str, tuple[float, float]] = {}
     season: SeasonState = SeasonState()
+
+
+def after_pause(state: DemandState, pause_us: int) -> DemandState:
+    """What was learned, as if the time in which nobody could ask had not been: nothing fades in it."""
+    return structs.replace(
+        state,
+        began_at_us=state.began_at_us + pause_us if state.began_at_us else 0,
+        cells=[structs.replace(cell, at_us=cell.at_us + pause_us) for cell in state.cells],
+        published={file_id: at_us + pause_us for file_id, at_us in state.published.items()},
+    )
 
 
 class DemandBook:

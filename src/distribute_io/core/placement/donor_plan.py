@@ -182,7 +182,9 @@ class DonorPlanner:
     # --- rule 3 ---
 
     def _swap(self, target: Target, swaps: int, push_left: int) -> None:
-        lacking = self._candidates(self._lacking(target))
+        lacking = self._lacking(target)
+        # What it holds in part is no row to swap in: it would be in the target twice.
+        lacking = self._candidates(lacking[~np.isin(lacking, target.rows)])
         stay_s = min(self._donor.stay_left_s, self._policy.horizon_s)
         soon = min(1.0, self._policy.swap_horizon_s / max(1.0, stay_s))
         for done in range(len(target.rows)):

@@ -41,7 +41,7 @@ class StaysState(Struct, frozen=True):
 
 
 class Stays:
-    """Caller's duties: tell each stay that `ended`; and, where it can, those that `lasts`, once, at a restart."""
+    """Caller's duties: tell each stay that `ended`, and those that `lasts` when the coordinator stops."""
 
     def __init__(self, state: StaysState | None = None) -> None:
         self._left: dict[DonorKind, list[float]] = {}

@@ -7,7 +7,7 @@ import random
 import msgspec
 import pytest
 
-from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, Tuning
+from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, Tuning, after_pause
 from distribute_io.core.demand.season import Season, SeasonState
 from distribute_io.core.placement.model import Expectation
 from distribute_io.ids import FileId
@@ -147,3 +147,17 @@ def test_the_hours_of_a_day_foretell_the_next_half_hour() -> None:
     assert noon == pytest.approx(1.0, abs=0.05)
     assert evening < 0.8
     assert season.correction("NA/US", START) == 1.0
+
+
+def test_a_pause_of_the_coordinator_is_no_time_without_requests() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    ask(book, A, since_us=START, until_us=START + HOUR, per_s=10.0)
+    release = Announcement(file_id=B, release_at_us=START + 3 * HOUR, downloads=100)
+    book.announce(release)
+    before = per_s(of(book, A, START + HOUR))
+    paused = DemandBook(state=after_pause(book.state(), HOUR))
+    assert per_s(of(paused, A, START + 2 * HOUR)) == pytest.approx(before)
+    assert per_s(of(DemandBook(state=book.state()), A, START + 2 * HOUR)) < 0.5 * before
+    assert paused.state().announced == [release]
+    assert after_pause(DemandState(), HOUR) == DemandState()

@@ -183,6 +183,15 @@ def test_a_full_standing_donor_swaps_one_run_where_the_gain_pays() -> None:
     assert reasons(alike)["b"] == "better_elsewhere"
 
 
+def test_a_run_that_is_held_in_part_is_not_swapped_in_beside_itself() -> None:
+    # Runs of 8 segments: of "b" it holds half a run, which is worth more than all that it holds of "a".
+    policy = structs.replace(POLICY, small_file_bytes=MIB)
+    donor = a_donor(segments=12, holdings={"a": ((0, 8),), "b": ((0, 4),)})
+    files = [a_file("a", 8), a_file("b", 8)]
+    result = planned([donor], files, asked(a=0.0001, b=0.1), joins=False, policy=policy)
+    assert result.assignments == ()
+
+
 def test_a_young_donor_is_filled_in_steps() -> None:
     donor, files = a_donor(segments=200), [a_file(name, 100) for name in "ab"]
     first = only(planned([donor], files))

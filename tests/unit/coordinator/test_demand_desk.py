@@ -1,0 +1,78 @@
+"""What the coordinator remembers of demand: it outlives a restart, and is not found anew for each plan."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from distribute_io.coordinator.app import open_catalogue
+from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.coordinator.demand_desk import EXPECTED_FOR_US, DemandDesk
+from distribute_io.coordinator.session import Session
+from distribute_io.core.demand.book import Announcement
+from distribute_io.ids import FileId, SessionId
+
+S = 1_000_000
+FILE = FileId("f")
+
+
+class Clock:
+    now_us = 10**15
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+def a_session(number: int) -> Session:
+    return Session(SessionId(f"{number:032x}"), network="n", region="EU/DE", now_us=0)
+
+
+def rate(desk: DemandDesk) -> float:
+    return sum(rates.open_per_s + rates.restricted_per_s for each in desk.expectations() for rates in each.rates)
+
+
+def test_a_restart_is_no_time_without_requests(tmp_path: Path) -> None:
+    async def play() -> None:
+        clock = Clock()
+        catalogue = open_catalogue(CoordinatorConfig(data_dir=str(tmp_path)))
+        try:
+            desk = DemandDesk(catalogue, clock_us=clock)
+            desk.published([FILE])
+            for number in range(600):
+                clock.now_us += S // 10
+                desk.asked(a_session(number), FILE)
+            await desk.write()
+            before = rate(desk)
+            clock.now_us += 600 * S
+            again = DemandDesk(catalogue, clock_us=clock)
+            await again.load()
+            assert rate(again) == pytest.approx(before)
+        finally:
+            await catalogue.close()
+
+    asyncio.run(play())
+
+
+def test_what_is_expected_is_kept_for_a_while_and_not_beyond_news(tmp_path: Path) -> None:
+    async def play() -> None:
+        clock = Clock()
+        catalogue = open_catalogue(CoordinatorConfig(data_dir=str(tmp_path)))
+        try:
+            desk = DemandDesk(catalogue, clock_us=clock)
+            desk.published([FILE])
+            first = desk.expectations()
+            desk.asked(a_session(1), FILE)
+            assert desk.expectations() is first
+            clock.now_us += EXPECTED_FOR_US
+            second = desk.expectations()
+            assert second is not first
+            desk.announce(Announcement(file_id=FileId("g"), release_at_us=clock.now_us + 60 * S, downloads=100))
+            assert [each.file_id for each in desk.expectations()] == [FILE, "g"]
+            desk.dropped(FILE)
+            assert [each.file_id for each in desk.expectations()] == ["g"]
+        finally:
+            await catalogue.close()
+
+    asyncio.run(play())
