@@ -37,7 +37,7 @@ const STAGES = [
     ["download.js", "src/snippet/download-part.ts", 27_300],
     [WORKER, "src/worker/download-worker.ts", 40_000],
     [DONOR_WORKER, "src/donate/donor-worker.ts", 32_500],
-    ["more.js", "src/snippet/more-part.ts", 8_500],
+    ["more.js", "src/snippet/more-part.ts", 8_700],
     ["dio-sw.js", "src/saving/save-service-worker.ts", 1_500],
     ["site.css", "src/pages/site.css", 3_000],
     ["donate.css", "src/pages/donate.css", 3_000],
@@ -62,7 +62,7 @@ const STAGES = [
  * for every visitor, also those who download nothing.
  */
 const DOWNLOAD_PARTS = ["download.js", WORKER];
-const DOWNLOAD_GZIPPED_MAX = 60_800;
+const DOWNLOAD_GZIPPED_MAX = 60_950;
 
 /** Pages that are files: `{{HASH}}` and `{{NAME}}` stand for the build's address and a part's SRI hash. */
 const PAGES = [

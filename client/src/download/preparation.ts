@@ -6,7 +6,7 @@
  * Rules:
  * - The coordinator and its STUN server are all that hears of it before {@link Preparation.seek}: a press may be taken back.
  * - No `RTCPeerConnection` exists before {@link Preparation.allowPeers}, and none after {@link Preparation.forbidPeers}.
- * - What the publisher signed is checked here, before anything is asked of anybody.
+ * - What the publisher signed is checked here, before any byte of the file is used.
  * - Everything ends with {@link Preparation.end}: workers, connections, requests.
  */
 

@@ -49,6 +49,7 @@ const part: DownloadPart = {
     if (peersAllowed(options.peers) === "on") preparation.allowPeers();
     pressed = { key, preparation, timer: setTimeout(() => takePressed(""), PRESS_MS) };
   },
+  release: () => void takePressed(""),
   downloadLink(link, plain, options) {
     // A second click on what runs already is a question where it is, not a wish for two.
     const key = keyOf(plain, options);
@@ -66,7 +67,7 @@ const part: DownloadPart = {
       options,
       workers(options),
       options.ui === "panel" ? panel : undefined,
-      (stored, sent) => follow(options, stored, sent),
+      options.ui === "panel" ? (stored, sent) => follow(options, stored, sent) : undefined,
     );
     running.set(key, download);
     void download.run().finally(() => running.delete(key));
@@ -87,9 +88,9 @@ async function follow(
   }
 }
 
-/** What makes two clicks mean the same download. */
-function keyOf(plain: HTMLAnchorElement, options: LinkOptions): string {
-  return `${options.coordinatorUrl} ${plain.dataset["distribute"] ?? ""} ${plain.href}`;
+/** What makes two clicks mean the same download; what was made ready by one tag's keys and peers is no other tag's. */
+function keyOf(plain: HTMLAnchorElement, { coordinatorUrl, keys, peers }: LinkOptions): string {
+  return [coordinatorUrl, keys.join(), peers, plain.dataset["distribute"] ?? "", plain.href].join(" ");
 }
 
 /** What was made ready for this link. What was made ready for another one is ended. */

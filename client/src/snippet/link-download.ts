@@ -226,9 +226,13 @@ export class LinkDownload {
     this.#tell({ type: "progressed", progress }, sent);
     this.#announce("progress", { file: this.#file, progress });
     if (sent === undefined) return;
-    this.#sent.push(sent);
+    const told = this.#sent;
+    if (sent.length > 0) told.push(sent);
     if (progress.receivedBytes > 0) this.#follower ??= this.#startFollowing();
-    void this.#follower?.then((follower) => follower?.stored(sent));
+    void this.#follower?.then((follower) => {
+      follower?.stored(sent);
+      told.length = 0; // it has them all, or nobody wants them
+    });
   }
 
   /** The rest of the panel is brought in when the first bytes are here, and hears of all that was stored by then. */

@@ -3,6 +3,12 @@
 import { scriptUrl } from "../transport/script-url.ts";
 import { registry, type LinkOptions, type Registry } from "./part.ts";
 
+/** Where copies of the loader see what any of them is bringing in, by its hash. */
+const LOADING = Symbol.for("distribute-io:loading");
+
+type Part = NonNullable<Registry[string]>;
+type Loading = Map<string, Promise<Part>>;
+
 /** Without the part for so long, it is not there. */
 const LOAD_TIMEOUT_MS = 4_000;
 
@@ -15,10 +21,21 @@ export async function loadScript(
   { parts, partsUrl }: Pick<LinkOptions, "parts" | "partsUrl">,
   name: string,
   nonce: string,
-): Promise<NonNullable<Registry[string]>> {
+): Promise<Part> {
   const integrity = parts[name] ?? "";
   const present = registry()[integrity];
   if (present !== undefined) return present;
+  const holder = globalThis as unknown as Record<symbol, Loading | undefined>; // as: a property of our own making
+  const loading = (holder[LOADING] ??= new Map<string, Promise<Part>>());
+  let part = loading.get(integrity);
+  if (part === undefined) {
+    part = bring(partsUrl + name, integrity, nonce).finally(() => loading.delete(integrity));
+    loading.set(integrity, part);
+  }
+  return await part;
+}
+
+async function bring(url: string, integrity: string, nonce: string): Promise<Part> {
   const element = document.createElement("script");
   try {
     await new Promise<void>((resolve, reject) => {
@@ -32,7 +49,7 @@ export async function loadScript(
       element.crossOrigin = "anonymous";
       element.async = true;
       if (nonce !== "") element.nonce = nonce;
-      element.src = scriptUrl(partsUrl + name);
+      element.src = scriptUrl(url);
       document.head.append(element);
     });
   } finally {

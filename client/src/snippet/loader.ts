@@ -5,7 +5,7 @@
  * - The page is never worse off. A link keeps its `href`; clicks.ts says which clicks are ours. When anything of ours is
  *   missing, the link is followed as it stood at the click.
  * - Nothing is fetched before a pointer, the focus or a click comes to a matching link, and nobody is asked about its file
- *   before the pointer goes down on it. Links added later are found too, since the listeners sit on the document.
+ *   before the pointer goes down on it; a finger that only scrolls is no press. Links added later are found too, since the listeners sit on the document.
  * - Every part is pinned by the SHA-384 that was written here when this file was built.
  * - No global name: parts meet the loader at symbols of the registry, keyed by their hash, so that several copies and
  *   versions on one page do not disturb each other. A link that two tags select is the first one's. A tag that a
@@ -20,6 +20,9 @@ import { announceFallback } from "./link-events.ts";
 import { loadPart } from "./load-part.ts";
 import { isNewTag, type DownloadPart, type LinkOptions } from "./part.ts";
 import { readTag } from "./tag.ts";
+
+/** A finger that scrolls has moved by then, mostly: the browser has cancelled its pointer. */
+const TOUCH_MS = 80;
 
 /** Written by the build: name of each part and its SRI hash. */
 declare const __DIO_PARTS__: Readonly<Record<string, string>>;
@@ -59,25 +62,41 @@ function install(options: LinkOptions, nonce: string): void {
   };
   document.addEventListener("pointerover", warm, { passive: true });
   document.addEventListener("focusin", warm, { passive: true });
+  let touched: number | undefined;
   document.addEventListener(
     "pointerdown",
     (event) => {
+      clearTimeout(touched);
       const link = isPlainClick(event) ? linkOf(event.composedPath(), options.selector) : undefined;
       if (link === undefined) return;
       const plain = plainCopy(link);
-      load().then(
-        (loaded) => {
-          loaded.press(plain, options);
-        },
-        () => undefined, // told at the click
-      );
+      const press = () => {
+        load().then(
+          (loaded) => {
+            loaded.press(plain, options);
+          },
+          () => undefined, // told at the click
+        );
+      };
+      if (event.pointerType === "touch") touched = setTimeout(press, TOUCH_MS);
+      else press();
     },
     { passive: true },
   );
+  document.addEventListener("pointercancel", () => {
+    clearTimeout(touched);
+    part?.then(
+      (loaded) => {
+        loaded.release();
+      },
+      () => undefined, // told at the click
+    );
+  });
   // In the bubbling phase: a page that handles the click itself has called preventDefault by then, and wins.
   document.addEventListener("click", (event) => {
     const link = isPlainClick(event) ? linkOf(event.composedPath(), options.selector) : undefined;
     if (link === undefined) return;
+    clearTimeout(touched);
     event.preventDefault();
     const plain = plainCopy(link);
     load().then(

@@ -36,6 +36,9 @@ export interface DownloadPart {
    */
   press(plain: HTMLAnchorElement, options: LinkOptions): void;
 
+  /** No click will come of the last press: what it made ready is ended. */
+  release(): void;
+
   /**
    * Downloads what a link points to, or follows the link. Never throws.
    *
