@@ -117,7 +117,7 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
       stores: (stored) => {
         if (shared !== undefined) unshare(shared.fileId);
         shared = stored ?? undefined;
-        tellStored = shared && isShared(options) ? shareDownload(shared, options.onShare, options.worker) : undefined;
+        tellStored = shared && isShared(options) ? shareDownload(shared, options, () => isShared(options)) : undefined;
       },
       started: (progress, sent) => {
         tellStored?.(sent);
@@ -145,6 +145,10 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
       tellSaved(finished.file.fileId);
     }
     return { ...resultOf(finished), blob, handle: handle ?? null };
+  } catch (cause) {
+    // Whoever asked for it has nothing of it, and gives nothing of it.
+    if (shared !== undefined) unshare(shared.fileId);
+    throw cause;
   } finally {
     signal?.removeEventListener("abort", abort);
   }

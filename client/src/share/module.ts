@@ -6,34 +6,44 @@ import type { StoredIn } from "../download/file-download.ts";
 import type { SentRuns } from "../worker/messages.ts";
 import { ShareControl, type ShareState } from "./share-control.ts";
 
-/** The page's one sharer, of the first coordinator that it was asked for; and who is told how it goes. */
+type Told = (state: ShareState) => void;
+
+/** The page's one sharer, of the first coordinator that it was asked for; and who is told how it goes, by file. */
 let control: ShareControl | undefined;
 let sessionUrl = "";
-const listeners = new Set<(state: ShareState) => void>();
+const listeners = new Map<string, Told>();
+let isWanted = () => false;
 
 /**
  * Shares a download from now on, until {@link stopSharing} or the page is left.
  *
- * @param told called about once a second with how it goes.
+ * @param options `onShare` is called about once a second with how it goes; `worker`: where the download's is installed.
+ * @param wanted whether the visitor, and the page, still want it; the last download's word counts.
  * @returns what is to be called with what was stored; undefined for a file of another coordinator, which is not shared.
  */
 export function shareDownload(
   download: StoredIn,
-  told: ((state: ShareState) => void) | undefined,
-  workerUrl: string | undefined,
+  { onShare, worker }: { readonly onShare?: Told | undefined; readonly worker?: string | undefined },
+  wanted: () => boolean,
 ): ((sent: SentRuns) => void) | undefined {
   if (control === undefined) {
     // Beside the download's worker, where a page has installed that.
-    const installed = workerUrl && new URL("donor-worker.js", new URL(workerUrl, location.href)).href;
+    const installed = worker && new URL("donor-worker.js", new URL(worker, location.href)).href;
     const workers = new WorkerFactory(donorWorker(installed));
     sessionUrl = download.sessionUrl;
-    control = new ShareControl(workers, download, (state) => {
-      for (const listener of listeners) listener(state);
-    });
+    control = new ShareControl(
+      workers,
+      download,
+      (state) => {
+        for (const listener of new Set(listeners.values())) listener(state);
+      },
+      () => isWanted(),
+    );
   }
   if (download.sessionUrl !== sessionUrl) return undefined;
   const own = control;
-  if (told !== undefined) listeners.add(told);
+  if (onShare !== undefined) listeners.set(download.fileId, onShare);
+  isWanted = wanted;
   own.add(download);
   void own.start();
   return (sent) => {
@@ -44,6 +54,7 @@ export function shareDownload(
 /** A download that was shared is gone. */
 export function unshare(fileId: string): void {
   control?.drop(fileId);
+  listeners.delete(fileId);
 }
 
 /** Stops sharing on this page, at once. A later download with `share` begins it again. */

@@ -6,6 +6,7 @@
  * - Nothing is loaded, and no connection exists, before {@link ShareControl.start}.
  * - {@link ShareControl.stop} closes all connections here and now; what the worker says after that is only for the books.
  * - While another tab gives, as a donor or by sharing, this one waits: limits hold for the site, not for each tab.
+ * - What the visitor says in one tab holds in all of them: a "no" ends it here, too, and whoever waited asks again first.
  * - Charges of the budgets are kept in the site's `localStorage`. Where that cannot be had, nothing is given.
  */
 
@@ -42,6 +43,7 @@ export class ShareControl {
   readonly #workers: WorkerFactory;
   readonly #start: Pick<ShareStart, "sessionUrl" | "page">;
   readonly #changed: (state: ShareState) => void;
+  readonly #isWanted: () => boolean;
   readonly #downloads = new Map<string, Download>();
   #state: ShareState = { is: "off" };
   #worker: Worker | undefined;
@@ -51,15 +53,18 @@ export class ShareControl {
    * @param workers start the donor worker.
    * @param start the coordinator's session, and this page's name.
    * @param changed told of every change, about once a second.
+   * @param isWanted what the visitor says by now, in whichever tab.
    */
   constructor(
     workers: WorkerFactory,
     start: Pick<ShareStart, "sessionUrl" | "page">,
     changed: (state: ShareState) => void,
+    isWanted: () => boolean,
   ) {
     this.#workers = workers;
     this.#start = start;
     this.#changed = changed;
+    this.#isWanted = isWanted;
   }
 
   get state(): ShareState {
@@ -101,6 +106,8 @@ export class ShareControl {
     tabs.onmessage = ({ data }: MessageEvent<{ readonly type: string }>) => {
       if (data.type === "stop") this.stop(); // a donor page of this site, asked by the visitor
     };
+    // Another tab of this site wrote down what the visitor chose there.
+    addEventListener("storage", () => void this.#stopUnlessWanted(), { signal });
     this.#set({ is: "starting" });
     try {
       if (!canConnect() || !keep(charged())) throw new Error("not possible here");
@@ -108,11 +115,14 @@ export class ShareControl {
       // Our own last worker may still be putting its books in order: that is nobody else.
       const isElsewhere = this.#worker === undefined && held?.some(({ name }) => name === GIVING_LOCK) === true;
       if (isElsewhere && !signal.aborted) this.#set({ is: "elsewhere" });
-      await navigator.locks.request(GIVING_LOCK, { signal }, () => this.#serve(signal));
+      await navigator.locks.request(GIVING_LOCK, { signal }, async () => {
+        if (this.#stopUnlessWanted()) await this.#serve(signal);
+      });
     } catch {
       if (!signal.aborted) this.#set({ is: "failed" });
     } finally {
       tabs.close();
+      running.abort(); // no more heed of other tabs, however it ended
       if (this.#running === running) this.#running = undefined;
     }
   }
@@ -123,6 +133,13 @@ export class ShareControl {
     this.#running.abort();
     this.#running = undefined;
     this.#set({ is: "off" });
+  }
+
+  /** @returns whether sharing is still wanted. */
+  #stopUnlessWanted(): boolean {
+    const isWanted = this.#isWanted();
+    if (!isWanted) this.stop();
+    return isWanted;
   }
 
   /** Serves until the signal says stop. @throws Error when the worker cannot run here. */
@@ -142,7 +159,8 @@ export class ShareControl {
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<FromSharer>) => {
       if (data.type === "share_charge" && keep(data.charged)) this.#tell({ type: "share_charged" });
-      if (data.type === "share_status" && !signal.aborted) this.#set({ is: "on", status: data.status });
+      if (data.type === "share_status" && !signal.aborted && this.#stopUnlessWanted())
+        this.#set({ is: "on", status: data.status });
       if (data.type === "share_stopped") {
         keep(data.charged);
         stop.abort();

@@ -16,7 +16,7 @@ import { IntegrityError, StoreError } from "../wire/errors.ts";
 import { FILES_PER_MESSAGE_MAX } from "../wire/messages.ts";
 import type { SharedFile } from "./messages.ts";
 
-/** Segments in memory: two of the largest, sixteen of the usual ones. */
+/** Segments in memory, of all files together; one at least. */
 const MEMORY_BYTES = 16 * 1024 * 1024;
 
 /** Chromium refuses to read a file that was written to since it was opened, if a second ended in between. */
@@ -36,7 +36,7 @@ export class SharedFiles implements ServedStore {
   readonly #gone: (fileId: string) => void;
   readonly #files = new Map<string, Held>();
   /** By digest, in the order of their last use. */
-  readonly #segments = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+  readonly #segments = new Map<string, { readonly bytes: Promise<Uint8Array<ArrayBuffer>>; readonly length: number }>();
 
   /**
    * @param open the file of a download as it is now; undefined when it is gone.
@@ -93,21 +93,29 @@ export class SharedFiles implements ServedStore {
   }
 
   #segment(digest: string): Promise<Uint8Array<ArrayBuffer>> {
-    const segment = this.#segments.get(digest) ?? this.#load(digest);
-    segment.catch(() => this.#segments.delete(digest));
+    const segment = this.#segments.get(digest) ?? {
+      bytes: this.#load(digest),
+      length: this.sizeOf(this.#holderOf(digest)?.file.fileId ?? "", digest) ?? 0,
+    };
+    segment.bytes.catch(() => this.#segments.delete(digest));
     this.#segments.delete(digest);
     this.#segments.set(digest, segment);
-    const [held] = this.#files.values();
-    const most = Math.max(1, Math.floor(MEMORY_BYTES / (held?.file.segmentSizeBytes ?? MEMORY_BYTES)));
-    for (const oldest of this.#segments.keys()) {
-      if (this.#segments.size <= most) break;
+    let bytes = 0;
+    for (const { length } of this.#segments.values()) bytes += length;
+    for (const [oldest, { length }] of this.#segments) {
+      if (bytes <= MEMORY_BYTES || oldest === digest) break;
       this.#segments.delete(oldest);
+      bytes -= length;
     }
-    return segment;
+    return segment.bytes;
+  }
+
+  #holderOf(digest: string): Held | undefined {
+    return [...this.#files.values()].find(({ byDigest }) => byDigest.has(digest));
   }
 
   async #load(digest: string): Promise<Uint8Array<ArrayBuffer>> {
-    const held = [...this.#files.values()].find(({ byDigest }) => byDigest.has(digest));
+    const held = this.#holderOf(digest);
     const index = held?.byDigest.get(digest);
     if (held === undefined || index === undefined) throw notHeld();
     const bytes = await this.#bytes(held, index);

@@ -11,7 +11,7 @@ import { SHARE_KEY } from "../share/messages.ts";
 import { ShareControl } from "../share/share-control.ts";
 import type { Panel } from "../ui/panel.ts";
 import { PanelFooter } from "../ui/panel-footer.ts";
-import { sharesNow, shareView } from "../ui/share-view.ts";
+import { isSharedWith, sharesNow, shareView } from "../ui/share-view.ts";
 import { registry, type DownloadPart, type LinkOptions, type MorePart, type StoredDownload } from "./part.ts";
 
 const WORKER_PART = "donor-worker.js";
@@ -27,14 +27,14 @@ class Footer {
   readonly #shown: PanelFooter;
   readonly #control: ShareControl;
   readonly #sessionUrl: string;
-  #peersAllowed: boolean;
+  /** Chosen on this page; where nothing can be stored, it is known here only. */
+  #mirrorsOnly = false;
 
   constructor(panel: Panel, options: LinkOptions, { sessionUrl, page }: StoredDownload, goOn: DownloadPart) {
     this.#panel = panel;
     this.#options = options;
     this.#goOn = goOn;
     this.#sessionUrl = sessionUrl;
-    this.#peersAllowed = peersAllowed(options.peers) === "on";
     this.#shown = new PanelFooter(panel, {
       start: () => {
         this.#choose("on");
@@ -43,22 +43,29 @@ class Footer {
         this.#choose("off");
       },
     });
-    this.#control = new ShareControl(workersOf(options), { sessionUrl, page }, () => {
-      this.#draw();
-    });
+    this.#control = new ShareControl(
+      workersOf(options),
+      { sessionUrl, page },
+      () => {
+        this.#draw();
+      },
+      () => this.#isWanted(),
+    );
     this.#heed();
   }
 
-  /** A download of the page has begun; one of another coordinator is not shared. */
-  add(download: StoredDownload): ShareControl | undefined {
+  /** A download of the page has begun. One of another coordinator is not shared, nor one whose own tag does not allow it. */
+  add(download: StoredDownload, own: LinkOptions): ShareControl | undefined {
     void this.drawUnfinished();
     if (download.sessionUrl !== this.#sessionUrl) return undefined;
+    const said = { chosen: shareChoice.get(), peersAllowed: !this.#mirrorsOnly && peersAllowed(own.peers) === "on" };
+    if (!isSharedWith(this.#options, own, said)) return undefined;
     this.#control.add(download);
     return this.#control;
   }
 
   peersChosen(allowed: boolean): void {
-    this.#peersAllowed = allowed;
+    this.#mirrorsOnly = !allowed;
     this.#heed();
   }
 
@@ -72,17 +79,26 @@ class Footer {
 
   /** Shares, or stops, as everybody's word is by now. */
   #heed(): void {
-    const { share } = this.#options;
-    if (share !== "off" && sharesNow({ policy: share, chosen: shareChoice.get(), peersAllowed: this.#peersAllowed }))
-      void this.#control.start();
+    if (this.#isWanted()) void this.#control.start();
     else this.#control.stop();
     this.#draw();
   }
 
+  #isWanted(): boolean {
+    const { share: policy } = this.#options;
+    return policy !== "off" && sharesNow({ policy, ...this.#said() });
+  }
+
+  /** The visitor's word, which another tab may have changed. */
+  #said(): { readonly chosen: Choice | undefined; readonly peersAllowed: boolean } {
+    const allowed = !this.#mirrorsOnly && peersAllowed(this.#options.peers) === "on";
+    return { chosen: shareChoice.get(), peersAllowed: allowed };
+  }
+
   #draw(): void {
     const { share: policy } = this.#options;
-    const said = { chosen: shareChoice.get(), peersAllowed: this.#peersAllowed, state: this.#control.state };
-    this.#shown.strip.draw(policy === "off" ? null : shareView({ policy, ...said }, this.#shown.words));
+    const input = { ...this.#said(), state: this.#control.state };
+    this.#shown.strip.draw(policy === "off" ? null : shareView({ policy, ...input }, this.#shown.words));
     this.#panel.show();
   }
 
@@ -114,7 +130,7 @@ const part: MorePart = {
     let footer = footers.get(panel);
     if (footer === undefined) footers.set(panel, (footer = new Footer(panel, options, download, goOn)));
     const own = footer;
-    const control = own.add(download);
+    const control = own.add(download, options);
     for (const runs of sent) control?.stored(download.fileId, runs);
     return {
       stored: (runs) => {

@@ -40,6 +40,27 @@ export function sharesNow({ policy, chosen, peersAllowed }: Omit<ShareInput, "st
   return peersAllowed && (chosen ?? (policy === "on" ? "on" : "off")) === "on";
 }
 
+/** What a tag says of its downloads. */
+export interface SharePolicy {
+  readonly share: "ask" | "off" | "on";
+  readonly peers: "ask" | "off" | "on";
+}
+
+/**
+ * Whether a download is given to others by the page's one sharer, which goes by the words of the first tag.
+ *
+ * @param own the words of the download's tag: where they differ, they must allow it by now.
+ * @param said the visitor's word; `peersAllowed` by the download's tag.
+ */
+export function isSharedWith(
+  first: SharePolicy,
+  own: SharePolicy,
+  said: Pick<ShareInput, "chosen" | "peersAllowed">,
+): boolean {
+  if (own.share === "off" || own.peers === "off") return false;
+  return (own.share === first.share && own.peers === first.peers) || sharesNow({ policy: own.share, ...said });
+}
+
 /** @returns null: nothing is shown. */
 export function shareView(input: ShareInput, words: MoreWords): ShareView | null {
   if (!input.peersAllowed) return null;
@@ -47,7 +68,9 @@ export function shareView(input: ShareInput, words: MoreWords): ShareView | null
   const limits = words.say("share_limits", { rate, daily: words.size(SHARE_LIMITS.allowance.dailyBytes ?? 0) });
   if (input.policy === "ask" && input.chosen === undefined)
     return { text: words.say("share_ask"), note: limits, asks: true, stays: false };
-  if (!sharesNow(input)) return { text: words.say("share_off"), note: "", asks: false, stays: false };
+  // Off although it is wanted: a donor page of this site stopped it, or another tab that has begun again since.
+  if (!sharesNow(input) || input.state.is === "off")
+    return { text: words.say("share_off"), note: "", asks: false, stays: false };
   const { state } = input;
   const given = state.is === "on" ? state.status.givenBytes : 0;
   return {

@@ -73,6 +73,9 @@ export class UnfinishedList {
     const words = this.#words;
     this.root.hidden = downloads.length === 0;
     this.#summary.textContent = words.say("unfinished", { count: downloads.length });
+    const focused = focusIn(this.root);
+    const had = [...this.#rows.children].findIndex((row) => row.contains(focused));
+    const label = focused?.getAttribute("aria-label");
     const rows = downloads.map((download) => {
       const { name, state } = wordsOf(download, Date.now(), words);
       const go = button(words.say("unfinished_go_on"), () => {
@@ -88,7 +91,15 @@ export class UnfinishedList {
       );
     });
     this.#rows.replaceChildren(...rows);
+    if (had < 0) return;
+    // The focus of a row that went is the next one's: the keyboard must not fall out of the panel.
+    const same = [...this.#rows.querySelectorAll("button")].find((made) => made.getAttribute("aria-label") === label);
+    (same ?? rows[had]?.querySelector("button") ?? this.#summary).focus();
   }
+}
+
+function focusIn(root: HTMLElement): Element | null {
+  return (root.getRootNode() as Partial<ShadowRoot>).activeElement ?? null; // as: not in a panel yet
 }
 
 function ago(ms: number, tag: string): string {

@@ -62,6 +62,23 @@ test("a file that is written to meanwhile is read again; one that is gone is not
   assert.deepEqual(gone, [FILE_ID]);
 });
 
+test("memory is bounded by bytes, whichever file was first", async () => {
+  const { files, disk } = await scene(); // its segments are small
+  const size = 8 * 1024 * 1024;
+  const large = new Uint8Array(3 * size).fill(1, size).fill(2, 2 * size);
+  const digests = await Promise.all([0, 1, 2].map((index) => sha256(large.slice(index * size, (index + 1) * size))));
+  const segmentList = new Uint8Array(digests.flatMap((digest) => [...digest]));
+  files.add({ fileId: "e".repeat(64), sizeBytes: large.length, segmentSizeBytes: size, segmentList });
+  files.stored("e".repeat(64), [[0, 3]]);
+  disk.blob = new Blob([large]);
+  const read = (index: number) => files.read(toHex(digests[index] ?? new Uint8Array()), 0, new Uint8Array(16));
+  for (const index of [0, 1, 2]) await read(index);
+  disk.blob = new Blob([]); // what is not in memory is not found right any more
+  await read(1);
+  await read(2);
+  await assert.rejects(read(0), { code: "segment_mismatch" });
+});
+
 test("a file that cannot be read is not tried for ever", async () => {
   const { disk, read } = await scene();
   disk.refusals = 4;

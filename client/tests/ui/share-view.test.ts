@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ShareState } from "../../src/share/share-control.ts";
 import type { ShareStatus } from "../../src/share/messages.ts";
-import { sharesNow, shareView, type MoreWords, type ShareInput } from "../../src/ui/share-view.ts";
+import { isSharedWith, sharesNow, shareView, type MoreWords, type ShareInput } from "../../src/ui/share-view.ts";
 import { ENGLISH } from "../../src/ui/strings-en.ts";
 import { MORE_ENGLISH } from "../../src/ui/strings-more-en.ts";
 import { Words } from "../../src/ui/words.ts";
@@ -40,6 +40,27 @@ test("who fetches from mirrors only gives nothing, and is not asked", () => {
     assert.equal(sharesNow(input({ chosen, policy: "on", peersAllowed: false })), false);
     assert.equal(shareView(input({ chosen, peersAllowed: false }), words), null);
   }
+});
+
+test("sharing that another tab ended is said to be off, and can be begun again", () => {
+  for (const policy of ["ask", "on"] as const) {
+    const view = shareView(input({ policy, chosen: "on", state: { is: "off" } }), words);
+    assert.deepEqual([view?.text, view?.asks, view?.stays], ["You are not helping others.", false, false]);
+  }
+});
+
+test("a download is given as far as its own tag allows, whatever the first tag of the page says", () => {
+  const first = { share: "on", peers: "on" } as const;
+  const unasked = { chosen: undefined, peersAllowed: true };
+  assert.equal(isSharedWith(first, first, unasked), true);
+  assert.equal(isSharedWith(first, { share: "off", peers: "on" }, { chosen: "on", peersAllowed: true }), false);
+  assert.equal(isSharedWith(first, { share: "on", peers: "off" }, { chosen: "on", peersAllowed: false }), false);
+  assert.equal(isSharedWith(first, { share: "ask", peers: "on" }, unasked), false);
+  assert.equal(isSharedWith(first, { share: "ask", peers: "on" }, { ...unasked, chosen: "on" }), true);
+  assert.equal(isSharedWith(first, { share: "on", peers: "ask" }, { ...unasked, peersAllowed: false }), false);
+  // Nobody has answered yet: the sharer itself waits for that.
+  const asking = { share: "ask", peers: "ask" } as const;
+  assert.equal(isSharedWith(asking, asking, { ...unasked, peersAllowed: false }), true);
 });
 
 test("what is given is said: to how many, how fast, how much in all; and at most how much", () => {
