@@ -27,7 +27,7 @@ from distribute_io.core.placement.model import DonorView, Policy, RejectionReaso
 from distribute_io.core.placement.rows import Floats, Ints
 
 CANDIDATES_MAX = 4_096
-"""Rows that one donor's fill looks at, best first: more than any donor's fill takes, and a fill stays below 1 ms."""
+"""Rows that one donor's fill looks at, best first: more than any donor's fill takes. Each pick goes over them all."""
 
 _TIE = 1e-9
 """How far the hash moves a worth: it decides between equals only."""
