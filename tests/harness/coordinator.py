@@ -142,10 +142,17 @@ class Release:
         return self.path.name
 
 
+_CHUNK_BYTES = 2**27
+"""`randbytes` refuses 256 MiB and more at once."""
+
+
 def make_release(folder: Path, name: str, size_bytes: int, *, seed: int = 1) -> Release:
     """A file of random bytes: what has no pattern cannot be right by accident."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = random.Random(f"{name}/{seed}").randbytes(size_bytes)
+    source = random.Random(f"{name}/{seed}")
+    content = b"".join(
+        source.randbytes(min(_CHUNK_BYTES, size_bytes - at)) for at in range(0, size_bytes, _CHUNK_BYTES)
+    )
     path = folder / name
     path.write_bytes(content)
     return Release(path, content, hashlib.sha256(content).hexdigest())
