@@ -21,13 +21,14 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from distribute_io.core.placement.best_first import BestFirst
 from distribute_io.core.placement.board import Board, Held, Outlook
 from distribute_io.core.placement.curves import marginal_share
 from distribute_io.core.placement.model import DonorView, Policy, RejectionReason
 from distribute_io.core.placement.rows import Floats, Ints
 
 CANDIDATES_MAX = 4_096
-"""Rows that one donor's fill looks at, best first: more than any donor's fill takes. Each pick goes over them all."""
+"""Rows that one donor's fill looks at, best first: more than any donor's fill takes."""
 
 _TIE = 1e-9
 """How far the hash moves a worth: it decides between equals only."""
@@ -141,20 +142,25 @@ class DonorPlanner:
             target.halted = "no_demand" if len(lacking) else "held_already"
             return push_left
         sizes = self._missing_bytes(candidates, target)
-        ties = self._ties(candidates)
+        candidates, sizes = candidates[sizes > 0], sizes[sizes > 0]
         has = dict(zip(target.rows, range(len(target.rows)), strict=True))
+        worth = self.worth[candidates] + self._ties(candidates)
+        queue = BestFirst(self._rows.file[candidates], worth, self._at_once, self._policy.busy_sharpness)
         while True:
-            value = np.where(sizes > 0, self._discounted(candidates) + ties, -1.0)
-            best = int(value.argmax())
-            row = int(candidates[best])
-            if value[best] < self._fill_min:
-                target.halted = "does_not_pay" if value[best] >= 0 else "held_already"
+            best = queue.best(self._on_average)
+            if best is None:
+                target.halted = "held_already"
+                break
+            place, value = best
+            row = int(candidates[place])
+            if value < self._fill_min:
+                target.halted = "does_not_pay"
                 break
             if self._board.is_too_alike(self._held, row):
                 target.too_alike.add(row)
-                sizes[best] = 0
+                queue.drop()
                 continue
-            size = int(sizes[best])
+            size = int(sizes[place])
             segment = self._rows.files[int(self._rows.file[row])].segment_size_bytes
             segments = int(self._rows.end[row] - self._rows.start[row])
             share = 1.0
@@ -173,10 +179,10 @@ class DonorPlanner:
                 has[row] = len(target.rows)
                 target.rows.append(row)
                 target.shares.append(share)
-            target.pushed[row] = float(value[best])
+            target.pushed[row] = value
             room -= size
             push_left -= size
-            sizes[best] = 0
+            queue.drop()
         return push_left
 
     # --- rule 3 ---

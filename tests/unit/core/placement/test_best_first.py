@@ -1,0 +1,56 @@
+"""Rows in the order of their worth while the load grows, against looking at all of them at each pick."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distribute_io.core.placement.best_first import BestFirst
+from distribute_io.core.placement.curves import marginal_share, marginal_share_of_one, served_share
+
+ROWS = st.lists(st.tuples(st.integers(0, 5), st.floats(0.01, 100.0), st.floats(0.0, 2.0), st.booleans()), max_size=30)
+
+
+@given(ROWS, st.lists(st.floats(0.0, 3.0), min_size=6, max_size=6))
+def test_the_order_is_that_of_looking_at_all_of_them(
+    rows: list[tuple[int, float, float, bool]], loads: list[float]
+) -> None:
+    rows.sort(key=lambda row: row[0])
+    files, worth = np.array([row[0] for row in rows], dtype=np.int64), np.array([row[1] for row in rows])
+    at_once, on_average = np.array([load if load > 1.0 else 0.0 for load in loads]), 0.0
+    queue = BestFirst(files, worth, at_once, 2.0)
+    left = np.ones(len(rows), dtype=bool)
+    while left.any():
+        values = np.where(left, worth * marginal_share(at_once[files] + on_average, 2.0), -1.0)
+        best = queue.best(on_average)
+        assert best is not None
+        place, value = best
+        assert left[place]
+        assert value == pytest.approx(values.max()) == pytest.approx(values[place])
+        queue.drop()
+        left[place] = False
+        _file, _worth, load, taken = rows[place]
+        if taken:
+            at_once[files[place]] += load
+            on_average += load / 3.0
+    assert queue.best(on_average) is None
+
+
+def test_equal_rows_come_in_their_own_order() -> None:
+    queue = BestFirst(np.array([0, 0, 1]), np.ones(3), np.zeros(2), 2.0)
+    seen = []
+    while (best := queue.best(0.0)) is not None:
+        seen.append(best[0])
+        queue.drop()
+    assert sorted(seen) == [0, 1, 2]
+    assert seen.index(0) < seen.index(1)
+
+
+@pytest.mark.parametrize("sharpness", [1.5, 2.0, 3.0])
+def test_one_load_is_weighed_as_many_are(sharpness: float) -> None:
+    loads = np.array([0.0, 0.1, 1.0, 7.0])
+    shares = marginal_share(loads, sharpness)
+    assert [marginal_share_of_one(float(load), sharpness) for load in loads] == pytest.approx(shares.tolist())
+    assert served_share(loads, sharpness) == pytest.approx((1.0 + loads**sharpness) ** (-1.0 / sharpness))
