@@ -24,6 +24,7 @@ import numpy as np
 from distribute_io.core.demand.regions import coarse
 from distribute_io.core.placement.curves import served_share
 from distribute_io.core.placement.model import DonorView, Policy, Snapshot
+from distribute_io.core.placement.readings import Held, Misses, Readings, log_miss_of
 from distribute_io.core.placement.rows import Floats, Ints, Rows
 from distribute_io.core.runs import Runs, union
 from distribute_io.ids import FileId
@@ -31,37 +32,13 @@ from distribute_io.ids import FileId
 _ROUNDS = 3
 """Loads depend on shares and shares on loads: three rounds come within a percent of the fixed point."""
 
-_SHARE_MAX = 0.999
-"""No holder is certain: keeps the logarithms finite."""
 
-_UP_MIN = 1_000.0
-"""Bytes per second that any donor is taken to have."""
-
-
-class Held:
-    """What one donor holds or will hold, as rows. Mutable; owned by the board."""
-
-    __slots__ = ("is_open", "log_miss", "network", "region", "rows", "serving", "shares", "stays", "up_bytes_per_s")
-
-    def __init__(self, donor: DonorView, rows: Ints, shares: Floats, region: int, outlasts_s: float) -> None:
-        self.rows = rows
-        self.shares = shares
-        self.serving = np.zeros(len(rows))
-        self.log_miss = np.zeros(len(rows))
-        self.region = region
-        self.is_open = donor.nat != "restricted"
-        self.network = network_of(donor.region)
-        self.stays = donor.stay_left_s / (donor.stay_left_s + outlasts_s)
-        """The probability that it is still here when it is asked."""
-        self.up_bytes_per_s = max(_UP_MIN, float(donor.up_bytes_per_s))
-
-
-class Board:
+class Board(Readings):
     """The copies of all donors. Caller's duties: `lift` a donor before it is planned, `put` it after."""
 
     def __init__(self, snapshot: Snapshot, policy: Policy, rows: Rows) -> None:
         self.policy = policy
-        self.rows = rows
+        self._rows = rows
         regions = {rates.region for expected in snapshot.demand for rates in expected.rates}
         regions |= {coarse(donor.region) for donor in snapshot.donors}
         self.region: dict[str, int] = {name: place for place, name in enumerate(sorted(regions))}
@@ -74,10 +51,14 @@ class Board:
         self.near_open = np.zeros((areas, rows.count))
         self.near_restricted = np.zeros((areas, rows.count))
         self.serving = np.zeros(rows.count)
-        """Holders of each row, each counted by the probability that it serves."""
         self.copies = np.zeros(rows.count)
         self._networks: dict[str, Counter[int]] = {}
         self._settle()
+
+    @property
+    def rows(self) -> Rows:
+        """All rows."""
+        return self._rows
 
     def _held_of(self, donor: DonorView) -> Held:
         rows: list[int] = []
@@ -89,7 +70,15 @@ class Board:
                 rows += of_file
                 shares += parts
         area = self.region[coarse(donor.region)]
-        return Held(donor, np.array(rows, dtype=np.int64), np.array(shares), area, self.policy.outlasts_s)
+        return Held(
+            rows=np.array(rows, dtype=np.int64),
+            shares=np.array(shares),
+            region=area,
+            is_open=donor.nat != "restricted",
+            network=network_of(donor.region),
+            stays=donor.stay_left_s / (donor.stay_left_s + self.policy.outlasts_s),
+            up_bytes_per_s=float(donor.up_bytes_per_s),
+        )
 
     def _asked_now(self, snapshot: Snapshot) -> Floats:
         """Requests per second for each file, now or within the time that a request waits."""
@@ -123,7 +112,7 @@ class Board:
         start = 0
         for held, count in zip(self.held, counts, strict=True):
             held.serving = serving[start : start + count]
-            held.log_miss = np.log1p(-np.minimum(held.serving * held.stays, _SHARE_MAX))
+            held.log_miss = log_miss_of(held.serving, held.stays)
             start += count
             self._add(held, 1.0)
 
@@ -138,23 +127,8 @@ class Board:
     def put(self, donor: int, rows: Ints, shares: Floats) -> None:
         """Put a donor back with these copies; its own load is reckoned anew."""
         held = self.held[donor]
-        held.rows, held.shares = rows, shares
-        at_once, on_average = self.loads(held, rows, shares)
-        load = at_once[self.rows.file[rows]] + on_average
-        held.serving = shares * self.policy.reach * served_share(load, self.policy.busy_sharpness)
-        held.log_miss = np.log1p(-np.minimum(held.serving * held.stays, _SHARE_MAX))
+        self.reckon(held, rows, shares)
         self._add(held, 1.0)
-
-    def loads(self, held: Held, rows: Ints, shares: Floats) -> tuple[Floats, float]:
-        """The load on a lifted donor if it had these copies: at once by file, and on average (rule 2)."""
-        file = self.rows.file[rows]
-        routed = self.routed_bytes(rows) * shares
-        at_once = np.bincount(file, routed, len(self.rows.files)) / (held.up_bytes_per_s * self.policy.burst_s)
-        return at_once, float(routed @ self.asked_per_s[file]) / held.up_bytes_per_s
-
-    def routed_bytes(self, rows: Ints) -> Floats:
-        """Bytes of a request for each row that would come to one more holder of it."""
-        return np.asarray(self.rows.size_bytes[rows] / (1.0 + np.maximum(self.serving[rows], 0.0)))
 
     def _add(self, held: Held, sign: float) -> None:
         rows, log_miss = held.rows, sign * held.log_miss
@@ -174,79 +148,16 @@ class Board:
 
     # --- what a copy is worth ---
 
-    def worth(self, held: Held, expected: DonorDemand) -> Floats:
-        """Requests, before this donor leaves, that a copy of each row would find and nobody else would serve.
-
-        Not yet discounted by the donor's own load. `held` must be lifted.
-        """
-        file = self.rows.file
-        weight = self.policy.far_weight
-        worth = weight * expected.open_everywhere[file] * np.exp(self.miss_open)
-        if self._by_region:
-            worth += (1.0 - weight) * expected.open_near[file] * np.exp(self.near_open[held.region])
-        if held.is_open:
-            worth += weight * expected.restricted_everywhere[file] * np.exp(self.miss_restricted)
-            if self._by_region:
-                worth += (1.0 - weight) * expected.restricted_near[file] * np.exp(self.near_restricted[held.region])
-        return np.asarray(worth * self.policy.reach)
+    def misses(self, region: int) -> Misses:
+        if not self._by_region:
+            return Misses(self.miss_open, self.miss_restricted, None, None)
+        return Misses(self.miss_open, self.miss_restricted, self.near_open[region], self.near_restricted[region])
 
     def is_too_alike(self, held: Held, row: int) -> bool:
-        """Whether the donor's network holds as much of a row as one may, where at least three networks are here."""
         if not held.network or len(self._networks) < 3:
             return False
         own = self._networks.get(held.network, Counter())[row]
         return own > 0 and own + 1 > self.policy.network_share_max * (self.copies[row] + 1)
-
-
-class DonorDemand:
-    """What will be asked for while one donor stays: expected requests by file, everywhere and in its region."""
-
-    __slots__ = ("open_everywhere", "open_near", "restricted_everywhere", "restricted_near")
-
-    def __init__(self, files: int) -> None:
-        self.open_everywhere: Floats = np.zeros(files)
-        self.restricted_everywhere: Floats = np.zeros(files)
-        self.open_near: Floats = np.zeros(files)
-        self.restricted_near: Floats = np.zeros(files)
-
-
-class Outlook:
-    """The demand of a snapshot as columns, to be weighed for one donor's stay after another."""
-
-    def __init__(self, snapshot: Snapshot, rows: Rows, region: dict[str, int], weights: Floats) -> None:
-        self._files = len(rows.files)
-        kept = [expected for expected in snapshot.demand if expected.file_id in rows.place]
-        self._file = np.array([rows.place[expected.file_id] for expected in kept], dtype=np.int64)
-        self._lead_s = np.array([expected.lead_s for expected in kept])
-        self._lasts_s = np.array([expected.lasts_s for expected in kept])
-        self._open = np.zeros((len(kept), len(region)))
-        self._restricted = np.zeros((len(kept), len(region)))
-        for place, expected in enumerate(kept):
-            for rates in expected.rates:
-                self._open[place, region[rates.region]] += rates.open_per_s
-                self._restricted[place, region[rates.region]] += rates.restricted_per_s
-        factor = weights[self._file][:, None]
-        self._open *= factor
-        self._restricted *= factor
-        self._open_sum, self._restricted_sum = self._open.sum(axis=1), self._restricted.sum(axis=1)
-
-    def during(self, stay_s: float, area: int) -> DonorDemand:
-        """Expected requests while a donor stays whose remaining stay is exponential with this mean.
-
-        Of what begins after `lead_s` it sees `stay * e^(-lead/stay)` seconds, less those after its end.
-        """
-        demand = DonorDemand(self._files)
-        if not len(self._file) or stay_s <= 0:
-            return demand
-        seen_s = stay_s * (np.exp(-self._lead_s / stay_s) - np.exp(-(self._lead_s + self._lasts_s) / stay_s))
-        demand.open_everywhere = self._by_file(seen_s * self._open_sum)
-        demand.restricted_everywhere = self._by_file(seen_s * self._restricted_sum)
-        demand.open_near = self._by_file(seen_s * self._open[:, area])
-        demand.restricted_near = self._by_file(seen_s * self._restricted[:, area])
-        return demand
-
-    def _by_file(self, requests: Floats) -> Floats:
-        return np.asarray(np.bincount(self._file, requests, self._files), dtype=np.float64)
 
 
 def target_of(donor: DonorView) -> dict[FileId, Runs]:

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distribute_io.core.placement.best_first import BestFirst
-from distribute_io.core.placement.board import Board, Held, Outlook
 from distribute_io.core.placement.curves import marginal_share
 from distribute_io.core.placement.model import DonorView, Policy, RejectionReason
+from distribute_io.core.placement.readings import DonorDemand, Held, Readings
 from distribute_io.core.placement.rows import Floats, Ints
 
 CANDIDATES_MAX = 4_096
@@ -55,8 +55,8 @@ class DonorPlanner:
 
     def __init__(
         self,
-        board: Board,
-        outlook: Outlook,
+        board: Readings,
+        expected: DonorDemand,
         policy: Policy,
         donor: DonorView,
         held: Held,
@@ -68,7 +68,7 @@ class DonorPlanner:
 
         Args:
             board: without the donor.
-            outlook: the demand.
+            expected: what will be asked for while it stays, at most `Policy.horizon_s`.
             policy: how.
             donor: whom to plan.
             held: its copies now.
@@ -79,7 +79,6 @@ class DonorPlanner:
         self._rows = board.rows
         self._allowed = allowed
         self._fill_min = 0.0 if is_guess else policy.return_min
-        expected = outlook.during(min(donor.stay_left_s, policy.horizon_s), held.region)
         self.worth = board.worth(held, expected)
         if allowed is not None:
             self.worth = np.where(allowed[self._rows.file], self.worth, 0.0)
@@ -89,13 +88,13 @@ class DonorPlanner:
         self._on_average = 0.0
         self.room_bytes = max(0, donor.storage_bytes - policy.reserve_bytes)
 
-    def plan(self, *, push_bytes_max: int, swaps_max: int) -> Target:
-        """Keep, fill, swap."""
+    def plan(self, *, push_bytes_max: int, swaps_max: int | None) -> Target:
+        """Keep, fill, swap; no swaps at all where `swaps_max` is None."""
         target = Target(self._held)
         self._keep(target)
         used = self._used_bytes(target)
         push_left = self._fill(target, self.room_bytes - used, push_bytes_max)
-        if not target.pushed and target.halted in ("no_room", "better_elsewhere"):
+        if swaps_max is not None and not target.pushed and target.halted in ("no_room", "better_elsewhere"):
             self._swap(target, swaps_max, push_left)
         return target
 

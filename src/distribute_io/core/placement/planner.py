@@ -15,11 +15,13 @@ the usual bound of greedy does not hold here; `bench/results` has what was measu
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 from distribute_io.core import runs as sets
-from distribute_io.core.placement.board import Board, Outlook, target_of
+from distribute_io.core.placement.board import Board, target_of
 from distribute_io.core.placement.donor_plan import DonorPlanner, Target
 from distribute_io.core.placement.model import (
     Assignment,
@@ -32,6 +34,8 @@ from distribute_io.core.placement.model import (
     Rng,
     Snapshot,
 )
+from distribute_io.core.placement.outlook import Outlook
+from distribute_io.core.placement.readings import Readings
 from distribute_io.core.placement.rows import Floats, Rows
 from distribute_io.core.runs import Runs
 from distribute_io.ids import FileId, SessionId
@@ -57,7 +61,7 @@ def plan(snapshot: Snapshot, policy: Policy, rng: Rng) -> Plan:
     """
     rows = Rows(snapshot.files, policy)
     board = Board(snapshot, policy, rows)
-    outlook = Outlook(snapshot, rows, board.region, file_weights(rows, board, policy))
+    outlook = Outlook.of(snapshot.demand, rows, board.region, file_weights(rows, board, policy))
     allowed = _Allowed(rows)
     assignments: dict[SessionId, Assignment] = {}
     rejected: list[Rejection] = []
@@ -66,13 +70,14 @@ def plan(snapshot: Snapshot, policy: Policy, rng: Rng) -> Plan:
         joins = donor.session_id in snapshot.joining
         held = board.lift(place)
         is_guess = joins and snapshot.is_guess
-        planner = DonorPlanner(board, outlook, policy, donor, held, allowed.of(donor), is_guess=is_guess)
+        expected = outlook.during(min(donor.stay_left_s, policy.horizon_s), held.region)
+        planner = DonorPlanner(board, expected, policy, donor, held, allowed.of(donor), is_guess=is_guess)
         target = planner.plan(
             push_bytes_max=push_bytes_max(donor, snapshot.now_us, policy), swaps_max=policy.swaps_per_round
         )
         board.put(place, np.array(target.rows, dtype=np.int64), np.array(target.shares))
         if joins or target.pushed or target.dropped:
-            assignments[donor.session_id] = _assignment(donor, target, planner.worth, board, policy)
+            assignments[donor.session_id] = assignment_of(donor, target, planner.worth, board, policy)
         rejected += _rejections(snapshot, donor, target, planner.worth, rows)
     ordered = [assignments[donor.session_id] for donor in snapshot.donors if donor.session_id in assignments]
     return Plan(tuple(ordered), tuple(rejected))
@@ -104,7 +109,14 @@ def _order(snapshot: Snapshot, rng: Rng) -> list[int]:
     return [key[-1] for key in sorted(keys)]
 
 
-def file_weights(rows: Rows, board: Board, policy: Policy) -> Floats:
+class Covering(Protocol):
+    """What fairness between causes is reckoned from."""
+
+    miss_open: Floats
+    asked_per_s: Floats
+
+
+def file_weights(rows: Rows, board: Covering, policy: Policy) -> Floats:
     """What a request of each file counts: the operator's weight, and more for causes that are covered less."""
     weights = np.array([policy.cause_weights.get(file.cause, 1.0) for file in rows.files])
     if not policy.fairness or not len(rows.files):
@@ -128,7 +140,8 @@ def push_bytes_max(donor: DonorView, now_us: int, policy: Policy) -> int:
     return int(policy.first_fill_bytes * 2.0**doublings)
 
 
-def _assignment(donor: DonorView, target: Target, worth: Floats, board: Board, policy: Policy) -> Assignment:
+def assignment_of(donor: DonorView, target: Target, worth: Floats, board: Readings, policy: Policy) -> Assignment:
+    """A donor's target in the words of files and runs; `board` has the target already."""
     rows = board.rows
     has = target_of(donor)
     files: dict[int, list[tuple[int, int]]] = {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from distribute_io.core.placement.board import Board, Outlook
+from distribute_io.core.placement.board import Board
 from distribute_io.core.placement.curves import marginal_share
 from distribute_io.core.placement.model import Policy, Reason, Snapshot
+from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.planner import file_weights
 from distribute_io.core.placement.rows import Rows
 from distribute_io.ids import SessionId
@@ -22,7 +23,7 @@ def weigh(snapshot: Snapshot, policy: Policy, session_id: SessionId, *, limit: i
     place = places[session_id]
     rows = Rows(snapshot.files, policy)
     board = Board(snapshot, policy, rows)
-    outlook = Outlook(snapshot, rows, board.region, file_weights(rows, board, policy))
+    outlook = Outlook.of(snapshot.demand, rows, board.region, file_weights(rows, board, policy))
     held = board.lift(place)
     stay_s = min(snapshot.donors[place].stay_left_s, policy.horizon_s)
     worth = board.worth(held, outlook.during(stay_s, held.region))
