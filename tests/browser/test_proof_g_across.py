@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from distribute_io.transport.webrtc_engines import EngineName
 from tests.harness.browser import Browser
 from tests.harness.coordinator import run_dio_well
 from tests.harness.donors import open_donor_page, start_headless_donor, wait_until_held
@@ -21,10 +22,10 @@ def test_dio_get_takes_from_a_browser_donor(
     stage: Stage, any_browser: Callable[[str, str], Browser], kind: str
 ) -> None:
     scene = make_scene(stage, [MirrorPlan(rate="4MB/s")])
-    release = scene.publish("release-1.0.iso", 14 * MIB)
+    release = scene.publish("release-1.0.iso", 6 * MIB)
     open_donor_page(any_browser(kind, "donor"), scene.coordinator)
-    wait_until_held(scene.coordinator, 14 * MIB)
-    scene.mirrors[0].change(rate="1MB/s")
+    wait_until_held(scene.coordinator, 6 * MIB)
+    scene.mirrors[0].change(rate="500kB/s")
 
     target = stage.folder / "got"
     target.mkdir()
@@ -40,15 +41,17 @@ def test_dio_get_takes_from_a_browser_donor(
     assert sum(source["bytes"] for source in report["bytes_by_source"] if source["kind"] == "peer") >= 1 * MIB, report
 
 
-@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+@pytest.mark.parametrize(
+    ("kind", "webrtc"), [("chromium", "reactor-webrtc"), ("firefox", "reactor-webrtc"), ("chromium", "aiortc")]
+)
 def test_a_page_takes_from_a_headless_donor(
-    stage: Stage, any_browser: Callable[[str, str], Browser], kind: str
+    stage: Stage, any_browser: Callable[[str, str], Browser], kind: str, webrtc: EngineName
 ) -> None:
     scene = make_scene(stage, [MirrorPlan(rate="8MB/s")])
-    release = scene.publish("release-1.0.iso", 14 * MIB)
-    start_headless_donor(scene.coordinator, stage.folder / "headless")
-    wait_until_held(scene.coordinator, 14 * MIB)
-    scene.mirrors[0].change(rate="1MB/s")
+    release = scene.publish("release-1.0.iso", 6 * MIB)
+    start_headless_donor(scene.coordinator, stage.folder / "headless", webrtc=webrtc)
+    wait_until_held(scene.coordinator, 6 * MIB)
+    scene.mirrors[0].change(rate="500kB/s")
 
     visitor = scene.visit(any_browser(kind, "visitor"), {"iso": scene.mirrors[0].link(release.name)})
     visitor.click("iso")

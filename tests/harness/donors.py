@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from distribute_io.transport.webrtc_engines import EngineName
 from tests.harness.browser import Browser, Page
 from tests.harness.coordinator import CAUSE, Coordinator
 from tests.harness.processes import Process, dio, wait_for
@@ -33,10 +34,17 @@ def open_donor_page(browser: Browser, coordinator: Coordinator) -> Page:
 
 
 def start_headless_donor(
-    coordinator: Coordinator, data_dir: Path, *, storage: str = "16MB", up: str = "4MB/s", name: str = "donor"
+    coordinator: Coordinator,
+    data_dir: Path,
+    *,
+    storage: str = "16MB",
+    up: str = "4MB/s",
+    webrtc: EngineName = "reactor-webrtc",
+    name: str = "donor",
 ) -> Process:
     """Start `dio donate` in a process of its own."""
     words: list[str | Path] = ["donate", coordinator.url, "--cause", CAUSE, "--storage", storage, "--up", up]
+    words += ["--webrtc", webrtc]
     return coordinator.stage.start(name, dio(*words, "--data-dir", data_dir, "--json"))
 
 

@@ -145,6 +145,17 @@ def test_get_takes_from_donors_and_the_donors_are_credited(scene: Scene) -> None
     assert [donor.exit_code for donor in donors] == [None, None]
 
 
+@pytest.mark.timeout(120)
+def test_donor_and_downloader_may_use_different_webrtc_engines(scene: Scene) -> None:
+    release = scene.publish("release.iso", 4 * MIB)
+    start_headless_donor(scene.coordinator, scene.stage.folder / "donor", webrtc="aiortc")
+    wait_until_held(scene.coordinator, 4 * MIB)
+    scene.mirror.change(rate="200kB/s")
+    for engine in ("reactor-webrtc", "aiortc"):
+        report = scene.get(release, "--webrtc", engine, name=engine)
+        assert peer_bytes(report) >= 1 * MIB, engine
+
+
 def found_bytes(scene: Scene) -> int:
     return int(scene.coordinator.stats()["bytes_served_by_donors"])
 

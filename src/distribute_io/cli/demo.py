@@ -21,12 +21,12 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from distribute_io.cli.get import find_donors, report
+from distribute_io.cli.get import fetch_from_all, report
 from distribute_io.demo.children import Children
 from distribute_io.demo.download import Sketcher
 from distribute_io.demo.swarm import Swarm, SwarmPlan, start_swarm
 from distribute_io.demo.view import Moment, Outcome, render_download, render_outcome, render_steps
-from distribute_io.download.fetch import FetchOptions, FetchResult, fetch
+from distribute_io.download.fetch import FetchOptions, FetchResult
 from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
 from distribute_io.ids import PublicKeyText
 from distribute_io.transport.dial import HttpPolicy
@@ -118,7 +118,7 @@ def _download(swarm: Swarm, folder: Path, stage: _Stage) -> tuple[DownloadPlan, 
     target = folder / "downloaded" / swarm.file_name
     target.parent.mkdir()
     fetch_options = FetchOptions(target=target, policy=policy, on_snapshot=sketcher.take)
-    result = asyncio.run(fetch(plan, fetch_options, peers=find_donors(plan, fetch_options)))
+    result = asyncio.run(fetch_from_all(plan, fetch_options))
     size_bytes = plan.manifest.size_bytes
     outcome = Outcome(
         sha256=result.sha256,

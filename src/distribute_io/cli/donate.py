@@ -33,6 +33,7 @@ from distribute_io.runtime.disk import write_durably
 from distribute_io.transport.coordinator_api import CoordinatorApi
 from distribute_io.transport.dial import HttpPolicy, is_private_server
 from distribute_io.transport.webrtc_child import ChildEngine
+from distribute_io.transport.webrtc_engines import EngineName, choose_engine
 from distribute_io.units import format_rate, format_size, parse_rate, parse_size
 
 app = typer.Typer()
@@ -63,6 +64,10 @@ def donate(
             help="Code of your other donors: what they are thanked for is added up. Better given by the environment.",
         ),
     ] = None,
+    webrtc: Annotated[
+        EngineName | None,
+        typer.Option(metavar="ENGINE", help="reactor-webrtc or aiortc. Default: the first that is installed."),
+    ] = None,
     erase: Annotated[bool, typer.Option("--erase", help="Erase all that is held, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each event.")] = False,
 ) -> None:
@@ -90,6 +95,7 @@ def donate(
             store.erase_all()
             typer.echo(f"{folder}: erased")
             return
+        engine_name = choose_engine(webrtc)
         policy = HttpPolicy(allow_private=is_private_server(urlsplit(url).hostname or ""))
         api = CoordinatorApi(url, policy)
         session_url = _ask_coordinator(api, cause or [])
@@ -114,7 +120,7 @@ def donate(
             tally_secret=_tally_secret(folder / "code.txt", code),
         )
         filler = Filler(api, store, policy=policy)
-        asyncio.run(_donate(config, folder, store, filler, limits, tell))
+        asyncio.run(_donate(config, folder, store, filler, ChildEngine(engine_name), limits, tell))
     finally:
         store.close()
 
@@ -124,10 +130,10 @@ async def _donate(
     folder: Path,
     store: SegmentStore,
     filler: Filler,
+    engine: ChildEngine,
     limits: AllowanceLimits,
     tell: Callable[[e.DonorEvent], None],
 ) -> None:
-    engine = ChildEngine()
     agent = DonorAgent(
         config,
         store=store,

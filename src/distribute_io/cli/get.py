@@ -6,10 +6,12 @@ Progress and warnings go to stderr. stdout gets one line for each file, or with 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import random
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -28,6 +30,7 @@ from distribute_io.download.version_memory import VersionMemory, default_path
 from distribute_io.errors import DistributeError, UsageError
 from distribute_io.manifest.keys import parse_public_key
 from distribute_io.transport.dial import HttpPolicy
+from distribute_io.transport.webrtc_engines import EngineName, choose_engine, open_engine
 from distribute_io.units import format_rate, format_size, parse_rate
 
 app = typer.Typer()
@@ -69,6 +72,13 @@ def get(
         ),
     ] = "balanced",
     limit_rate: Annotated[str | None, typer.Option(help="Most that is downloaded per second, as 1.5MB/s.")] = None,
+    webrtc: Annotated[
+        EngineName | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="For donors: reactor-webrtc or aiortc. Default: the first that is installed.",
+        ),
+    ] = None,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Ask mirrors on private and loopback addresses too.")
     ] = False,
@@ -80,6 +90,8 @@ def get(
     Run the same command again to resume. With --pin the file is verified against the publisher's key; without it the
     result says whose list it matches, which is no more than that.
     """
+    if webrtc is not None:
+        choose_engine(webrtc)  # who asks for one hears at once that it is not there
     gc.freeze()  # what is loaded by now stays to the end: the collector need not look through it again and again
     folder, file = _targets(output, len(what))
     if file == _STDOUT:
@@ -99,6 +111,7 @@ def get(
                 limit=limit,
                 mirror_use=mirror_use,
                 mirrors_only=mirrors_only,
+                webrtc=webrtc,
                 as_json=as_json,
                 quiet=quiet,
             )
@@ -149,6 +162,7 @@ def _get_one(
     limit: RateLimit | None,
     mirror_use: MirrorUse,
     mirrors_only: bool,
+    webrtc: EngineName | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -160,19 +174,21 @@ def _get_one(
         result = is_there_already(target, plan)
     else:
         fetching = FetchOptions(target=target, policy=policy, limit=limit, mirror_use=mirror_use)
-        result = _download(plan, fetching, mirrors_only=mirrors_only, quiet=quiet)
+        result = _download(plan, fetching, mirrors_only=mirrors_only, webrtc=webrtc, quiet=quiet)
     if as_json:
         typer.echo(msgspec.json.encode(report(plan, result)).decode())
     else:
         typer.echo(summary(plan, result), err=target == _STDOUT)
 
 
-def _download(plan: DownloadPlan, fetching: FetchOptions, *, mirrors_only: bool, quiet: bool) -> FetchResult:
+def _download(
+    plan: DownloadPlan, fetching: FetchOptions, *, mirrors_only: bool, webrtc: EngineName | None, quiet: bool
+) -> FetchResult:
     target = fetching.target
     with show_progress(plan.manifest.name, quiet=quiet) as view:
         options = msgspec.structs.replace(fetching, on_snapshot=view.show)
         try:
-            return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only))
+            return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only, webrtc=webrtc))
         except KeyboardInterrupt:
             if target == _STDOUT:
                 view.say("stopped; what went to stdout is right, but not all of the file")
@@ -181,31 +197,56 @@ def _download(plan: DownloadPlan, fetching: FetchOptions, *, mirrors_only: bool,
             raise
 
 
-async def _until_done(plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool) -> FetchResult:
+async def _until_done(
+    plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool, webrtc: EngineName | None
+) -> FetchResult:
     # As Ctrl-C: what was written becomes durable, and the exit code is 130.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
-    peers = None if mirrors_only else find_donors(plan, options)
+    if mirrors_only:
+        return await _fetch(plan, options, None)
+    return await fetch_from_all(plan, options, webrtc=webrtc)
+
+
+async def fetch_from_all(plan: DownloadPlan, options: FetchOptions, *, webrtc: EngineName | None = None) -> FetchResult:
+    """Fetch from mirrors and from the donors of the plan's coordinator."""
+    async with _donors_of(plan, options, webrtc) as donors:
+        return await _fetch(plan, options, donors)
+
+
+async def _fetch(plan: DownloadPlan, options: FetchOptions, donors: Peers | None) -> FetchResult:
     if options.target == _STDOUT:
-        return await stream(plan, options, peers=peers, fd=sys.stdout.fileno())
-    return await fetch(plan, options, peers=peers)
+        return await stream(plan, options, peers=donors, fd=sys.stdout.fileno())
+    return await fetch(plan, options, peers=donors)
 
 
-def find_donors(plan: DownloadPlan, options: FetchOptions) -> Peers | None:
-    """Donors of the plan's coordinator. Without one, and with mirrors only, no WebRTC code is even loaded."""
+@contextlib.asynccontextmanager
+async def _donors_of(
+    plan: DownloadPlan, options: FetchOptions, webrtc: EngineName | None
+) -> AsyncIterator[Peers | None]:
+    # Without a coordinator, and with mirrors only, no WebRTC code is even loaded.
     if plan.session_url is None:
-        return None
+        yield None
+        return
     from distribute_io.download.peer_pool import PeerPool
-    from distribute_io.transport.webrtc_reactor import ReactorEngine
 
-    return PeerPool(
-        ReactorEngine(),
-        session_url=plan.session_url,
-        agent=f"dio/{__version__}",
-        file_id=plan.manifest.sha256,
-        segments=len(plan.segment_list),
-        limit=options.limit,
-        rng=random.Random(),
-    )
+    try:
+        engine = open_engine(choose_engine(webrtc))
+    except UsageError as error:
+        _warn(f"{error.message} Going on with mirrors only. [{error.code}]")
+        yield None
+        return
+    try:
+        yield PeerPool(
+            engine,
+            session_url=plan.session_url,
+            agent=f"dio/{__version__}",
+            file_id=plan.manifest.sha256,
+            segments=len(plan.segment_list),
+            limit=options.limit,
+            rng=random.Random(),
+        )
+    finally:
+        await engine.close()
 
 
 def _warn(text: str) -> None:

@@ -20,6 +20,7 @@ from typing import Final
 from distribute_io.errors import SourceError
 from distribute_io.transport import engine_pipe as p
 from distribute_io.transport.webrtc import SEND_BUFFER_LOW_BYTES, IceCandidate, PeerConnection, PeerEvents
+from distribute_io.transport.webrtc_engines import EngineName
 
 _RESTART_S: Final = 1.0
 _END_S: Final = 2.0
@@ -29,9 +30,10 @@ _PROCESS: Final = "distribute_io.transport.webrtc_process"
 
 
 class ChildEngine:
-    """Makes connections in a child process. Caller's duties: use it on one loop; `close` it."""
+    """Makes connections of the engine `name` in a child process. Caller's duties: use it on one loop; `close` it."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: EngineName) -> None:
+        self._name = name
         self._child: _Child | None = None
         self._started_s: float | None = None
         self._numbers = 0
@@ -62,7 +64,7 @@ class ChildEngine:
         now_s = asyncio.get_running_loop().time()
         if self._child is None and (self._started_s is None or now_s - self._started_s >= _RESTART_S):
             self._started_s = now_s
-            self._child = _Child(self._lost)
+            self._child = _Child(self._name, self._lost)
         return self._child
 
     def _lost(self) -> None:
@@ -72,13 +74,13 @@ class ChildEngine:
 class _Child:
     """One run of the child process, and the connections in it."""
 
-    def __init__(self, on_lost: Callable[[], None]) -> None:
+    def __init__(self, name: EngineName, on_lost: Callable[[], None]) -> None:
         self._peers: dict[int, _ChildPeer] = {}
         self._on_lost = on_lost
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _PROCESS, str(theirs.fileno())],
+                [sys.executable, "-m", _PROCESS, str(theirs.fileno()), name],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # which is for the program's results

@@ -1,4 +1,4 @@
-"""The WebRTC child process: `python -m distribute_io.transport.webrtc_process FD` serves a `ChildEngine` over FD.
+"""The WebRTC child process: `python -m distribute_io.transport.webrtc_process FD ENGINE` serves a `ChildEngine`.
 
 It does what it is told and decides nothing. It ends when the program's end of the pipe is closed, however that came
 about; signals of a terminal or a service manager are for the program, which still says its goodbyes through here.
@@ -11,11 +11,12 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from distribute_io.errors import SourceError
 from distribute_io.transport import engine_pipe as p
 from distribute_io.transport.webrtc import Channel, IceCandidate, PeerConnection, WebRtcEngine
+from distribute_io.transport.webrtc_engines import EngineName, load_engine
 
 _LOOK_EVERY_S: Final = 0.01
 """While a channel's buffer is not empty, what left it is told this often."""
@@ -128,6 +129,7 @@ class EngineServer:
         await self._over.wait()
         for peer in self._peers.values():
             peer.close()
+        await self._engine.close()
 
     def _heed(self, message: p.ToChild) -> None:
         if isinstance(message, p.Connect):
@@ -156,18 +158,16 @@ class EngineServer:
         task.add_done_callback(self._tasks.discard)
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, name: EngineName) -> None:
     """Serve the program at the other end of the socket `descriptor`."""
-    from distribute_io.transport.webrtc_reactor import ReactorEngine
-
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
 
     async def serve() -> None:
-        await EngineServer(ReactorEngine()).run(socket.socket(fileno=descriptor))
+        await EngineServer(load_engine(name)).run(socket.socket(fileno=descriptor))
 
     asyncio.run(serve())
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), cast(EngineName, sys.argv[2]))  # as `ChildEngine` wrote it

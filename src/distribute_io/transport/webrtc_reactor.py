@@ -9,6 +9,7 @@ What is known of 0.24.2 and handled here:
 - A killed peer is noticed by the connection state only (after about 16 s), never by the channel's `on_close`.
 - Remote candidates that come before the remote description are refused, so they wait.
 - `send` raises when 16 MiB are buffered or the channel is closed.
+- A connection that is alive when the interpreter ends calls back into it, and the process aborts: so `close` ends all.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import reactor_webrtc as rtc
 from msgspec import Struct
@@ -31,6 +32,10 @@ from distribute_io.transport.webrtc import (
 )
 
 _CANDIDATES_WAITING_MAX = 64
+_GOODBYE_S = 0.2
+_GOODBYE_LOOKS = 20
+"""For what was handed to connections before the engine is closed."""
+
 _ENDED_STATES = (rtc.PeerConnectionState.Failed, rtc.PeerConnectionState.Closed)
 
 
@@ -45,13 +50,22 @@ class ReactorEngine:
 
     def __init__(self) -> None:
         self._factory = _factory()
+        self._peers: set[_ReactorPeer] = set()
 
     def connect(self, events: PeerEvents, *, stun: Sequence[str]) -> PeerConnection:
         """A new connection whose events come on the running loop."""
-        return _ReactorPeer(self._factory, events, stun)
+        peer = _ReactorPeer(self._factory, events, stun, on_end=self._peers.discard)
+        self._peers.add(peer)
+        return peer
 
     async def close(self) -> None:
-        """Nothing runs but connections, which end with their owners: the factory is the process's."""
+        """End the connections that are left, some of them with a goodbye still to send; no owner is told."""
+        for _ in range(_GOODBYE_LOOKS):
+            if not any(peer.is_sending for peer in self._peers):
+                break
+            await asyncio.sleep(_GOODBYE_S / _GOODBYE_LOOKS)
+        for peer in list(self._peers):
+            peer.close()
 
 
 class _Candidate(Struct, frozen=True):
@@ -132,8 +146,15 @@ class _ReactorChannel:
 
 
 class _ReactorPeer:
-    def __init__(self, factory: rtc.PeerConnectionFactory, events: PeerEvents, stun: Sequence[str]) -> None:
+    def __init__(
+        self,
+        factory: rtc.PeerConnectionFactory,
+        events: PeerEvents,
+        stun: Sequence[str],
+        on_end: Callable[[_ReactorPeer], None],
+    ) -> None:
         self._events: PeerEvents | None = events
+        self._on_end = on_end
         self._mailbox = mailbox = _Mailbox(asyncio.get_running_loop(), self)
         self._channel: _ReactorChannel | None = None
         self._opened = False
@@ -150,6 +171,10 @@ class _ReactorPeer:
         servers = [rtc.IceServer(urls=list(stun))] if stun else []
         config = rtc.RtcConfiguration(ice_servers=servers, frame_metadata=False)
         self._connection: rtc.PeerConnection | None = factory.create_peer_connection(config, observer)
+
+    @property
+    def is_sending(self) -> bool:
+        return self._channel is not None and self._opened and self._channel.buffered_bytes > 0
 
     @property
     def local_sdp(self) -> str:
@@ -207,6 +232,7 @@ class _ReactorPeer:
         if channel is not None:
             channel.close()
         self._connection = None
+        self._on_end(self)
 
     def handle(self, happening: _Happening) -> None:
         """Pass on one thing that happened. On the loop."""
