@@ -1,9 +1,10 @@
 """`dio donate`: memory, return visit, rate cap, stop, and whether a thousand who come and leave leave anything behind.
 
 Options: `--mib N` (default 244: what 256 MB hold), `--takers N` (default 8), `--visits N` (default 1000),
-`--rate-seconds N` (default 15). A coordinator, one mirror and one donor on loopback; takers are `dio get`'s own code in
-this process, with an engine that notes when which frame came, and get nothing from mirrors. Memory is the donor's and
-its child's together, as PSS: pages that both map count once.
+`--rate-seconds N` (default 15), `--part limits` or `visits` (default both; each has a result of its own). A
+coordinator, one mirror and one donor on loopback; takers are `dio get`'s own code in this process, with an engine that
+notes when which frame came, and get nothing from mirrors. Memory is the donor's and its child's together, as PSS: pages
+that both map count once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import write_result
-from distribute_io.download.fetch import FetchOptions, fetch
+from distribute_io.download.fetch import FetchOptions, FetchResult, fetch
 from distribute_io.download.peer_pool import PeerPool
 from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
 from distribute_io.transport.dial import HttpPolicy
@@ -104,7 +105,7 @@ class Rig:
         words = ["donate", self.coordinator.url, "--cause", CAUSE, "--storage", "1GB", "--up", up, "--takers", "64"]
         return self.stage.start("donor", dio(*words, "--data-dir", self.stage.folder / "donor", "--json"))
 
-    async def take(self, engine: NotingEngine) -> None:
+    async def take(self, engine: NotingEngine) -> FetchResult:
         """Download the file from donors until it is there or this is cancelled."""
         session_url = self.plan.session_url
         assert session_url is not None
@@ -120,7 +121,7 @@ class Rig:
         target = self.stage.folder / f"taken-{next(self._numbers)}"
         options = FetchOptions(target=target, policy=HttpPolicy(allow_private=True))
         try:
-            await fetch(self.plan, options, peers=peers)
+            return await fetch(self.plan, options, peers=peers)
         finally:
             for path in self.stage.folder.glob(f"{target.name}*"):
                 path.unlink()
@@ -133,54 +134,81 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--takers", type=int, default=8)
     parser.add_argument("--visits", type=int, default=1000)
     parser.add_argument("--rate-seconds", type=float, default=15.0)
+    parser.add_argument("--part", choices=("limits", "visits", "all"), default="all")
     chosen = parser.parse_args(options)
-    figures: dict[str, Any] = {}  # Any: JSON of any shape
-    bars: list[dict[str, Any]] = []
+    outcomes = []
+    if chosen.part != "visits":
+        outcomes.append(_measured("donor_headless", chosen, _limits))
+    if chosen.part != "limits":
+        outcomes.append(_measured("donor_headless_visits", chosen, _visits_leave_nothing))
+    return all(outcomes)
 
-    def bar(text: str, figure: float, *, holds: bool) -> None:
-        bars.append({"bar": text, "figure": round(figure, 3), "holds": holds})
+
+class _Findings:
+    """Figures and bars of one result."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, Any] = {}  # Any: JSON of any shape
+        self.bars: list[dict[str, Any]] = []
+
+    def bar(self, text: str, figure: float, *, holds: bool) -> None:
+        """Note a bar and whether it holds."""
+        self.bars.append({"bar": text, "figure": round(figure, 3), "holds": holds})
         print(f"  {text}: {figure:.4g} {'holds' if holds else 'DOES NOT HOLD'}", flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="dio-donor-", dir="/dev/shm") as name, Stage(Path(name)) as stage:
+
+def _measured(
+    name: str, chosen: argparse.Namespace, measure: Callable[[Rig, Process, argparse.Namespace, _Findings], None]
+) -> bool:
+    found = _Findings()
+    with tempfile.TemporaryDirectory(prefix="dio-donor-", dir="/dev/shm") as folder, Stage(Path(folder)) as stage:
         rig = Rig(stage, mib=chosen.mib)
         donor = rig.start_donor(up="10MB/s")
         wait_until_held(rig.coordinator, chosen.mib * _MIB, timeout_s=120)
-
-        figures["return_s"], pushed_bytes = _return_visit(rig, donor, held_bytes=chosen.mib * _MIB)
-        bar(f"return visit with {chosen.mib} MiB held <= 1 s", figures["return_s"], holds=figures["return_s"] <= 1)
-        bar("bytes pushed at the return == 0", pushed_bytes, holds=pushed_bytes == 0)
-
-        figures["rates"] = {}
-        for rate in _RATES:
-            donor = _restart(rig, up=f"{rate}B/s")
-            highest, mean = asyncio.run(_rate(rig, seconds=chosen.rate_seconds))
-            figures["rates"][str(rate)] = {"highest_10_s": round(highest), "mean": round(mean)}
-            bar(f"any 10 s at {rate} B/s <= 1.05 of it", highest / rate, holds=highest <= 1.05 * rate)
-            bar(f"mean at {rate} B/s >= 0.95 of it", mean / rate, holds=mean >= 0.95 * rate)
-
-        late_s = asyncio.run(_stop(rig, donor))
-        figures["last_byte_after_stop_ms"] = round(late_s * 1000, 1)
-        bar("last byte after the stop <= 300 ms", late_s * 1000, holds=late_s <= 0.3)
-
-        donor = _restart(rig, up="1MB/s")
-        idle = pss_mib(donor)
-        busy = asyncio.run(_with_takers(rig, donor, chosen.takers))
-        figures["memory_mib"] = {"idle": round(idle, 1), f"with {chosen.takers} takers": round(busy, 1)}
-        most = 80 + 0.4 * chosen.takers
-        bar(f"memory in MiB with {chosen.takers} takers <= {most:g}", busy, holds=busy <= most)
-
-        asyncio.run(_visits(rig, min(50, chosen.visits)))  # what is made once is made now
-        before = resources(donor)
-        asyncio.run(_visits(rig, chosen.visits))
-        wait_for(lambda: resources(donor)[:2] <= before[:2] or None, "threads and descriptors that go", timeout_s=60)
-        after = resources(donor)
-        figures["visits"] = {"count": chosen.visits, "before": before, "after": after}
-        bar(f"threads after {chosen.visits} visits - before <= 0", after[0] - before[0], holds=after[0] <= before[0])
-        bar("descriptors after - before <= 0", after[1] - before[1], holds=after[1] <= before[1])
-        bar("memory in MiB after - before <= 4", after[2] - before[2], holds=after[2] - before[2] <= 4)
+        measure(rig, donor, chosen, found)
     question = (__doc__ or "").splitlines()[0]
-    write_result("donor_headless", {"question": question, "figures": figures, "bars": bars})
-    return all(each["holds"] for each in bars)
+    write_result(name, {"question": question, "figures": found.figures, "bars": found.bars})
+    return all(each["holds"] for each in found.bars)
+
+
+def _limits(rig: Rig, donor: Process, chosen: argparse.Namespace, found: _Findings) -> None:
+    figures, bar = found.figures, found.bar
+    figures["return_s"], pushed_bytes = _return_visit(rig, donor, held_bytes=chosen.mib * _MIB)
+    bar(f"return visit with {chosen.mib} MiB held <= 1 s", figures["return_s"], holds=figures["return_s"] <= 1)
+    bar("bytes pushed at the return == 0", pushed_bytes, holds=pushed_bytes == 0)
+
+    figures["rates"] = {}
+    for rate in _RATES:
+        donor = _restart(rig, up=f"{rate}B/s")
+        highest, mean = asyncio.run(_rate(rig, seconds=chosen.rate_seconds))
+        figures["rates"][str(rate)] = {"highest_10_s": round(highest), "mean": round(mean)}
+        bar(f"any 10 s at {rate} B/s <= 1.05 of it", highest / rate, holds=highest <= 1.05 * rate)
+        bar(f"mean at {rate} B/s >= 0.95 of it", mean / rate, holds=mean >= 0.95 * rate)
+
+    late_s = asyncio.run(_stop(rig, donor))
+    figures["last_byte_after_stop_ms"] = round(late_s * 1000, 1)
+    bar("last byte after the stop <= 300 ms", late_s * 1000, holds=late_s <= 0.3)
+
+    donor = _restart(rig, up="1MB/s")
+    idle = pss_mib(donor)
+    busy = asyncio.run(_with_takers(rig, donor, chosen.takers))
+    figures["memory_mib"] = {"idle": round(idle, 1), f"with {chosen.takers} takers": round(busy, 1)}
+    most = 80 + 0.4 * chosen.takers
+    bar(f"memory in MiB with {chosen.takers} takers <= {most:g}", busy, holds=busy <= most)
+
+
+def _visits_leave_nothing(rig: Rig, _donor: Process, chosen: argparse.Namespace, found: _Findings) -> None:
+    donor = _restart(rig, up="1MB/s")
+    asyncio.run(_visits(rig, min(50, chosen.visits)))  # what is made once is made now
+    before = resources(donor)
+    asyncio.run(_visits(rig, chosen.visits))
+    wait_for(lambda: resources(donor)[:2] <= before[:2] or None, "threads and descriptors that go", timeout_s=60)
+    after = resources(donor)
+    found.figures["visits"] = {"count": chosen.visits, "before": before, "after": after}
+    bar = found.bar
+    bar(f"threads after {chosen.visits} visits - before <= 0", after[0] - before[0], holds=after[0] <= before[0])
+    bar("descriptors after - before <= 0", after[1] - before[1], holds=after[1] <= before[1])
+    bar("memory in MiB after - before <= 4", after[2] - before[2], holds=after[2] - before[2] <= 4)
 
 
 def _return_visit(rig: Rig, donor: Process, *, held_bytes: int) -> tuple[float, int]:
