@@ -388,7 +388,7 @@ export interface FileList {
   readonly next?: string | null;
 }
 
-/** One cause that a donor can give to. `need` is from 0 (well served) to 1 (every request goes to mirrors). */
+/** One cause that a donor can give to. `need`, of late: 0 (well served) to 1 (mirrors serve it all). */
 export interface Cause {
   readonly cause: string;
   readonly title: string;

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from distribute_io.core.need import LateDemand
 from distribute_io.errors import DistributeError
 from distribute_io.ids import CauseId, FileId
 from distribute_io.stores.catalogue import Catalogue, DailyTotal, Totals
@@ -39,6 +40,7 @@ class Books:
         self._clock_s = clock_s
         self._sums: dict[Key, Totals] = {}
         self._unwritten: dict[Key, Totals] = {}
+        self._late: dict[CauseId, LateDemand] = {}
 
     async def load(self) -> None:
         """Read the sums of all days before."""
@@ -49,6 +51,23 @@ class Books:
         key = (cause, file_id)
         self._sums[key] = added(self._sums.get(key, NOTHING), amounts)
         self._unwritten[key] = added(self._unwritten.get(key, NOTHING), amounts)
+        if amounts.donors_bytes or amounts.mirrors_bytes:
+            self._lately(cause).add(
+                donors_bytes=amounts.donors_bytes, mirrors_bytes=amounts.mirrors_bytes, now_us=self._now_us()
+            )
+
+    def need(self, cause: CauseId, *, donors: int) -> float:
+        """How much a cause needs help now, from 0 to 1; see `core.need`."""
+        return self._lately(cause).need(donors=donors, now_us=self._now_us())
+
+    def _lately(self, cause: CauseId) -> LateDemand:
+        late = self._late.get(cause)
+        if late is None:
+            late = self._late[cause] = LateDemand(self._now_us())
+        return late
+
+    def _now_us(self) -> int:
+        return int(self._clock_s() * 1_000_000)
 
     def sums(self) -> Mapping[Key, Totals]:
         """The totals of each file since the beginning."""

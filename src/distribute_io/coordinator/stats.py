@@ -94,14 +94,6 @@ def offload(totals: Totals) -> tuple[float, float]:
     )
 
 
-def need(totals: Totals, *, donors: int) -> float:
-    """How much a cause needs help, from 0 (donors serve everything) to 1 (every request goes to mirrors)."""
-    delivered = totals.donors_bytes + totals.mirrors_bytes
-    if delivered:
-        return round(totals.mirrors_bytes / delivered, 2)
-    return round(1 / (1 + donors), 2)  # nothing was asked for yet: the fewer donors, the more one more helps
-
-
 class Statistics:
     """Reads books, state and catalogue; changes nothing."""
 
@@ -180,9 +172,6 @@ class Statistics:
 
     async def _count_causes(self) -> CauseList:
         census = await self._state.census()
-        by_cause: dict[CauseId, Totals] = defaultdict(lambda: NOTHING)
-        for (cause, _file_id), totals in self._books.sums().items():
-            by_cause[cause] = added(by_cause[cause], totals)
         sizes = await self._catalogue.sizes()
         return CauseList(
             session_url=self._session_url,
@@ -196,7 +185,7 @@ class Statistics:
                     files=sizes.get(known.cause, _NO_FILES).files,
                     size_bytes=sizes.get(known.cause, _NO_FILES).size_bytes,
                     donors=rounded(_donors(census, known.cause)),
-                    need=need(by_cause[known.cause], donors=_donors(census, known.cause)),
+                    need=self._books.need(known.cause, donors=_donors(census, known.cause)),
                 )
                 for known in await self._catalogue.causes()
             ],

@@ -107,7 +107,7 @@ class FileList(Struct, frozen=True):
 
 
 class Cause(Struct, frozen=True):
-    """One cause that a donor can give to. `need` is from 0 (well served) to 1 (every request goes to mirrors)."""
+    """One cause that a donor can give to. `need`, of late: 0 (well served) to 1 (mirrors serve it all)."""
 
     cause: CauseName
     title: str

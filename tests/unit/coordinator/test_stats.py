@@ -1,4 +1,4 @@
-"""Rounding, offload, need, and books that lose nothing but what was not written."""
+"""Rounding, offload, need of late, and books that lose nothing but what was not written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from distribute_io.coordinator.books import Books
-from distribute_io.coordinator.stats import need, offload, rounded
+from distribute_io.coordinator.stats import offload, rounded
 from distribute_io.errors import StoreError
 from distribute_io.ids import CauseId, FileId
 from distribute_io.stores.catalogue import Totals
@@ -31,10 +31,17 @@ def test_offload_counts_all_fills_and_what_was_thrown_away() -> None:
     assert offload(Totals(mirrors_bytes=100, pushed_mirrors_bytes=50)) == (0.0, -0.5)
 
 
-def test_need_is_the_mirrors_share_or_the_lack_of_donors() -> None:
-    assert need(Totals(donors_bytes=75, mirrors_bytes=25), donors=0) == 0.25
-    assert need(Totals(), donors=0) == 1.0
-    assert need(Totals(), donors=3) == 0.25
+def test_what_was_delivered_of_late_says_how_much_a_cause_needs_help(tmp_path: Path) -> None:
+    now_s = 1_800_000_000.0
+    books = Books(open_sqlite(tmp_path / "catalogue.sqlite"), clock_s=lambda: now_s)
+    cause, file_id = KEY
+    assert books.need(cause, donors=1) == 0.5
+    books.book(cause, file_id, Totals(mirrors_bytes=10**12, pushed_mirrors_bytes=10**12))
+    assert books.need(cause, donors=1) == 1.0
+    assert books.need(CauseId("other"), donors=1) == 0.5
+    now_s += 86_400
+    books.book(cause, file_id, Totals(donors_bytes=10**9, rejected_bytes=5))
+    assert books.need(cause, donors=1) == 0.01
 
 
 class Failing(SqlCatalogue):
