@@ -15,7 +15,7 @@
  * - A coordinator that is gone stops nothing: channels stay, the session comes back by itself.
  */
 
-import { Allowance, onTheWire, type DeviceState, type LocalTime } from "../core/allowance.ts";
+import type { Charged, DeviceState, LocalTime } from "../core/allowance.ts";
 import { assignedRuns, keepFirst, type AssignedFile } from "../core/fill-plan.ts";
 import { runsToWire } from "../core/runs.ts";
 import { RECORD_BYTES } from "../core/store-record.ts";
@@ -38,6 +38,7 @@ import type { FileCatalogue } from "./catalogue.ts";
 import { FillPeers } from "./fill-peers.ts";
 import { Filler, type FetchedBytes } from "./filler.ts";
 import { assignedFigures, GivenFigures, heldFiles } from "./donor-figures.ts";
+import { KeptAllowance } from "./kept-allowance.ts";
 import type { DonorSettings, DonorStart, DonorStatus, TallyFigures } from "./messages.ts";
 import { Serving, takersFor } from "./serving.ts";
 
@@ -76,7 +77,7 @@ export class Donor {
   readonly #filler: Filler;
   readonly #report: (status: DonorStatus) => void;
   readonly #given: GivenFigures;
-  readonly #allowance: Allowance;
+  readonly #allowance: KeptAllowance;
   readonly #strain = new Strain();
   #sharePercent = 100;
   /** When the window was told something that it did not answer yet. */
@@ -133,13 +134,15 @@ export class Donor {
     this.#tallySecret = start.tallySecret ?? "";
     this.#report = report;
     this.#given = new GivenFigures(store.totals, world.localTime, world.clock.nowUs());
-    this.#allowance = new Allowance(start.settings.allowance, store.totals.charged);
+    this.#allowance = new KeptAllowance(start.settings.allowance, store.totals.charged, world.localTime, (charged) =>
+      this.#saveTotals(charged),
+    );
     this.#catalogue = world.catalogue;
     this.#rtc = new RtcClient(rtc);
     const say = (message: ClientMessage) => this.#session.send(message);
     const { upBytesPerS, takersMax } = start.settings;
     this.#serving = new Serving(store, this.#rtc, world, upBytesPerS, takersMax, say, {
-      mayGive: (frameBytes) => this.#mayGive(onTheWire(frameBytes)),
+      mayGive: (frameBytes) => this.#allowance.mayGive(frameBytes),
       served: (sizeBytes, first) => {
         this.#given.served(sizeBytes, first, world.clock.nowUs());
         this.#unsaved = true;
@@ -237,6 +240,7 @@ export class Donor {
   async stop(erase: boolean): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    const charged = this.#allowance.close();
     this.#serving.closeAll(0);
     this.#filler.stop();
     this.#aborted.abort();
@@ -248,7 +252,7 @@ export class Donor {
       return;
     }
     try {
-      await this.#store.saveTotals(this.#given.totals(this.#allowance.settle()));
+      await this.#store.saveTotals(this.#given.totals(charged));
     } finally {
       this.#store.close();
     }
@@ -256,16 +260,8 @@ export class Donor {
 
   #heed(message: SessionMessage): void {
     this.#fillPeers.onMessage(message);
+    this.#serving.heed(message);
     switch (message.type) {
-      case "match":
-        if (message.role === "donor") this.#serving.introduced(message);
-        return;
-      case "signal":
-        this.#serving.signalled(message.match_id, message.payload);
-        return;
-      case "match_ended":
-        this.#serving.matchEnded(message.match_id);
-        return;
       case "assign":
         this.#assigned(message);
         return;
@@ -286,9 +282,8 @@ export class Donor {
           countries: message.countries,
         };
         return;
-      case "error":
-      case "unmatched":
-        return;
+      default:
+      // Introductions, which those heed who serve and fill, and what a person cannot help.
     }
   }
 
@@ -308,31 +303,20 @@ export class Donor {
     if (this.#tallySecret !== "") this.#session.send({ type: "tally", secret: this.#tallySecret });
   }
 
-  async #saveTotals(): Promise<void> {
-    const { charged } = this.#allowance;
-    await this.#store.saveTotals(this.#given.totals(charged));
-    this.#allowance.stored(charged);
-  }
-
-  /** Whether so many bytes may go out. What they are charged to is stored first, where it has grown. */
-  async #mayGive(sizeBytes: number): Promise<boolean> {
-    const time = this.#world.localTime();
-    let may = this.#allowance.take(sizeBytes, time);
-    if (may === "store") {
-      try {
-        await this.#saveTotals();
-      } catch {
-        this.#problem = "store_unreadable"; // a budget that cannot be kept is none: nothing goes out
-        return false;
-      }
-      may = this.#allowance.take(sizeBytes, time);
+  /** Keeps what was given and charged. @returns whether it is kept. */
+  async #saveTotals(charged: Charged): Promise<boolean> {
+    try {
+      await this.#store.saveTotals(this.#given.totals(charged));
+      return true;
+    } catch {
+      this.#problem = "store_unreadable";
+      return false;
     }
-    return may === "yes" && !this.#stopped;
   }
 
   /** Begins or ends a pause, when it is time. */
   #heedAllowance(): void {
-    const pause = this.#allowance.pause(this.#world.localTime(), this.#device) ?? null;
+    const pause = this.#allowance.pause(this.#device);
     if (pause === this.#pause) return;
     const toggles = (pause === null) !== (this.#pause === null);
     this.#pause = pause;
@@ -430,9 +414,7 @@ export class Donor {
     this.#tells += 1;
     if (!this.#unsaved || this.#tells % SAVE_EVERY_TELLS !== 0) return;
     this.#unsaved = false;
-    this.#saveTotals().catch(() => {
-      this.#problem = "store_unreadable";
-    });
+    void this.#allowance.save();
   }
 
   #tellHoldings(): void {
@@ -472,7 +454,7 @@ export class Donor {
 
   #status(): void {
     if (this.#stopped) return;
-    const sent = this.#allowance.used(this.#world.localTime());
+    const sent = this.#allowance.used;
     this.#askedUs ??= this.#world.clock.nowUs();
     this.#report({
       session: this.#sessionState,

@@ -4,7 +4,9 @@
  * Rules:
  * - One donor at a time, one file at a time; the connection stays while that file is being filled.
  * - Who sends a wrong segment is told on and left.
- * - Who says nothing for {@link SILENCE_US} is left: it serves downloaders first. What is lacking then comes from mirrors.
+ * - Who says nothing for {@link SILENCE_US} is left: it serves downloaders first. So is who sends less than
+ *   {@link LEAST_BYTES_PER_S} over {@link RATE_OVER_US}: a byte now and then would hold the filling for ever. What is
+ *   lacking then comes from mirrors.
  */
 
 import type { Runs } from "../core/runs.ts";
@@ -22,6 +24,10 @@ import type { SegmentSink } from "./segment-sink.ts";
 
 /** For an introduction and its connection, and for each pause between segments' bytes. */
 const SILENCE_US = 5_000_000;
+
+/** As `distribute_io.donor.fill_peers`: a megabyte a minute is no help. */
+const LEAST_BYTES_PER_S = 16_000;
+const RATE_OVER_US = 15_000_000;
 
 interface Giver {
   readonly source: Source;
@@ -197,13 +203,18 @@ export class FillPeers {
     const endByte = file.layout.endOf(to - 1);
     const isComplete = await new Promise<boolean>((resolve) => {
       let missing = sink.missingBytes;
+      let rated = { fromUs: this.#world.clock.nowUs(), missing };
       const deadline = new Deadline(this.#world.clock, () => {
-        if (sink.missingBytes === missing) {
+        const nowUs = this.#world.clock.nowUs();
+        const came = rated.missing - sink.missingBytes;
+        const isDue = nowUs - rated.fromUs >= RATE_OVER_US;
+        if (sink.missingBytes === missing || (isDue && came * 1_000_000 < LEAST_BYTES_PER_S * (nowUs - rated.fromUs))) {
           giveUp();
           return;
         }
         missing = sink.missingBytes;
-        deadline.set(this.#world.clock.nowUs() + SILENCE_US);
+        if (isDue) rated = { fromUs: nowUs, missing };
+        deadline.set(nowUs + SILENCE_US);
       });
       const settle = (complete: boolean) => {
         deadline.set(undefined);

@@ -24,6 +24,7 @@ import { FRAME_BYTES_GROWN, type ClientMessage, type ErrorCode, type Match } fro
 import { Deadline } from "../transport/clock.ts";
 import { PeerLink, QUEUE_HIGH_BYTES, type LinkWorld, type Proofs } from "../transport/peer-link.ts";
 import type { RtcClient } from "../transport/rtc-client.ts";
+import type { SessionMessage } from "../transport/session-client.ts";
 import { TAKERS_MAX } from "./messages.ts";
 
 /** What a donor serves from. */
@@ -134,8 +135,24 @@ export class Serving {
     for (const [matchId, receipt] of [...this.#receipts]) if (this.#say(receipt)) this.#receipts.delete(matchId);
   }
 
+  /** What the coordinator says of introductions; the rest is somebody else's. */
+  heed(message: SessionMessage): void {
+    switch (message.type) {
+      case "match":
+        if (message.role === "donor") this.#introduced(message);
+        return;
+      case "signal":
+        this.#signalled(message.match_id, message.payload);
+        return;
+      case "match_ended":
+        this.#matchEnded(message.match_id);
+        return;
+      default:
+    }
+  }
+
   /** A downloader was introduced. */
-  introduced(match: Complete<Match>): void {
+  #introduced(match: Complete<Match>): void {
     const secret = decodeBase64(match.ticket.secret);
     const offer = match.offer ?? undefined;
     if (this.#paused) {
@@ -208,7 +225,7 @@ export class Serving {
     return true;
   }
 
-  signalled(matchId: string, payload: unknown): void {
+  #signalled(matchId: string, payload: unknown): void {
     const taker = this.#takers.get(matchId);
     if (taker === undefined) return;
     try {
@@ -220,7 +237,7 @@ export class Serving {
   }
 
   /** The introduction is void. An open channel needs no coordinator and stays. */
-  matchEnded(matchId: string): void {
+  #matchEnded(matchId: string): void {
     const taker = this.#takers.get(matchId);
     if (taker?.greeted === false) taker.link.close("peer_closed");
   }

@@ -8,10 +8,11 @@
  * - A coordinator that is gone stops nothing: channels stay, the session comes back by itself, and all is said again.
  */
 
-import { Allowance, onTheWire, type Charged, type DeviceState, type LocalTime } from "../core/allowance.ts";
+import type { Charged, DeviceState, LocalTime } from "../core/allowance.ts";
 import { runsToWire, type Runs } from "../core/runs.ts";
 import type { Sha256 } from "../core/verified.ts";
 import { GivenFigures } from "../donate/donor-figures.ts";
+import { KeptAllowance } from "../donate/kept-allowance.ts";
 import { Serving } from "../donate/serving.ts";
 import type { LinkWorld } from "../transport/peer-link.ts";
 import { RtcClient, type RtcClientPort } from "../transport/rtc-client.ts";
@@ -43,7 +44,7 @@ export class Sharer {
   readonly #rtc: RtcClient;
   readonly #serving: Serving;
   readonly #session: SessionClient;
-  readonly #allowance: Allowance;
+  readonly #allowance: KeptAllowance;
   readonly #given: GivenFigures;
   /** Files of which the coordinator has to hear. */
   readonly #changed = new Set<string>();
@@ -62,7 +63,7 @@ export class Sharer {
     this.#report = report;
     const { day, month } = world.localTime();
     const charged: Charged = start.charged ?? { day, dayBytes: 0, month, monthBytes: 0 };
-    this.#allowance = new Allowance(LIMITS, charged);
+    this.#allowance = new KeptAllowance(LIMITS, charged, world.localTime, (latest) => this.#keep(latest));
     const none = { servedBytes: 0, servedTodayBytes: 0, day, people: 0, peopleToday: 0, charged };
     this.#given = new GivenFigures(none, world.localTime, world.clock.nowUs());
     this.#files = new SharedFiles(world.open, world.sha256, (fileId) => {
@@ -77,7 +78,7 @@ export class Sharer {
       takersMax,
       (message) => this.#session.send(message),
       {
-        mayGive: (frameBytes) => this.#mayGive(onTheWire(frameBytes)),
+        mayGive: (frameBytes) => this.#allowance.mayGive(frameBytes),
         served: (sizeBytes, first) => {
           this.#given.served(sizeBytes, first, world.clock.nowUs());
         },
@@ -152,20 +153,12 @@ export class Sharer {
     this.#serving.closeAll(0);
     this.#session.send({ type: "stop_donating" });
     this.#session.close();
-    this.#report({ type: "share_stopped", charged: this.#allowance.settle() });
+    this.#report({ type: "share_stopped", charged: this.#allowance.close() });
   }
 
   #heed(message: SessionMessage): void {
+    this.#serving.heed(message);
     switch (message.type) {
-      case "match":
-        if (message.role === "donor") this.#serving.introduced(message);
-        return;
-      case "signal":
-        this.#serving.signalled(message.match_id, message.payload);
-        return;
-      case "match_ended":
-        this.#serving.matchEnded(message.match_id);
-        return;
       case "withdrawn":
         this.drop(message.file_id);
         return;
@@ -177,23 +170,16 @@ export class Sharer {
     }
   }
 
-  async #mayGive(sizeBytes: number): Promise<boolean> {
-    const time = this.#world.localTime();
-    let may = this.#allowance.take(sizeBytes, time);
-    if (may === "store") {
-      const { charged } = this.#allowance;
-      const kept = new Promise<boolean>((resolve) => (this.#kept = resolve));
-      this.#report({ type: "share_charge", charged });
-      if (!(await kept)) return false;
-      this.#allowance.stored(charged);
-      may = this.#allowance.take(sizeBytes, time);
-    }
-    return may === "yes" && !this.#stopped;
+  /** The page keeps the charge. @returns whether it did. */
+  #keep(charged: Charged): Promise<boolean> {
+    const kept = new Promise<boolean>((resolve) => (this.#kept = resolve));
+    this.#report({ type: "share_charge", charged });
+    return kept;
   }
 
   /** Begins or ends a pause, when it is time. */
   #heedAllowance(): void {
-    const pause = this.#allowance.pause(this.#world.localTime(), this.#device) ?? null;
+    const pause = this.#allowance.pause(this.#device);
     const toggles = (pause === null) !== (this.#pause === null);
     this.#pause = pause;
     if (!toggles || this.#stopped) return;

@@ -81,6 +81,21 @@ test("nobody to give: the fill goes elsewhere at once, or after five seconds wit
   assert.equal(await silent, 0);
 });
 
+test("who trickles is left: a byte now and then does not hold a fill", async () => {
+  const scene = new Scene();
+  const giver = scene.donor("giver", [[0, 7]], 4_000);
+  const { fetch } = filler(scene);
+  const fetched = fetch(0, 7);
+  await scene.clock.pass(1_000_000);
+  scene.coordinator.introduce("filler", "giver", FILE, [0, 7]);
+  await scene.clock.pass(14_000_000);
+  assert.ok(giver.served.bytes > 30_000, "it is never silent for long");
+  assert.equal(scene.coordinator.said("giver", "match_report").at(-1)?.outcome, "open");
+  await scene.clock.pass(7_000_000);
+  assert.equal(scene.coordinator.said("giver", "match_report").at(-1)?.outcome, "closed");
+  await fetched;
+});
+
 test("a fill waits until a download is over", async () => {
   const scene = new Scene();
   const giver = scene.donor("giver", [[0, 7]]);

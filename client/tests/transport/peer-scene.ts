@@ -106,9 +106,7 @@ export class Scene {
     const store = new HeldSegments(runs);
     const served = { bytes: 0, people: 0, lost: 0 };
     const say = this.coordinator.join(name, (message) => {
-      if (message.type === "match") serving.introduced(message);
-      else if (message.type === "signal") serving.signalled(message.match_id, message.payload);
-      else if (message.type === "match_ended") serving.matchEnded(message.match_id);
+      serving.heed(message);
     });
     const world = { clock: this.clock, hmac };
     const serving = new Serving(store, new RtcClient(window), world, upBytesPerS, TAKERS_MAX, say, {
