@@ -118,3 +118,17 @@ def renderer_resident_bytes(profile: Path) -> int:
                 if line.startswith(("RssAnon:", "RssShmem:")):
                     total += int(line.split()[1]) * 1024
     return total
+
+
+def open_handles(profile: Path) -> tuple[int, int]:
+    """Threads and descriptors of all processes of the browser with this profile folder.
+
+    Raises:
+        LookupError: when there is none.
+    """
+    threads = descriptors = 0
+    for pid in _processes(profile):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            threads += len(os.listdir(_PROC / str(pid) / "task"))
+            descriptors += len(os.listdir(_PROC / str(pid) / "fd"))
+    return threads, descriptors

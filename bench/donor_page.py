@@ -2,6 +2,8 @@
 
 Each with the real `/donate` in a stock Chromium, and a publisher's page in another as the taker; no mirror has the
 file. What a taker gets is what its browser counts on the connection (`getStats`), so all that the donor sends is seen.
+The donor's browser does not tell of the processors' pressure, for which a donor gives less than it may: here that would
+be its taker's, which shares the machine.
 Options: names of parts (default all): memory, visit, stop, rate, hidden; `--mib N` held for memory (default 1000),
 `--rate-s N` seconds for each rate (default 24).
 """
@@ -14,7 +16,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,24 +34,31 @@ from tests.harness.processes import wait_for
 _PARTS = ("memory", "visit", "stop", "rate", "hidden")
 _STORAGE_STEPS = (16_000_000, 64_000_000, 256_000_000, 512_000_000, 1_000_000_000, 2_000_000_000)
 
-# Keeps the page's connections, and counts what comes in on all of them; [milliseconds of the clock, bytes] every 20 ms.
+# Keeps the page's connections, and counts what comes in on all of them: [milliseconds of the clock, bytes]. Seldom as a
+# rule: to look costs the browser's network thread, which takes the bytes in; it keeps what it tells for 50 ms anyway.
 _COUNTER = """
 (() => {
   const Real = RTCPeerConnection;
   const all = [];
   window.samples = [];
+  window.everyMs = 100;
   window.RTCPeerConnection = class extends Real {
     constructor(...args) { super(...args); all.push(this); this.got = 0; }
   };
   window.sample = async () => {
     await Promise.all(all.map(async (connection) => {
-      if (connection.connectionState === "closed") return;
+      if (["new", "closed"].includes(connection.connectionState)) return;
       for (const report of (await connection.getStats()).values())
         if (report.type === "data-channel") connection.got = Math.max(connection.got, report.bytesReceived);
     }));
     window.samples.push([Date.now(), all.reduce((sum, { got }) => sum + got, 0)]);
   };
-  (async () => { for (;;) { await window.sample(); await new Promise((done) => setTimeout(done, 20)); } })();
+  (async () => {
+    for (;;) {
+      await window.sample();
+      await new Promise((done) => setTimeout(done, window.everyMs));
+    }
+  })();
 })();
 """
 
@@ -65,6 +74,12 @@ _PREFILL = """async ([script, job]) => {
     worker.postMessage(job);
   });
 }"""
+
+
+def _settled_donor(settings: Mapping[str, int]) -> str:
+    """A donor's page with these settings, and without word of the processors' pressure."""
+    text = json.dumps(json.dumps(settings))
+    return f"delete window.PressureObserver; localStorage['distribute-io:donor'] = {text};"
 
 
 class Report:
@@ -113,9 +128,7 @@ class Donor:
         return page
 
     def _open(self) -> PlaywrightPage:
-        page = self.browser.new_page(
-            init_script=f"localStorage['distribute-io:donor'] = {json.dumps(json.dumps(self.settings))};"
-        ).playwright
+        page = self.browser.new_page(init_script=_settled_donor(self.settings)).playwright
         page.goto(f"{self.scene.coordinator.url}/donate")
         return page
 
@@ -225,28 +238,33 @@ class Bench:
                 start(page, scene)
                 with taker(scene) as visitor:
                     visitor.wait_for_timeout(2_000)
+                    visitor.evaluate("everyMs = 20")
                     page.evaluate(_NOTE_CLICK)
                     page.get_by_role("button", name="Stop", exact=True).click()
                     visitor.wait_for_timeout(1_500)
                     clicked = page.evaluate("clicked")
                     found = samples(visitor)
                     end = found[-1][1]
-                    late.append(next(at for at, size in found if size == end) - clicked)
+                    late.append(max(0, next(at for at, size in found if size == end) - clicked))
                 page.get_by_role("button", name="Start donating").wait_for()
         self.report.add("last byte after the click on Stop (<= 300 ms)", max(late), holds=max(late) <= 300)
 
     def rate(self) -> None:
         """What the taker gets over any 10 s, against the cap."""
-        for cap in (64_000, 1_000_000, 10_000_000):
+        for cap in self.chosen.caps:
             seconds = self.chosen.rate_s
             with self.scene(f"rate-{cap}", max(8, cap * (seconds + 8) // MIB), cap) as (scene, donor):
                 start(donor.idle_page(), scene)
                 with taker(scene) as visitor:
-                    visitor.wait_for_timeout(3_000 + 1_000 * seconds)
+                    visitor.wait_for_timeout(2_000 + 1_000 * seconds)
                     found = samples(visitor)
-                rates = [rate / cap for rate in windows([s for s in found if s[0] > found[0][0] + 3_000], 10_000)]
-                worst = max(rates, key=lambda rate: abs(rate - 1))
-                self.report.add(f"rate over 10 s / cap of {cap} B/s (0.95 to 1.05)", worst, holds=0.95 <= worst <= 1.05)
+                first_ms = next(at for at, size in found if size > 0)
+                found = [sample for sample in found if sample[0] > first_ms + 2_000]
+                seconds_of = [round(rate / cap, 3) for rate in windows(found, 1_000)[::50]]
+                print(f"  each second of {cap} B/s: {seconds_of}", flush=True)
+                rates = [rate / cap for rate in windows(found, 10_000)]
+                self.report.add(f"least 10 s / cap of {cap} B/s (>= 0.95)", min(rates), holds=min(rates) >= 0.95)
+                self.report.add(f"most 10 s / cap of {cap} B/s (<= 1.05)", max(rates), holds=max(rates) <= 1.05)
 
     def hidden(self) -> None:
         """A hidden donor tab against a visible one, then frozen and thawed."""
@@ -257,9 +275,7 @@ class Bench:
             for kind in ("visible", "hidden"):
                 browser: ChromiumTabs = stack.enter_context(run_chromium_tabs(self.folder / f"tabs-{kind}"))
                 settings = {"storageBytes": 512_000_000, "upBytesPerS": cap, "takersMax": 8}
-                page = browser.new_page(
-                    init_script=f"localStorage['distribute-io:donor'] = {json.dumps(json.dumps(settings))};"
-                )
+                page = browser.new_page(init_script=_settled_donor(settings))
                 page.goto(f"{scene.coordinator.url}/donate")
                 job = {
                     "fileUrl": scene.file_url,
@@ -300,6 +316,7 @@ def run(options: list[str]) -> bool:
     parser.add_argument("parts", nargs="*", choices=[*_PARTS, []], default=[])
     parser.add_argument("--mib", type=int, default=1_000)
     parser.add_argument("--rate-s", type=int, default=24)
+    parser.add_argument("--caps", type=int, nargs="+", default=[64_000, 1_000_000, 10_000_000])
     chosen = parser.parse_args(options)
     report = Report()
     with tempfile.TemporaryDirectory(prefix="dio-donor-") as name, run_playwright() as playwright:
