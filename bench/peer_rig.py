@@ -26,8 +26,10 @@ from bench.nginx import start_nginx
 from tests.harness.chromium import Chromium, run_chromium
 from tests.harness.coordinator import CAUSE, Coordinator, Release, make_release, run_dio_well, start_coordinator
 from tests.harness.downloads import Visitor
-from tests.harness.processes import Stage, free_port, python_module, wait_for
+from tests.harness.processes import Stage, free_port, wait_for
 from tests.harness.site import Site, start_site
+from tests.harness.tcp_relay import bring_ports, start_relay
+from tests.harness.tun_link import OpenLine
 
 MIB = 2**20
 UNLIMITED_BYTES_PER_S = 10**9
@@ -78,6 +80,7 @@ class PeerScene:
     segment_bytes: int
     profiles: Iterator[Path]
     mirror_url: str | None
+    line: OpenLine | None
 
     @property
     def size_bytes(self) -> int:
@@ -100,9 +103,10 @@ class PeerScene:
             if process.name == "nginx":
                 process.stop()
 
-    def browser(self) -> contextlib.AbstractContextManager[Chromium]:
-        """A new Chromium with an empty profile."""
-        return run_chromium(self.playwright, next(self.profiles))
+    def browser(self, *, far: bool = False) -> contextlib.AbstractContextManager[Chromium]:
+        """A new Chromium with an empty profile; `far`: at the other end of the line."""
+        program = self.line.far_program(self.stage.folder, "/usr/bin/chromium") if far and self.line else None
+        return run_chromium(self.playwright, next(self.profiles), program=program)
 
     def start_donors(
         self, browser: Chromium, donors: Sequence[Sequence[int]], *, up_bytes_per_s: int = UNLIMITED_BYTES_PER_S
@@ -189,7 +193,13 @@ class PeerScene:
 
 @contextlib.contextmanager
 def peer_scene(
-    folder: Path, playwright: Playwright, *, mib: int, with_mirror: bool = False, relay_ms: int = 0
+    folder: Path,
+    playwright: Playwright,
+    *,
+    mib: int,
+    with_mirror: bool = False,
+    relay_ms: int = 0,
+    line: OpenLine | None = None,
 ) -> Iterator[PeerScene]:
     """Start it all.
 
@@ -199,6 +209,7 @@ def peer_scene(
         mib: size of the file.
         with_mirror: an nginx serves the file, too.
         relay_ms: what a message takes from peer to peer through the coordinator, each leg half of it.
+        line: coordinator and site are at its far end, too.
     """
     with Stage(folder) as stage:
         site_folder = stage.folder / "site"
@@ -208,9 +219,8 @@ def peer_scene(
         session_url = f"ws://127.0.0.1:{relay_port}/api/v1/ws" if relay_port else None
         coordinator = start_coordinator(stage, session_url=session_url)
         if relay_port is not None:
-            words = [str(relay_port), str(coordinator.port), str(relay_ms / 2)]
-            relay = stage.start("relay", python_module("bench.slow_relay", *words), folder=_ROOT)
-            relay.wait_until(lambda: _answers(relay_port), "the relay")
+            addresses = f"127.0.0.1:{relay_port}", f"127.0.0.1:{coordinator.port}"
+            start_relay(stage, *addresses, delay_ms=relay_ms / 2)
         mirror_url = start_nginx(stage, site_folder) if with_mirror else None
         key_path = stage.folder / "publisher.pem"
         public_key = run_dio_well("keygen", key_path).strip()
@@ -220,16 +230,20 @@ def peer_scene(
         run_dio_well("publish", release.path, "--key", key_path, *words, "-o", stage.folder)
         entry = coordinator.get(f"/api/v1/files/{release.sha256}")
         payload = json.loads(base64.b64decode(entry["manifests"][0]["payload"]))
+        site = start_site(stage, site_folder)
+        if line is not None:
+            bring_ports(stage, line, [coordinator.port, int(site.url.rpartition(":")[2])])
         yield PeerScene(
             stage=stage,
             playwright=playwright,
             coordinator=coordinator,
             public_key=public_key,
-            site=start_site(stage, site_folder),
+            site=site,
             release=release,
             segment_bytes=payload["segment_size_bytes"],
             profiles=(stage.folder / f"profile-{number}" for number in range(10_000)),
             mirror_url=mirror_url,
+            line=line,
         )
 
 
@@ -270,14 +284,14 @@ class WebTorrent:
         )
         return torrent
 
-    def download(self, torrent: str, *, web_seeds: Sequence[str] = ()) -> dict[str, float]:
-        """Download it in a new browser: milliseconds to the first verified piece and to the last."""
+    def download(self, torrent: str, *, web_seeds: Sequence[str] = (), limit_ms: int | None = None) -> dict[str, float]:
+        """Download it in a new browser, or for so long: milliseconds to the first verified piece and to the last."""
         with self.scene.browser() as browser:
             browser.new_page().goto(f"{self.scene.site.url}/torrent.html")
             page = browser.context.pages[-1]
             page.wait_for_function("window.seed !== undefined")
             times: dict[str, float] = page.evaluate(
-                "([torrent, seeds]) => download(torrent, seeds)", [torrent, list(web_seeds)]
+                "([torrent, seeds, limit]) => download(torrent, seeds, limit)", [torrent, list(web_seeds), limit_ms]
             )
             return times
 
@@ -296,6 +310,8 @@ def start_webtorrent(scene: PeerScene) -> WebTorrent:
     shutil.copy(_PAGES / "tracker.mjs", _WEBTORRENT)  # modules are looked up from where a script lies
     tracker = scene.stage.start("tracker", ["node", _WEBTORRENT / "tracker.mjs", str(port)], env=_environment())
     tracker.wait_until(lambda: _answers(port), "the tracker")
+    if scene.line is not None:
+        bring_ports(scene.stage, scene.line, [port])
     return WebTorrent(scene, f"ws://127.0.0.1:{port}")
 
 

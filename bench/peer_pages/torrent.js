@@ -15,8 +15,11 @@ window.seed = async (url, tracker, upBytesPerS) => {
   return btoa(Array.from(torrent.torrentFile, (byte) => String.fromCharCode(byte)).join(""));
 };
 
-/** Downloads it. Milliseconds from `add`: to the first verified piece and to the last. */
-window.download = (torrentFile, webSeeds) =>
+/**
+ * Downloads it, for `limitMs` at most. Milliseconds from `add`: to the first verified piece and to the last; and the bytes
+ * that were verified by then.
+ */
+window.download = (torrentFile, webSeeds, limitMs) =>
   new Promise((resolve, reject) => {
     const startedMs = performance.now();
     const bytes = Uint8Array.from(atob(torrentFile), (character) => character.charCodeAt(0));
@@ -26,5 +29,10 @@ window.download = (torrentFile, webSeeds) =>
     torrent.on("verified", () => {
       firstMs ??= performance.now() - startedMs;
     });
-    torrent.on("done", () => resolve({ firstMs, lastMs: performance.now() - startedMs }));
+    const end = () => {
+      const bytes = Math.round(torrent.progress * torrent.length);
+      resolve({ firstMs, lastMs: performance.now() - startedMs, bytes });
+    };
+    torrent.on("done", end);
+    if (limitMs !== null) setTimeout(end, limitMs);
   });

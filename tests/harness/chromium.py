@@ -95,21 +95,30 @@ class Chromium:
     name = "chromium"
 
     def __init__(
-        self, playwright: Playwright, profile: Path, *, javascript: bool = True, incognito: bool = False
+        self,
+        playwright: Playwright,
+        profile: Path,
+        *,
+        javascript: bool = True,
+        incognito: bool = False,
+        program: Path | None = None,
     ) -> None:
         self.profile = profile
         self._pages: list[ChromiumPage] = []
-        program = require_program(["/usr/bin/chromium", "/usr/bin/chromium-browser"], "chromium")
+        stock = require_program(["/usr/bin/chromium", "/usr/bin/chromium-browser"], "chromium")
+        self._program = program or Path(stock)
         self._process: PlaywrightBrowser | None = None
         self.context: BrowserContext
         if incognito:
             # What Playwright calls a context is a profile off the record, as behind "new incognito window".
-            self._process = playwright.chromium.launch(executable_path=program, headless=True, args=list(ARGUMENTS))
+            self._process = playwright.chromium.launch(
+                executable_path=self._program, headless=True, args=list(ARGUMENTS)
+            )
             self.context = self._process.new_context(accept_downloads=True, java_script_enabled=javascript)
         else:
             self.context = playwright.chromium.launch_persistent_context(
                 str(profile),
-                executable_path=program,
+                executable_path=self._program,
                 headless=True,
                 accept_downloads=True,
                 java_script_enabled=javascript,
@@ -154,10 +163,23 @@ def run_playwright() -> Iterator[Playwright]:
 
 @contextlib.contextmanager
 def run_chromium(
-    playwright: Playwright, profile: Path, *, javascript: bool = True, incognito: bool = False
+    playwright: Playwright,
+    profile: Path,
+    *,
+    javascript: bool = True,
+    incognito: bool = False,
+    program: Path | None = None,
 ) -> Iterator[Chromium]:
-    """One Chromium process with an empty profile; `incognito`: all of its windows are private."""
-    browser = Chromium(playwright, profile, javascript=javascript, incognito=incognito)
+    """One Chromium process with an empty profile.
+
+    Args:
+        playwright: drives it.
+        profile: its folder.
+        javascript: whether pages may run any.
+        incognito: all of its windows are private.
+        program: what starts it in another way, as `OpenLine.far_program`; None: stock Chromium, here.
+    """
+    browser = Chromium(playwright, profile, javascript=javascript, incognito=incognito, program=program)
     try:
         yield browser
     finally:

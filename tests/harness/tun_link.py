@@ -11,7 +11,8 @@ It needs root, `/dev/net/tun` and `ip` (iproute2); a machine without them fails 
 
 Model, for each direction on its own: a packet is lost with probability `loss`; else it joins a queue of `queue_bytes`,
 or is lost when that is full; the queue is emptied at `rate_bytes_per_s`; what has left it arrives `delay_ms` later. So
-a ping takes twice the delay, and order is kept.
+a ping takes twice the delay, and order is kept. `OpenLine.change` makes it another line; what is on its way arrives as
+it would have.
 """
 
 from __future__ import annotations
@@ -19,25 +20,27 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import heapq
+import json
 import os
 import random
 import selectors
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.harness.processes import Stage, python_module
+from tests.harness.processes import Process, Stage, python_module
 
 _TUNSETIFF: Final = 0x400454CA
 _IFF_TUN_NO_PI: Final = 0x1001
-_PACKET_BYTES_MAX: Final = 65_536
+_PACKET_BYTES_MAX: Final = 2_048
 _BATCH: Final = 64
 
 
@@ -59,6 +62,15 @@ class OpenLine:
     namespace: str
     near_address: str
     far_address: str
+    pump: Process
+    settings: Path
+
+    def change(self, line: Line) -> None:
+        """From now on it is this line."""
+        told = self.pump.stdout().count("\n")
+        self.settings.write_text(json.dumps(asdict(line)))
+        self.pump.send_signal(signal.SIGHUP)
+        self.pump.wait_until(lambda: self.pump.stdout().count("\n") > told, "the line to change")
 
     def far_command(self, command: Sequence[str | Path]) -> list[str | Path]:
         """The command that runs a program at the far end."""
@@ -92,8 +104,10 @@ def open_line(stage: Stage, line: Line) -> Iterator[OpenLine]:
     namespace, near_device, far_device = f"dio{number}", f"dion{number}", f"diof{number}"
     _ip("netns", "add", namespace)
     try:
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(line).items()]
-        pump = stage.start("line", python_module("tests.harness.tun_link", near_device, far_device, *options))
+        stage.folder.mkdir(parents=True, exist_ok=True)
+        settings = stage.folder / "line.json"
+        settings.write_text(json.dumps(asdict(line)))
+        pump = stage.start("line", python_module("tests.harness.tun_link", near_device, far_device, settings))
         pump.wait_for_json_line()
         _ip("link", "set", far_device, "netns", namespace)
         _ip("-n", namespace, "link", "set", "lo", "up")
@@ -105,7 +119,7 @@ def open_line(stage: Stage, line: Line) -> Iterator[OpenLine]:
             _ip(*place, "link", "set", device, "up", "mtu", "1500", "txqueuelen", "1000")
         # A browser looks for its own address by asking for the way out.
         _ip("-n", namespace, "route", "add", "default", "via", near)
-        yield OpenLine(namespace, near, far)
+        yield OpenLine(namespace, near, far, pump, settings)
         pump.stop()
     finally:
         _ip("netns", "delete", namespace)
@@ -119,40 +133,45 @@ def _ip(*words: str) -> None:
 class _Direction:
     """One way of the line: what was read from one device and is not yet written to the other."""
 
-    def __init__(self, line: Line, target: int, rng: random.Random) -> None:
-        self._line = line
+    def __init__(self, target: int, rng: random.Random) -> None:
         self._target = target
         self._rng = rng
         self._free_at = 0.0
-        self._arrivals: list[tuple[float, int, bytes]] = []
-        self._count = 0
+        self._arrivals: deque[tuple[float, bytes]] = deque()
 
-    def take(self, packet: bytes, now: float) -> None:
+    def take(self, packet: bytes, line: Line, now: float) -> None:
         """A packet enters at one end."""
-        rate = self._line.rate_bytes_per_s
+        rate = line.rate_bytes_per_s
         queued_bytes = max(0.0, self._free_at - now) * rate
-        if self._rng.random() < self._line.loss or queued_bytes + len(packet) > self._line.queue_bytes:
+        if self._rng.random() < line.loss or queued_bytes + len(packet) > line.queue_bytes:
             return
         self._free_at = max(now, self._free_at) + len(packet) / rate
-        self._count += 1
-        heapq.heappush(self._arrivals, (self._free_at + self._line.delay_ms / 1_000, self._count, packet))
+        self._arrivals.append((self._free_at + line.delay_ms / 1_000, packet))
 
     def deliver(self, now: float) -> float | None:
         """Write what is due; returns when the next packet is."""
         while self._arrivals and self._arrivals[0][0] <= now:
             # A device that is not up yet, or gone: as a cable that nobody has plugged in.
             with contextlib.suppress(OSError):
-                os.write(self._target, heapq.heappop(self._arrivals)[2])
+                os.write(self._target, self._arrivals.popleft()[1])
         return self._arrivals[0][0] if self._arrivals else None
 
 
-def pump(near_device: str, far_device: str, line: Line) -> None:
-    """Carry packets between two new tun devices until the process is ended."""
+def pump(near_device: str, far_device: str, settings: Path) -> None:
+    """Carry packets between two new tun devices until the process is ended; SIGHUP reads the settings again."""
+    line = Line()
+
+    def read_settings(*_: object) -> None:
+        nonlocal line
+        line = Line(**json.loads(settings.read_text()))
+        sys.stdout.write('{"ready": true}\n')
+        sys.stdout.flush()
+
     near, far = _open_tun(near_device), _open_tun(far_device)
+    signal.signal(signal.SIGHUP, read_settings)
+    read_settings()
     rng = random.Random(line.seed)
-    ways = {near: _Direction(line, far, rng), far: _Direction(line, near, rng)}
-    sys.stdout.write('{"ready": true}\n')
-    sys.stdout.flush()
+    ways = {near: _Direction(far, rng), far: _Direction(near, rng)}
     with selectors.DefaultSelector() as selector:
         for device in ways:
             selector.register(device, selectors.EVENT_READ)
@@ -165,7 +184,7 @@ def pump(near_device: str, far_device: str, line: Line) -> None:
                         packet = os.read(key.fd, _PACKET_BYTES_MAX)
                     except BlockingIOError:
                         break
-                    ways[key.fd].take(packet, time.monotonic())
+                    ways[key.fd].take(packet, line, time.monotonic())
             nexts = [way.deliver(time.monotonic()) for way in ways.values()]
             due = min((at for at in nexts if at is not None), default=None)
 
@@ -176,16 +195,10 @@ def _open_tun(name: str) -> int:
     return device
 
 
-def _main() -> None:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("near_device")
     parser.add_argument("far_device")
-    for name, default in vars(Line()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    chosen = vars(parser.parse_args())
-    devices = chosen.pop("near_device"), chosen.pop("far_device")
-    pump(*devices, Line(**chosen))
-
-
-if __name__ == "__main__":
-    _main()
+    parser.add_argument("settings", type=Path)
+    chosen = parser.parse_args()
+    pump(chosen.near_device, chosen.far_device, chosen.settings)

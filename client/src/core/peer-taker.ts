@@ -38,7 +38,7 @@ export type TakerAction =
   | { readonly type: "send"; readonly frame: Frame }
   /** Make the MAC of this total and send the receipt, before any later `send` and before `close`. */
   | { readonly type: "sign_receipt"; readonly bytesTotal: number }
-  /** The donor proved itself; requests may follow. */
+  /** The donor proved itself. */
   | { readonly type: "greeted" }
   /** All that the donor holds of the file now: `[start, count]` runs. */
   | { readonly type: "holdings"; readonly runs: readonly (readonly [number, number])[] }
@@ -124,13 +124,14 @@ export class PeerTaker {
       proof: this.#config.ownProof,
       frameBytesMax: FRAME_BYTES_MAX,
     };
-    return [{ type: "send", frame: hello }];
+    return [{ type: "send", frame: hello }, ...this.#grant(nowUs)];
   }
 
   /**
-   * Asks for a part of a segment. The id of the request is returned; ids count up from 1.
+   * Asks for a part of a segment, at the earliest right after our hello. The id of the request is returned; ids count up
+   * from 1.
    *
-   * @throws RangeError when the donor was not greeted or too many requests are open: the caller must look first.
+   * @throws RangeError when the channel is not open or too many requests are: the caller must look first.
    */
   request(
     digest: Uint8Array,
@@ -138,7 +139,7 @@ export class PeerTaker {
     length: number,
     nowUs: number,
   ): { readonly requestId: number; readonly actions: TakerAction[] } {
-    if (this.#state !== "open") throw new RangeError(`a request in state ${this.#state}`);
+    if (this.#state === "new" || this.#state === "closed") throw new RangeError(`a request in state ${this.#state}`);
     if (this.#open.size >= REQUESTS_OPEN_MAX) throw new RangeError("too many open requests");
     this.#lastRequestId += 1;
     const requestId = this.#lastRequestId;
@@ -155,14 +156,14 @@ export class PeerTaker {
   /** Asks for all of an open request again: the donor answers from its start. Does nothing when it has ended. */
   repeat(requestId: number): TakerAction[] {
     const request = this.#open.get(requestId);
-    if (request === undefined || this.#state !== "open") return [];
+    if (request === undefined || this.#state === "closed") return [];
     const { digest, offset, length } = request;
     return [{ type: "send", frame: { kind: "request", requestId, digest, offset, length } }];
   }
 
   /** Ends a request. What is still on the way is dropped. Does nothing when it has ended. */
   cancel(requestId: number, nowUs: number): TakerAction[] {
-    if (!this.#open.delete(requestId) || this.#state !== "open") return [];
+    if (!this.#open.delete(requestId) || this.#state === "closed") return [];
     return [{ type: "send", frame: { kind: "cancel", requestId } }, ...this.#afterRequest(nowUs)];
   }
 
@@ -225,7 +226,7 @@ export class PeerTaker {
       return [{ type: "close", code: byeCode(frame.code), byPeer: true }];
     }
     if (this.#state !== "open") {
-      return frame.kind === "hello" ? this.#greeted(frame, nowUs) : this.#end(4, "frame_unexpected");
+      return frame.kind === "hello" ? this.#greeted(frame) : this.#end(4, "frame_unexpected");
     }
     switch (frame.kind) {
       case "holdings":
@@ -246,13 +247,13 @@ export class PeerTaker {
     }
   }
 
-  #greeted(hello: HelloFrame, nowUs: number): TakerAction[] {
+  #greeted(hello: HelloFrame): TakerAction[] {
     if (hello.version !== PROTOCOL_VERSION) return this.#end(4, "protocol_version");
     if (hello.role !== ROLE_DONOR) return this.#end(4, "frame_unexpected");
     if (!equalBytes(hello.matchId, this.#config.matchId)) return this.#end(3, "ticket_unknown");
     if (!equalBytes(hello.proof, this.#config.peerProof)) return this.#end(3, "ticket_stolen");
     this.#state = "open";
-    return [{ type: "greeted" }, ...this.#grant(nowUs)];
+    return [{ type: "greeted" }];
   }
 
   #hold(frame: HoldingsFrame, nowUs: number): TakerAction[] {

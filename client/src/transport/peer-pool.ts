@@ -9,6 +9,7 @@
  * - Introductions are asked for when the file is known ({@link PeerPool.seek}), while its manifest is still checked and its
  *   store opened. Nothing is asked of a donor before all that is done ({@link PeerPool.begin}).
  * - While no donor delivers the visitor waits: offers are deposited before their candidates are gathered.
+ * - What the match says of a donor is asked of it as soon as its channel is open; what it says itself corrects that.
  * - Who delivers is settled whenever something was stored, {@link SETTLE_EVERY_US} apart; wants are rarer, as each is a
  *   message.
  * - A session that is lost changes nothing for open channels. After the next welcome the want and all unused offers are
@@ -19,7 +20,7 @@
 
 import { decodeBase64 } from "../core/text.ts";
 import { planRoster } from "../core/peer-roster.ts";
-import { overlap, runsToWire, type Runs } from "../core/runs.ts";
+import { overlap, runsFromWire, runsToWire, type Runs } from "../core/runs.ts";
 import { decodeSignal, type Complete } from "../wire/decode.ts";
 import { codeOf } from "../wire/errors.ts";
 import { ROLE_DOWNLOADER } from "../wire/frames.ts";
@@ -78,6 +79,8 @@ class Peer {
   source: PeerSource | undefined;
   holdings: Runs = [];
   state: "offered" | "pending" | "ready" | "active" | "closed" = "offered";
+  /** It has proved itself, and said what it holds. */
+  met = false;
   connect: Deadline | undefined;
 
   constructor(id: number) {
@@ -158,7 +161,7 @@ export class PeerPool {
         return;
       case "match_ended": {
         const peer = this.#peers.get(message.match_id);
-        if (peer?.state === "pending") peer.link?.close("peer_closed");
+        if (peer?.met === false) peer.link?.close("peer_closed");
         return;
       }
       case "unmatched":
@@ -354,6 +357,7 @@ export class PeerPool {
       },
       opened: () => {
         peer.source?.opened();
+        this.#expect(peer);
       },
       frame: (frame) => {
         peer.source?.frame(frame);
@@ -406,16 +410,34 @@ export class PeerPool {
     }
   }
 
+  /** Its channel is open: what it is believed to hold is asked for before it has said so. */
+  #expect(peer: Peer): void {
+    const job = this.#download?.job;
+    if (peer.state !== "pending" || peer.source === undefined || peer.match === undefined || job === undefined) return;
+    try {
+      peer.holdings = runsFromWire(peer.match.runs, job.layout.count);
+    } catch {
+      return; // the donor will say it
+    }
+    if (peer.holdings.length > 0) this.#ready(peer, job);
+  }
+
+  #ready(peer: Peer, job: PeerJob): void {
+    peer.state = "ready";
+    peer.sourceId = `donor ${job.nextNumber()}`;
+    this.#settle();
+  }
+
   #holds(peer: Peer, ranges: Runs): void {
     peer.holdings = ranges;
-    if (peer.state === "pending") {
+    if (!peer.met && peer.match !== undefined) {
+      peer.met = true;
       peer.connect?.set(undefined);
-      peer.state = "ready";
-      peer.sourceId = `donor ${this.#download?.job.nextNumber() ?? 0}`;
-      if (peer.match !== undefined) {
-        this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "open" });
-      }
-      this.#settle();
+      this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "open" });
+    }
+    const job = this.#download?.job;
+    if (peer.state === "pending" && job !== undefined) {
+      this.#ready(peer, job);
     } else if (peer.state === "active") {
       this.#download?.events.holdingsChanged(peer.sourceId, ranges);
       this.#settleIn(0);
@@ -434,7 +456,7 @@ export class PeerPool {
     this.#peers.delete(match.match_id);
     // A lie was told already, and is the end of a match as well.
     if (code !== "segment_mismatch") {
-      const outcome = state === "pending" ? "failed" : "closed";
+      const outcome = peer.met ? "closed" : "failed";
       this.#say({ type: "match_report", match_id: match.match_id, outcome, code });
     }
     if (this.#closed) return;

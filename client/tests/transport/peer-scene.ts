@@ -69,6 +69,8 @@ export class Scene {
   readonly sources = new Map<string, Source>();
   readonly holdings = new Map<string, Runs>();
   readonly removed: [string, ErrorCode][] = [];
+  /** Called when a donor may be asked. */
+  added: (id: string) => void = () => undefined;
   readonly pool: PeerPool;
   missing: Runs = [[0, layout.count]];
   numbered = 0;
@@ -89,6 +91,7 @@ export class Scene {
         sourceAdded: (id, source, holdings) => {
           this.sources.set(id, source);
           this.holdings.set(id, holdings);
+          this.added(id);
         },
         holdingsChanged: (id, holdings) => {
           this.holdings.set(id, holdings);

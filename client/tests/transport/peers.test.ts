@@ -8,7 +8,7 @@ import { takersFor } from "../../src/donate/serving.ts";
 import { IntegrityError, StoreError } from "../../src/wire/errors.ts";
 import { settled } from "./fake-clock.ts";
 import { WELCOME } from "./fake-coordinator.ts";
-import { ask, content, FILE, layout, Scene, SEGMENT_BYTES } from "./peer-scene.ts";
+import { ask, content, FILE, layout, Scene, SEGMENT_BYTES, type Sink } from "./peer-scene.ts";
 
 test("a range over many segments comes from a donor, and the receipt is right", async () => {
   const scene = new Scene();
@@ -85,6 +85,27 @@ test("after a lost session the want and the unused offers are said again, and op
   assert.ok(again.flatMap((want) => want.offers ?? []).length >= 4);
 });
 
+test("what a match says of a donor is asked before the donor has said it, and corrected by what it says", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, 2]]);
+  await scene.clock.pass(400_000);
+  const asked: Sink[] = [];
+  scene.added = (id) => {
+    asked.push(ask(scene.source(id), 1, 0, 1_000), ask(scene.source(id), 2, content.length - 1_000, content.length));
+    assert.deepEqual(scene.holdings.get(id), [[0, layout.count]]);
+    assert.equal(donor.serving.takers, 0, "it has not even heard our hello");
+  };
+  scene.coordinator.introduce("downloader", "donor", FILE, [0, layout.count]);
+  await scene.clock.pass(400_000);
+  assert.deepEqual(
+    asked.map(({ ended }) => ended),
+    ["finished", "not_held"],
+  );
+  assert.deepEqual(scene.holdings.get("donor 1"), [[0, 2]]);
+  const reports = scene.coordinator.said("downloader", "match_report").map(({ outcome }) => outcome);
+  assert.deepEqual(reports, ["open"]);
+});
+
 test("a ticket whose proof is wrong opens nothing, at either end", async () => {
   const scene = new Scene();
   const donor = scene.donor("donor", [[0, layout.count]]);
@@ -96,6 +117,8 @@ test("a ticket whose proof is wrong opens nothing, at either end", async () => {
   const codes = scene.coordinator.said("donor", "match_report").map(({ outcome, code }) => [outcome, code]);
   assert.ok(["ticket_stolen", "ticket_unknown", "peer_closed"].includes(String(codes[0]?.[1])), JSON.stringify(codes));
   assert.equal(codes[0]?.[0], "failed");
+  const ours = scene.coordinator.said("downloader", "match_report").map(({ outcome }) => outcome);
+  assert.deepEqual(ours, ["failed"], "though it was asked already");
 });
 
 test("a cancelled range brings no more bytes, and the next one comes whole", async () => {

@@ -173,8 +173,8 @@ class PeerTaker:
 
     @property
     def requests_free(self) -> int:
-        """How many requests more may be open; 0 unless the donor was greeted."""
-        return REQUESTS_OPEN_MAX - len(self._open) if self._state is _State.OPEN else 0
+        """How many requests more may be open; 0 unless the channel is."""
+        return REQUESTS_OPEN_MAX - len(self._open) if self._state in (_State.GREETING, _State.OPEN) else 0
 
     def contiguous_end(self, request_id: int) -> int | None:
         """Up to which offset an open request was delivered without a gap; None when it has ended."""
@@ -194,13 +194,13 @@ class PeerTaker:
             proof=self._config.own_proof,
             frame_bytes_max=FRAME_BYTES_MAX,
         )
-        return [Send(hello)]
+        return [Send(hello), *self._grant(now_us)]
 
     def request(self, digest: bytes, offset: int, length: int, now_us: int) -> tuple[int, list[TakerAction]]:
-        """Ask for a part of a segment. Returns the request's id; ids count up from 1.
+        """Ask for a part of a segment, at the earliest right after our hello. Returns the request's id, from 1.
 
         Raises:
-            ValueError: the donor was not greeted or too many requests are open: the caller must look first.
+            ValueError: the channel is not open or too many requests are: the caller must look first.
         """
         if not self.requests_free:
             raise ValueError(f"no request can be made in state {self._state.value} with {len(self._open)} open")
@@ -217,13 +217,13 @@ class PeerTaker:
     def repeat(self, request_id: int) -> list[TakerAction]:
         """Ask for all of an open request again: the donor answers from its start. Nothing when it has ended."""
         request = self._open.get(request_id)
-        if request is None or self._state is not _State.OPEN:
+        if request is None or self._state is _State.CLOSED:
             return []
         return [Send(RequestFrame(request_id, request.digest, request.offset, request.length))]
 
     def cancel(self, request_id: int, now_us: int) -> list[TakerAction]:
         """End a request. What is still on the way is dropped. Nothing when it has ended."""
-        if self._open.pop(request_id, None) is None or self._state is not _State.OPEN:
+        if self._open.pop(request_id, None) is None or self._state is _State.CLOSED:
             return []
         return [Send(CancelFrame(request_id)), *self._after_request(now_us)]
 
@@ -284,7 +284,7 @@ class PeerTaker:
             return [Close(BYE_CODES.get(frame.code, "peer_closed"), by_peer=True)]
         if self._state is not _State.OPEN:
             if isinstance(frame, HelloFrame):
-                return self._greeted(frame, now_us)
+                return self._greeted(frame)
             return self._end(_BYE_PROTOCOL, "frame_unexpected")
         match frame:
             case DataFrame():
@@ -298,7 +298,7 @@ class PeerTaker:
             case _:
                 return self._end(_BYE_PROTOCOL, "frame_unexpected")
 
-    def _greeted(self, hello: HelloFrame, now_us: int) -> list[TakerAction]:
+    def _greeted(self, hello: HelloFrame) -> list[TakerAction]:
         if hello.version != PROTOCOL_VERSION:
             return self._end(_BYE_PROTOCOL, "protocol_version")
         if hello.role != ROLE_DONOR:
@@ -308,7 +308,7 @@ class PeerTaker:
         if not hmac.compare_digest(hello.proof, self._config.peer_proof):
             return self._end(_BYE_TICKET, "ticket_stolen")
         self._state = _State.OPEN
-        return [Greeted(), *self._grant(now_us)]
+        return [Greeted()]
 
     def _hold(self, frame: HoldingsFrame, now_us: int) -> list[TakerAction]:
         if not self._held_before:

@@ -79,6 +79,7 @@ class Driver:
         self._scheduler = Scheduler(config, _now_us())
         self._on_front = on_front
         self._on_dropped = on_dropped
+        self._on_kept: Callable[[], None] = lambda: None
         self._sources: dict[SourceId, Source] = {}
         self._failures: dict[SourceId, FailureRow] = {}
         self._open: dict[int, _Open] = {}
@@ -116,6 +117,10 @@ class Driver:
         self._advance_front()
         self._rearm()
         await self._over
+
+    def notify_kept(self, callback: Callable[[], None]) -> None:
+        """Call this whenever a segment more was kept."""
+        self._on_kept = callback
 
     def fail(self, error: DistributeError) -> None:
         """End the download: `run` raises this."""
@@ -297,6 +302,7 @@ class Driver:
         if self._verified[index]:
             return
         self._verified[index] = 1
+        self._on_kept()
         assembly = self._assemblies.pop(index, None)
         if assembly is not None:
             self._thank(assembly.parts.pieces)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
@@ -61,6 +61,9 @@ class EmptyDriver:
         if self.broken:
             raise ZeroDivisionError("a mistake of ours")
         return runs.whole(8)
+
+    def notify_kept(self, callback: Callable[[], None]) -> None:
+        """Nothing is ever kept."""
 
     def source_table(self) -> list[Any]:  # Any: of an empty list
         return []
