@@ -7,7 +7,8 @@ Rules:
    before anything is known `Tuning.first_per_s`. So a new file is worth something at once.
 2. The fast count is believed instead, of a file or of one of its cells, while it is off what the slow one foretells by
    `Tuning.rise_sigmas` standard deviations of a Poisson stream: always taking the larger one would mistake noise for
-   crowds. Where a crowd went from is as significant as where it came to.
+   crowds. Where a crowd went from is as significant as where it came to; and a file's cells are taken together as well
+   (the sum of their squared deviations, in variances): a crowd that moves on is seen before any one place of it is.
 3. Requests that fell through to mirrors raise their cell at once, and are forgotten with the fast half-life.
 4. After `Tuning.season_after_s` the hours of the day of each region are known, and the expectation for the hour to come
    is corrected by them.
@@ -237,14 +238,16 @@ class DemandBook:
         prior = self._tuning.prior_requests
         span_s = self._watched_s(self._published.get(file_id, self._began_at_us), now_us) + prior / average_per_s
         per_cell = {region: share * prior / span_s for region, share in usual.items()}
-        slow = fast = lost = 0.0
+        slow = fast = lost = off = 0.0
         for region, slot in cells:
             slow, fast, lost = slow + self._slow[slot], fast + self._fast[slot], lost + self._lost[slot]
             of_cell = per_cell.get(region, 0.0) + float(self._slow[slot]) / span_s
             per_cell[region] = self._believed(of_cell, float(self._fast[slot]))
+            foretold = of_cell * self._fast_s
+            off += (float(self._fast[slot]) - foretold) ** 2 / (max(foretold, 1.0) / 2.0)
         per_s = (slow + prior) / span_s
         believed = self._believed(per_s, fast)
-        if believed != per_s:
+        if believed != per_s or off > self._tuning.rise_sigmas**2 + len(cells) - 1:
             per_s = believed
             if fast > 0.0:
                 per_cell = {region: float(self._fast[slot]) for region, slot in cells}

@@ -68,6 +68,15 @@ def test_a_crowd_is_believed_at_once_and_noise_is_not() -> None:
     assert per_s(of(book, A, START + HOUR + 60 * S)) > 10 * calm
 
 
+def test_a_crowd_that_moves_on_is_seen_before_any_one_place_of_it_is() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    for second in range(0, 300, 3):
+        book.asked(A, "EU/DE" if second < 240 else "NA/US", "unknown", START + second * S)
+    rates = {each.region: each.open_per_s + each.restricted_per_s for each in of(book, A, START + 300 * S).rates}
+    assert rates["NA/US"] > rates["EU/DE"]  # the slow counts say four to one the other way
+
+
 def test_regions_and_restricted_networks_are_told_apart() -> None:
     book = DemandBook()
     for second in range(400):
