@@ -106,6 +106,11 @@ export class PeerTaker {
     return this.#window.bytes;
   }
 
+  /** The shortest round trip that was measured; 0 before any was. */
+  get roundTripUs(): number {
+    return this.#window.roundTripUs;
+  }
+
   /** Requests that were asked and have not ended. */
   get openRequests(): number {
     return this.#open.size;

@@ -51,6 +51,11 @@ export class Window {
     this.#roundBytes = 0;
   }
 
+  /** The shortest round trip that was measured; 0 before any was. */
+  get roundTripUs(): number {
+    return this.#roundTripUs;
+  }
+
   /** A round trip took at most this long. */
   measured(roundTripUs: number): void {
     const clamped = Math.min(ROUND_TRIP_US_MAX, Math.max(ROUND_TRIP_US_MIN, roundTripUs));

@@ -433,7 +433,8 @@ export class PeerPool {
     if (!peer.met && peer.match !== undefined) {
       peer.met = true;
       peer.connect?.set(undefined);
-      this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "open" });
+      const took = peer.source === undefined ? {} : { round_trip_ms: peer.source.roundTripMs };
+      this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "open", ...took });
     }
     const job = this.#download?.job;
     if (peer.state === "pending" && job !== undefined) {

@@ -96,6 +96,11 @@ export class PeerSource implements Source {
     return this.#ranges.size;
   }
 
+  /** The shortest round trip to the donor so far; it answered our greeting before it tells what it holds. */
+  get roundTripMs(): number {
+    return Math.floor(this.#taker.roundTripUs / 1000);
+  }
+
   /** The link's events, to be passed on by whoever owns the link. */
   opened(): void {
     this.#perform(this.#taker.opened(this.#now()));

@@ -125,6 +125,7 @@ export interface MatchReport {
   readonly match_id: string;
   readonly outcome: "closed" | "failed" | "lied" | "open";
   readonly code?: string | null;
+  readonly round_trip_ms?: number | null;
 }
 
 /** A donor forwards the downloader's cumulative receipt: bytes verified in this match, under the MAC. */
@@ -558,6 +559,7 @@ export const MATCH_REPORT_FIELDS: Struct<MatchReport> = {
   match_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
   outcome: { shape: { is: "literal", values: ["closed", "failed", "lied", "open"] } },
   code: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" }, nullable: true, default: null },
+  round_trip_ms: { shape: { is: "integer", min: 0, max: 60000 }, nullable: true, default: null },
 };
 
 export const RECEIPT_FIELDS: Struct<Receipt> = {

@@ -10,6 +10,8 @@ Rules:
    accused of a lie is introduced to nobody for a time (`core/standing.py`).
 5. A donor that did not say a word in `SILENCE_US` after it was called (an offer, or a signal) in a match that failed is
    introduced to nobody until it is heard again: a machine that lost its power stays a session for a minute.
+6. A downloader tells the round trip of each connection that came about. It counts once for a session and a pair of
+   places (`core/round_trips.py`), and orders the donors of later introductions.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from distribute_io.core.demand.regions import coarse
 from distribute_io.core.matching import Candidate, Choice, Demand, choose_donors
 from distribute_io.core.placement.model import Rng
 from distribute_io.core.reach import NETWORK_CODES
+from distribute_io.core.round_trips import RoundTrips, pair_of
 from distribute_io.core.standing import Standing
 from distribute_io.errors import RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId, SessionId
@@ -57,6 +60,9 @@ RETRY_AFTER_MS: Final = 15_000
 """When a downloader that found no donor may ask again; a donor who appears earlier is offered by itself."""
 
 SECRET_BYTES: Final = 32
+
+PAIRS_PER_SESSION_MAX: Final = 64
+"""Pairs of places that one session's round trips count for."""
 
 SILENCE_US: Final = 5_000_000
 """How long a donor may take for its first word to a match; clients give a connection twice as long."""
@@ -94,6 +100,7 @@ class MatchDesk:
         self._random_bytes = random_bytes
         self._clock_us = clock_us
         self._nat_changed = nat_changed
+        self._round_trips = RoundTrips()
 
     # --- wants ---
 
@@ -182,8 +189,21 @@ class MatchDesk:
             donors_max=max(0, min(want.peers_max, room)),
             fill=want.fill,
         )
-        candidates = [_candidate(holders[session_id]) for session_id in sorted(holders)]
+        candidates = [self._candidate(holders[session_id], session.region) for session_id in sorted(holders)]
         return choose_donors(demand, candidates, frozenset(matched | set(session.avoided)), self._rng), holders
+
+    def _candidate(self, holder: Holder, region: str) -> Candidate:
+        """A holder as a downloader in this region sees it."""
+        return Candidate(
+            session_id=holder.donor.session_id,
+            runs=holder.runs,
+            nat=holder.donor.nat,
+            region=holder.donor.region,
+            round_trip_ms=self._round_trips.between_ms(region, holder.donor.region),
+            takers=holder.takers,
+            takers_max=holder.donor.takers_max,
+            fills=holder.fills,
+        )
 
     async def verdicts(self, file_id: FileId, *, nat: NatClass, region: str) -> list[tuple[SessionId, str]]:
         """Which holders a downloader of a file would be introduced to, and why not to the others; nothing is sent."""
@@ -200,7 +220,7 @@ class MatchDesk:
             region=region,
             donors_max=limits.MATCHES_PER_SESSION_MAX,
         )
-        choice = choose_donors(demand, [_candidate(holder) for holder in usable], frozenset(), self._rng)
+        choice = choose_donors(demand, [self._candidate(holder, region) for holder in usable], frozenset(), self._rng)
         verdicts = {holder.donor.session_id: "kept_out" for holder in holders}
         verdicts |= {holder.donor.session_id: "not_needed" for holder in usable}
         verdicts |= {exclusion.session_id: exclusion.reason for exclusion in choice.excluded}
@@ -313,6 +333,8 @@ class MatchDesk:
         """
         match = await self._match_of(session, MatchId(message.match_id))
         if message.outcome == "open":
+            if session.session_id == match.downloader and message.round_trip_ms is not None:
+                self._learn_round_trip(session, match, message.round_trip_ms)
             if match.phase == "pending":
                 await self._learn(match, met=True)
             await self._state.open_match(match.match_id)
@@ -337,6 +359,13 @@ class MatchDesk:
                 session.reach.missed()
             if session.nat != before:
                 await self._nat_changed(session)
+
+    def _learn_round_trip(self, session: Session, match: MatchRecord, round_trip_ms: int) -> None:
+        donor = self._sessions.get(match.donor)
+        pair = pair_of(session.region, donor.region) if donor is not None else None
+        if pair is not None and pair not in session.measured and len(session.measured) < PAIRS_PER_SESSION_MAX:
+            session.measured.add(pair)
+            self._round_trips.measured(pair, round_trip_ms)
 
     def _judge(self, session: Session, match: MatchRecord, outcome: str, now_us: int) -> None:
         """What a downloader's report says of the donor (rules 4 and 5)."""
@@ -394,15 +423,3 @@ class MatchDesk:
 
 def _other_end(match: MatchRecord, session_id: SessionId) -> SessionId:
     return match.donor if session_id == match.downloader else match.downloader
-
-
-def _candidate(holder: Holder) -> Candidate:
-    return Candidate(
-        session_id=holder.donor.session_id,
-        runs=holder.runs,
-        nat=holder.donor.nat,
-        region=holder.donor.region,
-        takers=holder.takers,
-        takers_max=holder.donor.takers_max,
-        fills=holder.fills,
-    )

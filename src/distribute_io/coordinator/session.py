@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from distribute_io.coordinator.country_credits import CountryCredits
 from distribute_io.core.reach import Reach
+from distribute_io.core.round_trips import Pair
 from distribute_io.core.session import START, SessionState
 from distribute_io.core.token_bucket import TokenBucket
 from distribute_io.errors import DistributeError, RemoteProtocolError
@@ -157,6 +158,8 @@ class Session:
         self.used: dict[FileId, Usage] = {}
         self.avoided: dict[SessionId, None] = {}
         self.asked: set[FileId] = set()
+        self.measured: set[Pair] = set()
+        """Pairs of places that its round trips were counted for."""
         # As a donor.
         self.named: set[FileId] = set()
         self.runs_told: Counter[FileId] = Counter()

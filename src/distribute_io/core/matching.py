@@ -6,8 +6,10 @@ Rules:
    serves as many as it allows, one that holds nothing of what is missing, and a pair of two restricted NATs, which
    cannot connect (RFC 4787 section 4: address- and port-dependent mapping on both ends).
 2. Among the rest one donor after another is chosen. Those that hold something nobody chosen so far holds come first;
-   then the nearest; then a restricted donor for a downloader that is not restricted, so that the scarce unrestricted
-   ones stay free for those who need them.
+   then the nearest by region; of equally near ones those with the shorter round trip, in classes that double; then a
+   restricted donor for a downloader that is not restricted, so that the scarce unrestricted ones stay free for those
+   who need them. Places between which nothing was measured stand in the class that is usual for their nearness, so
+   that each pair of places is tried.
 3. Downloads come before fills: takers that fill themselves do not make a donor full for a download (it lets one go),
    and a donor fills others only while less than half of its places are taken.
 4. Of two drawn from what is left of rule 2 the less loaded one is taken (power of two choices, Mitzenmacher 2001).
@@ -18,7 +20,7 @@ Same input and random source give the same choice. Loads are takers standing ove
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -31,6 +33,13 @@ from distribute_io.wire.session import NatClass
 ExclusionReason = Literal["itself", "matched_already", "full", "holds_nothing_missing", "nat_incompatible"]
 
 
+_CLASS_MS: Final = 10
+"""Round trips below this are one class, below twice this the next: a choice among as good ones spreads the load."""
+
+_USUAL_MS: Final = (160, 80, 40, 20)
+"""Round trip by how many leading parts of two regions are equal: other continent, country, provider; the same."""
+
+
 class Candidate(Struct, frozen=True, kw_only=True):
     """A donor that holds some of the file."""
 
@@ -39,6 +48,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     nat: NatClass
     region: str
     """From coarse to fine, parts separated by `/`; empty when unknown."""
+    round_trip_ms: int | None = None
+    """Between the two places, as measured; None: not known."""
     takers: int
     takers_max: int
     fills: int = 0
@@ -98,7 +109,7 @@ def choose_donors(demand: Demand, candidates: Sequence[Candidate], matched: froz
     chosen: list[Candidate] = []
     uncovered = demand.missing
     # What does not change from pick to pick is reckoned once: there may be hundreds of candidates.
-    standing = [(_nearness(demand.region, candidate.region), _spares(demand, candidate)) for candidate in usable]
+    standing = [(*_closeness(demand, candidate), _spares(demand, candidate)) for candidate in usable]
     while usable and len(chosen) < demand.donors_max:
         brings = [bool(sets.intersection(candidate.runs, uncovered)) for candidate in usable]
         ranks = list(zip(brings, standing, strict=True))
@@ -137,6 +148,15 @@ def _spares(demand: Demand, candidate: Candidate) -> bool:
     return demand.nat != "restricted" and candidate.nat == "restricted"
 
 
+def _closeness(demand: Demand, candidate: Candidate) -> tuple[int, int]:
+    """Nearness by region, then the class of the round trip; larger is closer."""
+    near = _nearness(demand.region, candidate.region)
+    took_ms = candidate.round_trip_ms
+    if took_ms is None:
+        took_ms = _USUAL_MS[min(near, len(_USUAL_MS) - 1)]
+    return near, -(took_ms // _CLASS_MS).bit_length()
+
+
 def _nearness(left: str, right: str) -> int:
     """How many leading parts of two regions are equal."""
     near = 0
@@ -148,7 +168,7 @@ def _nearness(left: str, right: str) -> int:
 
 
 def _less_loaded(usable: Sequence[Candidate], places: Sequence[int], rng: Rng) -> int:
-    """Rule 3: the place of one of two drawn."""
+    """Rule 4: the place of one of two drawn."""
     one = places[rng.getrandbits(32) % len(places)]
     other = places[rng.getrandbits(32) % len(places)]
     # Cross-multiplied, so that loads compare exactly in integers.

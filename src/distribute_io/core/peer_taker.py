@@ -172,6 +172,11 @@ class PeerTaker:
         return self._window.bytes
 
     @property
+    def round_trip_us(self) -> int:
+        """The shortest round trip that was measured; 0 before any was."""
+        return self._window.round_trip_us
+
+    @property
     def requests_free(self) -> int:
         """How many requests more may be open; 0 unless the channel is."""
         return REQUESTS_OPEN_MAX - len(self._open) if self._state in (_State.GREETING, _State.OPEN) else 0

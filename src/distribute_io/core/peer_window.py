@@ -55,6 +55,11 @@ class Window:
         self._round_start_us = None
         self._round_bytes = 0
 
+    @property
+    def round_trip_us(self) -> int:
+        """The shortest round trip that was measured; 0 before any was."""
+        return self._round_trip_us
+
     def measured(self, round_trip_us: int) -> None:
         """A round trip took at most this long."""
         clamped = min(_ROUND_TRIP_US_MAX, max(_ROUND_TRIP_US_MIN, round_trip_us))

@@ -268,7 +268,8 @@ class PeerPool:
     ) -> None:
         """Tell the coordinator what became of a match."""
         if peer.match is not None:
-            self._session.send(MatchReport(peer.match.match_id, outcome, code))
+            took_ms = peer.source.round_trip_ms if outcome == "open" and peer.source is not None else None
+            self._session.send(MatchReport(peer.match.match_id, outcome, code, took_ms))
 
     def expect(self, peer: _Peer) -> None:
         """Its channel is open: what it is believed to hold is asked for before it has said so."""

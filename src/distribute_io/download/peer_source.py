@@ -115,6 +115,11 @@ class PeerSource:
         """Ranges that the scheduler asked for and that have not ended."""
         return len(self._ranges)
 
+    @property
+    def round_trip_ms(self) -> int:
+        """The shortest round trip to the donor so far; it answered our greeting before it tells what it holds."""
+        return self._taker.round_trip_us // 1_000
+
     # --- the link ---
 
     def opened(self) -> None:

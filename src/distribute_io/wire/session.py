@@ -166,6 +166,8 @@ class MatchReport(Message, frozen=True, tag="match_report"):
     match_id: Hex128
     outcome: Literal["open", "failed", "closed", "lied"]
     code: ErrorCode | None = None
+    round_trip_ms: Annotated[int, Meta(ge=0, le=60_000)] | None = None
+    """By the downloader, with `open`: in how much time the donor answered it over the channel."""
 
 
 class Receipt(Message, frozen=True, tag="receipt"):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +16,40 @@ from distribute_io.core.matching import Candidate, Choice, Demand, choose_donors
 from distribute_io.core.runs import Runs
 from distribute_io.ids import SessionId
 from distribute_io.wire.session import NatClass
+
+VECTORS = json.loads((Path(__file__).parents[3] / "spec" / "vectors" / "matching.json").read_text())
+Vector = dict[str, Any]  # Any: a vector's fields
+
+
+class Drawn:
+    """Random numbers as a vector gives them."""
+
+    def __init__(self, draws: Iterator[int]) -> None:
+        self._draws = draws
+
+    def getrandbits(self, k: int, /) -> int:
+        return next(self._draws)
+
+
+@pytest.mark.parametrize("vector", VECTORS["cases"], ids=lambda vector: str(vector["name"]))
+def test_vector(vector: Vector) -> None:
+    usual: Vector = {"nat": "unrestricted", "region": "", "takers": 0, "takers_max": 8}
+    candidates = [
+        Candidate(
+            session_id=SessionId(fields["id"]),
+            runs=tuple(tuple(run) for run in fields["runs"]),
+            **(usual | {name: value for name, value in fields.items() if name not in ("id", "runs")}),
+        )
+        for fields in vector["candidates"]
+    ]
+    asked: Vector = {"nat": "unknown", "region": "", "missing": ((0, 8),)} | vector["demand"]
+    demand = Demand(session_id=SessionId("asker"), **asked)
+    # Without draws the outcome must not depend on them: two kinds of chance have to agree.
+    for draws in [vector["draws"]] if "draws" in vector else ([0], [0, 1]):
+        rng = Drawn(itertools.cycle(draws))
+        choice = choose_donors(demand, candidates, frozenset(map(SessionId, vector.get("matched", []))), rng)
+        assert names(choice) == vector["chosen"]
+        assert [[row.session_id, row.reason] for row in choice.excluded] == vector.get("excluded", [])
 
 
 def a_candidate(
@@ -66,25 +105,6 @@ def test_excluded_donor_has_its_reason(
 @pytest.mark.parametrize(("left", "right"), [("restricted", "unknown"), ("unknown", "restricted")])
 def test_unknown_nat_has_the_benefit_of_the_doubt(left: NatClass, right: NatClass) -> None:
     assert names(chosen([a_candidate("a", nat=left)], nat=right)) == ["a"]
-
-
-def test_nearer_donor_comes_first() -> None:
-    candidates = [a_candidate("far", region="eu/fr"), a_candidate("near", region="eu/de"), a_candidate("none")]
-    assert names(chosen(candidates, region="eu/de/3320", donors_max=3)) == ["near", "far", "none"]
-
-
-def test_what_nobody_chosen_holds_comes_before_nearness() -> None:
-    candidates = [
-        a_candidate("near", ((0, 4),), region="eu"),
-        a_candidate("near too", ((0, 4),), region="eu"),
-        a_candidate("far", ((4, 8),), region="na"),
-    ]
-    assert names(chosen(candidates, region="eu", donors_max=2))[1] == "far"
-
-
-def test_restricted_donor_is_taken_while_the_downloader_can() -> None:
-    candidates = [a_candidate("open"), a_candidate("restricted", nat="restricted")]
-    assert names(chosen(candidates, donors_max=2)) == ["restricted", "open"]
 
 
 def test_less_loaded_donors_get_more() -> None:
