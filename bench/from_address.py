@@ -1,25 +1,27 @@
-"""`python -m bench.from_address ADDRESS WORD…` runs `dio WORD…` whose TCP connections come from a loopback address.
+"""TCP connections that come from a loopback address: one machine stands for several countries.
 
-All of 127.0.0.0/8 is this machine, so that one machine can stand for several countries: the coordinator's table of
-regions says which network is where. Only what goes to loopback is bound; the data channels are as ever.
+All of 127.0.0.0/8 is this machine, and the coordinator's table of regions says which network is where.
+`python -m bench.from_address ADDRESS WORD…` runs `dio WORD…` from an address. What runs many peers in one process
+`install`s this and sets `STANDS_AT` in each of their tasks. Only what goes to loopback is bound; the data channels are
+as ever.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+from contextvars import ContextVar
 from typing import Any
 
-from distribute_io.cli.main import main
+STANDS_AT: ContextVar[str] = ContextVar("STANDS_AT")
+"""The address that a task's connections come from; without one they come from where the system says."""
 
 
 class _FromAddress(socket.socket):
     """A socket that is bound before it connects over TCP."""
 
-    source = ""
-
     def connect(self, address: Any) -> None:  # Any: as in `socket.socket.connect`
-        """Connect, from the address that this process stands at."""
+        """Connect, from the address that this task stands at."""
         self._bind_first(address)
         super().connect(address)
 
@@ -29,12 +31,25 @@ class _FromAddress(socket.socket):
         return super().connect_ex(address)
 
     def _bind_first(self, address: Any) -> None:  # Any: as above
+        source = STANDS_AT.get("")
         to_loopback = self.family == socket.AF_INET and str(address[0]).startswith("127.")
-        if to_loopback and self.type == socket.SOCK_STREAM and self.getsockname()[1] == 0:
-            self.bind((self.source, 0))
+        if source and to_loopback and self.type == socket.SOCK_STREAM and self.getsockname()[1] == 0:
+            self.bind((source, 0))
+
+
+def install() -> None:
+    """Make all sockets of this process by the class above; before anything else is imported."""
+    socket.socket = _FromAddress  # type: ignore[misc]  # the whole program makes its sockets by this name
+
+
+def main() -> int:
+    """Run `dio` from an address."""
+    STANDS_AT.set(sys.argv.pop(1))
+    install()
+    from distribute_io.cli.main import main as dio
+
+    return dio()
 
 
 if __name__ == "__main__":
-    _FromAddress.source = sys.argv.pop(1)
-    socket.socket = _FromAddress  # type: ignore[misc]  # the whole program makes its sockets by this name
     sys.exit(main())

@@ -1,54 +1,74 @@
-"""Do holdings follow demand from country to country, and are downloads served from their own country first?
+"""Do holdings follow demand from country to country, as the simulator of the same scenario says?
 
-Real processes: a coordinator with a table of three "countries" (127.1.0.0/16, 127.2.0.0/16, 127.3.0.0/16), one mirror,
-native donors in each, and `dio get` from the same networks. Three groups of files; each country asks for one of them,
-and at each phase for the next. Counted are the segments on the donors' disks, what `dio get` says of its sources, and
-what the donors are credited by country; offload as `/api/v1/stats` tells it.
-Options: `--donors N` (in all, default 40), `--phases N` (default 3), `--phase-s S` (default 150), `--every-s S`
-(between two downloads, default 1.5), `--mirror-rate R` (default 4MB/s), `--seed N`.
+The scenario is written once, `countries` of `dio simulate`: forty native donors in three "countries" (127.1.0.0/16,
+127.2.0.0/16, 127.3.0.0/16, by the coordinator's table), one file for each country to ask for, and from each move on the
+next. Run with real processes (a coordinator, a mirror, donors over WebRTC, a `dio get` for each download, from the same
+networks), and in the simulator with the same people: same seed, same donors, same downloads at the same moments.
+Counted are the segments on the donors' disks and `/api/v1/stats`. The donors of a country share a process and its
+WebRTC child (`bench/donor_host.py`).
+Options: `--seed N` (repeatable, default 1; a run takes four minutes), `--fresh` (forget the runs of other seeds that
+the result has).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
-import random
+import os
+import resource
+import signal
+import statistics
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.record import write_result
+import msgspec
+
+from bench.record import RESULTS, write_result
+from distribute_io.simulate.people import People, Rates, draw_people
+from distribute_io.simulate.runs import PLANNED, run_policy
+from distribute_io.simulate.scenario import Scenario, load_scenario
 from tests.harness.coordinator import CAUSE, Coordinator, Release, make_publisher, make_release, start_coordinator
 from tests.harness.mirrors import Mirror, start_mirror
 from tests.harness.processes import Process, Stage, python_module
 
-MIB = 2**20
+_NAME = "placement_countries"
+_SCENARIO = "countries"
 _ROOT = Path(__file__).parents[1]
-COUNTRIES = {"DE": "127.1", "US": "127.2", "JP": "127.3"}
-"""Country and the first half of its addresses."""
+COUNTRIES = {"EU/DE": "127.1", "NA/US": "127.2", "AS/JP": "127.3"}
+"""Region, and the first half of its addresses."""
 
-_REGIONS = {"DE": "EU/DE", "US": "NA/US", "JP": "AS/JP"}
-_FILES_PER_GROUP = 3
-_FILE_MIB = 8
-_STORAGE = "4MB"  # three segments: a country's donors hold about half of all files
+_COUNTRIES = list(COUNTRIES.values())
+_PLAN_EVERY_S = 30.0
+"""Between two looks of the coordinator at standing donors: the scenario says how long after the first one begins."""
+
+_RESERVES_BYTES = 2 * 131_072
+"""What a store and the planner keep free of a donor's storage; `dio donate` keeps another 1/256 of it."""
+
+_TAKERS_MAX = 8
 _FOLLOWED = 0.9
-"""Holdings have followed when so much of the group that is asked for lies in the country."""
-_FOLLOW_S = 120
-_OWN_SHARE = 0.7
-"""A third would come from the own country by chance."""
+"""Holdings have followed when so much of the file that is asked for lies in the country, in each country."""
+
+_FOLLOW_S = 120.0
+_AGREE = 0.15
+_OWN_SHARE_AT_END = 0.7
+"""Of the last third of each phase: a third would come from the own country by chance."""
+
+_END_S = 10.0
+_SEGMENT = 2**20
 
 
 @dataclass(frozen=True)
 class Donor:
-    """A running `dio donate`."""
+    """A donor of a host process."""
 
-    country: str
+    region: int
     data_dir: Path
-    process: Process
 
     def held(self) -> Iterator[tuple[str, int]]:
         """Files and segments on its disk."""
@@ -57,158 +77,292 @@ class Donor:
             if len(digest) == 64:
                 yield path.parent.name, int(index)
 
-    def credited(self) -> Counter[str]:
-        """Bytes by the country of who acknowledged them."""
-        last: dict[str, Any] = {}  # Any: JSON
-        for line in self.process.stdout().splitlines():
-            if line.startswith('{"event":"credited"'):
-                last = json.loads(line)
-        return Counter({credit["country"]: credit["bytes"] for credit in last.get("countries", [])})
+
+@dataclass
+class Sample:
+    """The coordinator's count at a moment of the run."""
+
+    at_s: float
+    served: int
+    nearby: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class World:
     """All that runs, and who asks for what."""
 
     stage: Stage
+    scenario: Scenario
+    people: People
     coordinator: Coordinator
     mirror: Mirror
     public_key: str
-    groups: list[list[Release]]
+    releases: list[Release]
     donors: list[Donor]
-    rng: random.Random
+    begin_at_s: float
+    downloads: list[Process] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    followed_s: dict[int, float] = field(default_factory=dict)
+    lowest: dict[int, float] = field(default_factory=dict)
+    """The lowest coverage of any country, at the beginning of each phase."""
 
-    def group_of(self, country: str, phase: int) -> list[Release]:
-        """What this country asks for in this phase."""
-        return self.groups[(list(COUNTRIES).index(country) + phase) % len(self.groups)]
+    @property
+    def now_s(self) -> float:
+        """Time of the scenario."""
+        return time.monotonic() - self.begin_at_s
 
-    def coverage(self, country: str, phase: int) -> float:
-        """The share of the group's segments that lie in the country, in one copy or more."""
-        wanted = {(release.sha256, index) for release in self.group_of(country, phase) for index in range(_FILE_MIB)}
-        held = {pair for donor in self.donors if donor.country == country for pair in donor.held()}
-        return len(wanted & held) / len(wanted)
+    def coverage(self, at_s: float) -> float:
+        """Of the segments that a country asks for, the share that lies there; the country with the least."""
+        asks = Rates(self.scenario).asks_for(at_s)
+        segments = range(self.scenario.catalogue.segments)
+        shares = []
+        for region in range(self.scenario.network.regions):
+            held = {pair for donor in self.donors if donor.region == region for pair in donor.held()}
+            files = [release.sha256 for release, of_file in zip(self.releases, asks, strict=True) if of_file[region]]
+            wanted = {(file, segment) for file in files for segment in segments}
+            shares.append(len(wanted & held) / len(wanted))
+        return min(shares)
 
-    def credited(self) -> tuple[int, int]:
-        """Bytes that donors were credited, and those of them that stayed in the country."""
-        everything = own = 0
-        for donor in self.donors:
-            credited = donor.credited()
-            everything += credited.total()
-            own += credited[donor.country]
-        return everything, own
+    def start_download(self, number: int) -> None:
+        """The `dio get` of one request."""
+        request = self.people.requests[number]
+        rate = f"{request.down * _SEGMENT:.0f}"
+        words: list[str | Path] = ["get", self.mirror.link(self.releases[request.file].name)]
+        words += ["--coordinator", self.coordinator.url, "--pin", self.public_key, "--limit-rate", rate]
+        words += ["-o", self.stage.folder / f"got-{number}", "--allow-private", "--json", "-q"]
+        address = f"{_COUNTRIES[request.region]}.{100 + number // 250}.{number % 250 + 1}"
+        command = python_module("bench.from_address", address, *words)
+        self.downloads.append(self.stage.start("get", command, folder=_ROOT))
 
-    def start_download(self, number: int, phase: int) -> Process:
-        """One `dio get` from the country whose turn it is."""
-        country = list(COUNTRIES)[number % len(COUNTRIES)]
-        release = self.rng.choice(self.group_of(country, phase))
-        words: list[str | Path] = ["get", self.mirror.link(release.name), "--coordinator", self.coordinator.url]
-        words += [
-            "--pin",
-            self.public_key,
-            "-o",
-            self.stage.folder / f"got-{number}",
-            "--allow-private",
-            "--json",
-            "-q",
-        ]
-        return _start(self.stage, f"get-{number}", f"{COUNTRIES[country]}.200.{number % 250 + 1}", words)
+    def sample(self) -> Sample:
+        """What the coordinator counted so far."""
+        regions = self.coordinator.stats()["regions"]
+        served = sum(region["bytes_served_by_donors"] for region in regions)
+        return Sample(self.now_s, served, sum(region["bytes_served_nearby"] for region in regions))
 
 
 def run(options: list[str]) -> bool:
-    """Run the phases and write the result; True when the bars hold."""
-    parser = argparse.ArgumentParser(prog="placement_countries", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--donors", type=int, default=40)
-    parser.add_argument("--phases", type=int, default=3)
-    parser.add_argument("--phase-s", type=float, default=150.0)
-    parser.add_argument("--every-s", type=float, default=1.5)
-    parser.add_argument("--mirror-rate", default="4MB/s")
-    parser.add_argument("--seed", type=int, default=1)
+    """Run the seeds, put the result together with those of before, and write it; True when the bars hold."""
+    parser = argparse.ArgumentParser(prog=_NAME, description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seed", type=int, action="append")
+    parser.add_argument("--fresh", action="store_true")
     chosen = parser.parse_args(options)
+    scenario = load_scenario(_SCENARIO)
+    runs = {} if chosen.fresh else _runs_of_before(scenario)
+    for seed in chosen.seed or [1]:
+        runs[seed] = _simulated(scenario, seed) | _real(scenario, seed)
+        print(f"  seed {seed}: {json.dumps(runs[seed])}", flush=True)
+    return _conclude(scenario, [runs[seed] for seed in sorted(runs)])
+
+
+def _runs_of_before(scenario: Scenario) -> dict[int, dict[str, Any]]:  # Any: JSON of any shape
+    path = RESULTS / f"{_NAME}.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    if before.get("scenario") != _as_json(scenario):
+        return {}
+    return {each["seed"]: each for each in before["runs"]}
+
+
+def _as_json(scenario: Scenario) -> Any:  # Any: as above
+    return json.loads(msgspec.json.encode(scenario))
+
+
+def _simulated(scenario: Scenario, seed: int) -> dict[str, Any]:  # Any: as above
+    outcome = run_policy(scenario, seed, PLANNED).outcome
+    return {
+        "seed": seed,
+        "simulated": {
+            "net_offload": round(outcome.net_offload, 4),
+            "gross_offload": round(outcome.gross_offload, 4),
+            "cross_region_share": round(outcome.far_share, 4),
+            "pushed_mib": outcome.pushed_bytes // _SEGMENT,
+            "served_mib": outcome.served_bytes // _SEGMENT,
+        },
+    }
+
+
+def _conclude(scenario: Scenario, runs: list[dict[str, Any]]) -> bool:  # Any: as above
+    figures: dict[str, Any] = {}  # Any: as above
+    bars: dict[str, bool] = {}
+    for name in ("net_offload", "cross_region_share"):
+        real, simulated = (statistics.median(run[side][name] for run in runs) for side in ("real", "simulated"))
+        figures[name] = {"real": real, "simulated": simulated, "ratio": round(real / simulated, 3)}
+        bars[f"{name} within {_AGREE:.0%} of the simulator's"] = abs(real / simulated - 1) <= _AGREE
+    phases = [phase for run in runs for phase in run["real"]["phases"]]
+    followed = [phase["followed_s"] for phase in phases]
+    bars[f"holdings follow within {_FOLLOW_S:.0f} s, in each phase of each run"] = None not in followed
+    own = [phase["own_country_last_third"] for phase in phases]
+    bars[f"own country >= {_OWN_SHARE_AT_END} in the last third of each phase"] = min(own) >= _OWN_SHARE_AT_END
+    moved = [phase for phase in phases if phase["number"] > 1]
+    falls = [phase["cross_region_first_third"] > phase["cross_region_last_third"] for phase in moved]
+    bars["cross-region bytes fall after each move"] = all(falls)
+    for bar, holds in bars.items():
+        print(f"  {'holds' if holds else 'DOES NOT HOLD'}: {bar}")
+    write_result(
+        _NAME,
+        {
+            "question": (__doc__ or "").splitlines()[0],
+            "medians": figures,
+            "followed_s": {"median": statistics.median(each or 1e9 for each in followed), "all": followed},
+            "own_country_last_third": {"median": statistics.median(own), "least": min(own)},
+            "bars": bars,
+            "runs": runs,
+            "scenario": _as_json(scenario),
+        },
+    )
+    return all(bars.values())
+
+
+def _real(scenario: Scenario, seed: int) -> dict[str, Any]:  # Any: as above
     shared = Path("/dev/shm")
     with (
         tempfile.TemporaryDirectory(prefix="dio-", dir=shared if shared.is_dir() else None) as name,
         Stage(Path(name)) as stage,
     ):
-        world = _build(stage, chosen.donors, chosen.mirror_rate, random.Random(chosen.seed))
-        phases = [
-            _run_phase(world, phase, seconds=chosen.phase_s, every_s=chosen.every_s) for phase in range(chosen.phases)
-        ]
-        stats = world.coordinator.stats()
-    holds = all(
-        phase["followed_s"] is not None and phase["followed_s"] <= _FOLLOW_S and phase["own_country"] >= _OWN_SHARE
-        for phase in phases
-    )
-    for number, phase in enumerate(phases):
-        print(f"  phase {number + 1}: {json.dumps(phase)}")
-    print(f"  {'holds' if holds else 'DOES NOT HOLD'}: followed within {_FOLLOW_S} s, own country >= {_OWN_SHARE}")
-    write_result(
-        "placement_countries",
-        {
-            "question": (__doc__ or "").splitlines()[0],
-            "phases": phases,
-            "net_offload": stats["net_offload"],
-            "gross_offload": stats["gross_offload"],
-            "holds": holds,
-            "notes": vars(chosen),
-        },
-    )
-    return holds
+        load = os.getloadavg()[0]
+        world = _build(stage, scenario, draw_people(scenario, seed))
+        _let_it_run(world)
+        cpu_s = {kind: round(seconds, 1) for kind, seconds in _cpu_seconds(stage).items()}
+        return {
+            "real": _measured(world),
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "load_1_min": round(load, 2),
+            "cpu_s": cpu_s,
+        }
 
 
-def _build(stage: Stage, donors: int, mirror_rate: str, rng: random.Random) -> World:
+def _build(stage: Stage, scenario: Scenario, people: People) -> World:
     table = stage.folder / "regions.csv"
-    table.write_text("".join(f"{COUNTRIES[code]}.0.0/16,{region}\n" for code, region in _REGIONS.items()))
+    table.write_text("".join(f"{network}.0.0/16,{region}\n" for region, network in COUNTRIES.items()))
     served = stage.folder / "served"
-    groups = [
-        [make_release(served, f"group-{group}-{file}.bin", _FILE_MIB * MIB) for file in range(_FILES_PER_GROUP)]
-        for group in range(len(COUNTRIES))
-    ]
-    mirror = start_mirror(stage, served, rate=mirror_rate)
+    size_bytes = scenario.catalogue.segments * _SEGMENT
+    releases = [make_release(served, f"file-{number}.bin", size_bytes) for number in range(scenario.files)]
+    mirror = start_mirror(stage, served)
     coordinator = start_coordinator(stage, options=["--region-table", table])
+    begin_at_s = time.monotonic() + _PLAN_EVERY_S - scenario.plan_first_s
+    donors = _start_donors(stage, scenario, people, coordinator, begin_at_s)
     publisher = make_publisher(coordinator, [mirror])
-    publisher.publish([release for group in groups for release in group], [mirror])
-    started = []
-    for number in range(donors):
-        country = list(COUNTRIES)[number % len(COUNTRIES)]
-        data_dir = stage.folder / f"donor-{number}"
-        words: list[str | Path] = ["donate", coordinator.url, "--cause", CAUSE, "--storage", _STORAGE, "--up", "1MB/s"]
-        words += ["--data-dir", data_dir, "--json"]
-        process = _start(stage, f"donor-{number}", f"{COUNTRIES[country]}.1.{number + 1}", words)
-        started.append(Donor(country, data_dir, process))
-        time.sleep(0.4)  # as many at once as the machine can start
-    return World(stage, coordinator, mirror, publisher.public_key, groups, started, rng)
+    publisher.publish(releases, [mirror])
+    return World(stage, scenario, people, coordinator, mirror, publisher.public_key, releases, donors, begin_at_s)
 
 
-def _start(stage: Stage, name: str, address: str, words: list[str | Path]) -> Process:
-    return stage.start(name, python_module("bench.from_address", address, *words), folder=_ROOT)
+def _start_donors(
+    stage: Stage, scenario: Scenario, people: People, coordinator: Coordinator, begin_at_s: float
+) -> list[Donor]:
+    quota_bytes = scenario.donors.quota_segments * _SEGMENT + _RESERVES_BYTES
+    hosted: dict[int, list[dict[str, Any]]] = {}  # Any: as above
+    donors = []
+    for visit in people.visits:
+        folder = stage.folder / f"donor-{visit.index}"
+        donors.append(Donor(visit.region, folder))
+        hosted.setdefault(visit.region, []).append(
+            {
+                "address": f"{_COUNTRIES[visit.region]}.1.{visit.index + 1}",
+                "data_dir": str(folder),
+                "storage_bytes": quota_bytes * 256 // 255 + _SEGMENT // 4,
+                "up_bytes_per_s": round(visit.up * _SEGMENT),
+                "takers_max": _TAKERS_MAX,
+            }
+        )
+    for region, of_region in hosted.items():
+        plan = stage.folder / f"donors-{region}.json"
+        plan.write_text(
+            json.dumps({"coordinator": coordinator.url, "cause": CAUSE, "begin_at_s": begin_at_s, "donors": of_region})
+        )
+        stage.start("donors", python_module("bench.donor_host", plan), folder=_ROOT)
+    return donors
 
 
-def _run_phase(world: World, phase: int, *, seconds: float, every_s: float) -> dict[str, Any]:  # Any: JSON
-    began = time.monotonic()
-    credited_before, own_before = world.credited()
-    downloads: list[Process] = []
-    followed_s: float | None = None
-    while (now_s := time.monotonic() - began) < seconds:
-        if len(downloads) * every_s <= now_s:
-            downloads.append(world.start_download(phase * 1_000 + len(downloads), phase))
-        if followed_s is None and min(world.coverage(country, phase) for country in COUNTRIES) >= _FOLLOWED:
-            followed_s = round(now_s, 1)
-        time.sleep(0.25)
-    results = []
-    for download in downloads:
-        assert download.wait(timeout_s=60) == 0, download.output()
-        results.append(download.wait_for_json_line())
+def _let_it_run(world: World) -> None:
+    """Start each download at its moment, and look once a second at what is held and what was served."""
+    begins_s = _phases(world.scenario)
+    look_at_s = 0.0
+    while (now_s := world.now_s) < world.scenario.duration_s:
+        due = len(world.downloads)
+        if due < len(world.people.requests) and world.people.requests[due].at_s <= now_s:
+            world.start_download(due)
+        if now_s >= look_at_s:
+            look_at_s = max(look_at_s + 1.0, now_s)
+            phase = sum(now_s >= begin_s for begin_s in begins_s[1:-1])
+            covered = world.coverage(now_s)
+            world.lowest.setdefault(phase, covered)
+            if covered >= _FOLLOWED and phase not in world.followed_s:
+                world.followed_s[phase] = round(now_s - begins_s[phase], 1)
+            world.samples.append(world.sample())
+        time.sleep(0.02)
+    for download in world.downloads:
+        download.send_signal(signal.SIGTERM)  # as in the simulator, the end is the end; what they have counts
+    for download in world.downloads:
+        download.wait(timeout_s=_END_S)
+    time.sleep(1.5)  # the last receipts are on their way
+    world.samples.append(world.sample())
+
+
+def _phases(scenario: Scenario) -> list[float]:
+    """When each phase begins; and the end."""
+    return [0.0, *(scenario.demand.moves_at_s or ()), scenario.duration_s]
+
+
+def _measured(world: World) -> dict[str, Any]:  # Any: as above
+    stats = world.coordinator.stats()
+    finished = [json.loads(line) for each in world.downloads if (line := each.stdout().partition("\n")[0])]
     by_kind = Counter[str]()
-    for result in results:
+    for result in finished:
         for source in result["bytes_by_source"]:
             by_kind[source["kind"]] += source["bytes"]
-    time.sleep(1.5)  # credits are told every second
-    credited, own = world.credited()
+    phases = []
+    for phase, (begin_s, end_s) in enumerate(itertools.pairwise(_phases(world.scenario))):
+        third_s = (end_s - begin_s) / 3
+        last = _far_share(world.samples, end_s - third_s, end_s)
+        phases.append(
+            {
+                "number": phase + 1,
+                "coverage_at_begin": round(world.lowest[phase], 3),
+                "followed_s": world.followed_s.get(phase),
+                "cross_region_first_third": _far_share(world.samples, begin_s, begin_s + third_s),
+                "cross_region_last_third": last,
+                "own_country_last_third": round(1 - last, 3),
+            }
+        )
+    end = world.samples[-1]
     return {
-        "downloads": len(results),
-        "followed_s": followed_s,
-        "coverage_at_end": {country: round(world.coverage(country, phase), 3) for country in COUNTRIES},
-        "from_donors": round(by_kind["peer"] / max(1, by_kind.total()), 3),
-        "own_country": round((own - own_before) / max(1, credited - credited_before), 3),
-        "median_s": sorted(result["seconds"] for result in results)[len(results) // 2],
+        "net_offload": stats["net_offload"],
+        "gross_offload": stats["gross_offload"],
+        "cross_region_share": round(1 - end.nearby / max(1, end.served), 4),
+        "pushed_mib": stats["bytes_pushed"] // _SEGMENT,
+        "served_mib": end.served // _SEGMENT,
+        "from_donors_by_the_takers_count": round(by_kind["peer"] / max(1, by_kind.total()), 4),
+        "downloads": len(world.downloads),
+        "finished": len(finished),
+        "ended_badly": sum(each.exit_code not in (0, 130) for each in world.downloads),
+        "median_s": round(statistics.median(result["seconds"] for result in finished), 2),
+        "phases": phases,
     }
+
+
+def _far_share(samples: list[Sample], from_s: float, to_s: float) -> float:
+    """Of what was credited in a span of time, the share that crossed a border."""
+    inside = [sample for sample in samples if from_s <= sample.at_s <= to_s]
+    served = inside[-1].served - inside[0].served
+    return round(1 - (inside[-1].nearby - inside[0].nearby) / max(1, served), 3)
+
+
+def _cpu_seconds(stage: Stage) -> dict[str, float]:
+    """CPU time so far of what still runs, children that ended included, by kind of process."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent: dict[str, float] = {"get": ended.ru_utime + ended.ru_stime}  # all others still run
+    for process in stage.processes:
+        for pid in (process.pid, *_children(process.pid)):
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except FileNotFoundError:
+                continue
+            kind = process.name.partition("#")[0]
+            spent[kind] = spent.get(kind, 0.0) + sum(int(ticks_of) for ticks_of in fields[11:15]) / ticks
+    return spent
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []

@@ -7,7 +7,8 @@ Rules:
    start. A visit that returns has its previous one's number, so that it can be given what was held.
 3. Downloads are a Poisson process of the true rates. Of these, new visitors make their own; the others make the rest,
    so that all together have the scenario's rate.
-4. A region's demand is `1/regions` of the file's, times its phase of the day (`day_factor`).
+4. A region's demand is `1/regions` of the file's, times its phase of the day. Where demand moves, file `f` is in group
+   `f % regions`, and after `p` moves region `r` asks for group `(r + p) % regions` alone, as much as else for all.
 """
 
 from __future__ import annotations
@@ -94,10 +95,19 @@ class Rates:
         if scenario.demand.day_amplitude:
             phase = 2 * pi * (time_s / scenario.demand.day_s + np.arange(regions) / regions)
             rates *= 1.0 + scenario.demand.day_amplitude * np.sin(phase)
+        if scenario.demand.moves_at_s is not None:
+            rates *= regions * self.asks_for(time_s)
         flash = scenario.demand.flash
         if flash:
             rates[self.flash_file] += scenario.flash_peak_per_s * self._flash_shape(time_s) / regions
         return rates
+
+    def asks_for(self, time_s: float) -> NDArray[np.bool_]:
+        """Which region asks for which file at a moment, where demand moves, `[file, region]`."""
+        regions = self._scenario.network.regions
+        phase = sum(time_s >= moved_s for moved_s in self._scenario.demand.moves_at_s or ())
+        group = np.arange(self._scenario.files)[:, None] % regions
+        return np.asarray(group == (np.arange(regions) + phase) % regions, dtype=np.bool_)
 
     def mean(self, start_s: float, end_s: float) -> Floats:
         """Mean rate over an interval, `[file, region]`."""
@@ -183,6 +193,8 @@ def _with_properties(
     downs = draw_downlinks(scenario, rng, people)
     restricted = rng.random(people) < network.restricted_share
     regions = rng.integers(network.regions, size=people)
+    if donors.regions_in_turn:
+        regions = np.arange(people) % network.regions
     poisoners = rng.random(people) < scenario.trouble.poisoner_share
     order = sorted(range(len(drawn)), key=lambda number: (max(0.0, drawn[number][0]), number))
     place = {number: index for index, number in enumerate(order)}

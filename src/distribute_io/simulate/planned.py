@@ -19,7 +19,7 @@ from distribute_io.core.placement.model import (
     Snapshot,
 )
 from distribute_io.core.placement.planner import plan
-from distribute_io.core.placement.stays import Stays
+from distribute_io.core.placement.stays import DonorKind, Stays
 from distribute_io.core.runs import Runs
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.simulate import masks
@@ -43,12 +43,14 @@ class PlannedPlacer:
         self.scenario = scenario
         self.policy = policy or Policy(
             far_weight=scenario.network.far_weight,
-            burst_s=scenario.catalogue.segments * scenario.segment_bits / scenario.network.down_median_bit_per_s,
+            burst_s=scenario.burst_s
+            or scenario.catalogue.segments * scenario.segment_bits / scenario.network.down_median_bit_per_s,
         )
         self.join_s: list[float] = []
         self.full_s: list[float] = []
         self._book = DemandBook()
         self._stays = Stays()
+        self._kind: DonorKind = "native" if scenario.donors.native else "browser"
         catalogue = scenario.catalogue
         self._file_ids = [FileId(f"{file:064x}") for file in range(scenario.files)]
         self._numbers = {file_id: number for number, file_id in enumerate(self._file_ids)}
@@ -81,7 +83,7 @@ class PlannedPlacer:
 
     def left(self, swarm: Swarm, donor: Donor) -> None:
         """A stay is over."""
-        self._stays.ended("browser", donor.visit.end_s - max(0.0, donor.visit.start_s))
+        self._stays.ended(self._kind, donor.visit.end_s - max(0.0, donor.visit.start_s))
 
     # --- planning -----------------------------------------------------------------------------------------------------
 
@@ -109,6 +111,7 @@ class PlannedPlacer:
             donors=[self._view(swarm, donor) for donor in swarm.donors.values()],
             files=self._views[: self._known],
             demand=self.expectations(swarm),
+            is_guess=self._book.is_guess,
             joining=joining,
             standing=standing,
         )
@@ -144,7 +147,7 @@ class PlannedPlacer:
     def stay_left_s(self, swarm: Swarm, donor: Donor) -> float:
         """How long it is believed to stay."""
         age_s = swarm.now_s - max(0.0, donor.visit.start_s)
-        return self._stays.left_s("browser", max(0.0, age_s))
+        return self._stays.left_s(self._kind, max(0.0, age_s))
 
     def _publish(self, now_s: float) -> None:
         """Files become known when they are there, the new one of a flash crowd when it is announced or released."""

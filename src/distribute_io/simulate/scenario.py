@@ -28,6 +28,10 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Donors(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who gives, for how long, how fast."""
 
+    native: bool = False
+    """Programs on servers (`dio donate`) instead of pages: believed to stay for long before anything was seen."""
+    regions_in_turn: bool = False
+    """As many in each region, instead of by chance."""
     online: int = 30
     """Donors at once, on average."""
     pool_share: float = 0.3
@@ -88,6 +92,9 @@ class Demand(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     day_s: float = 10_800.0
     day_amplitude: float = 0.0
     """Swing of each region's demand around its mean over a day; the regions' phases are evenly apart."""
+    moves_at_s: tuple[float, ...] | None = None
+    """The files are in as many groups as there are regions, and each region asks for one group; from each of these
+    moments on for the next. None: every region asks for every file."""
     flash: Flash | None = None
 
 
@@ -137,6 +144,10 @@ class Scenario(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`detailed`: every segment of every download; `coarse`: classes of donors and files, for millions."""
     plan_every_s: float = 30.0
     """Time between two plans for standing donors."""
+    plan_first_s: float = 0.0
+    """Time of the first of them."""
+    burst_s: float | None = None
+    """How long the planner takes a download to last; None: what it does at the median downlink."""
     bound_window_s: float = 600.0
     """Windows of the bound; shorter ones make it tighter and slower."""
     donors: Donors = Donors()

@@ -172,7 +172,7 @@ class Swarm:
         scenario = self.scenario
         visits, requests = self.people.visits, self.people.requests
         next_visit = next_request = 0
-        next_plan_s = 0.0
+        next_plan_s = scenario.plan_first_s
         steps = round(scenario.duration_s / STEP_S)
         for step in range(steps):
             self.now_s = step * STEP_S
