@@ -53,7 +53,7 @@ class HostPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _host(plan: HostPlan) -> None:
-    engine = ChildEngine("reactor")
+    engine = ChildEngine("reactor-webrtc")
     await asyncio.sleep(max(0.0, plan.begin_at_s - time.monotonic()))
     try:
         async with asyncio.TaskGroup() as tasks:
