@@ -155,6 +155,8 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
             sessions.state,
             books,
             sessions.demand.regions,
+            sessions.demand.hours,
+            cause_of=lambda file_id: shape.cause if (shape := sessions.shapes.get(file_id)) is not None else None,
             session_url=public.session_url,
             contact=contact_link(config.contact),
             clock_us=monotonic_us,

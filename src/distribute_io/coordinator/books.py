@@ -31,6 +31,18 @@ def added(left: Totals, right: Totals) -> Totals:
     return Totals(*(a + b for a, b in zip(msgspec.structs.astuple(left), msgspec.structs.astuple(right), strict=True)))
 
 
+def offload(totals: Totals) -> tuple[float, float]:
+    """Gross and net offload, 0 before anything was delivered."""
+    delivered = totals.donors_bytes + totals.mirrors_bytes
+    if not delivered:
+        return 0.0, 0.0
+    filled = totals.pushed_mirrors_bytes + totals.pushed_donors_bytes
+    return (
+        round(totals.donors_bytes / delivered, 4),
+        round((totals.donors_bytes - filled - totals.rejected_bytes) / delivered, 4),
+    )
+
+
 class Books:
     """Caller's duties: `load` once, run `run` as long as anything is booked, `write` at the end."""
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
+from distribute_io.coordinator.hour_books import Forecast, HourBooks
 from distribute_io.coordinator.region_books import RegionBooks
 from distribute_io.coordinator.session import Session
 from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, after_pause
@@ -31,6 +33,8 @@ WRITE_EVERY_TURNS: Final = 10
 EXPECTED_FOR_US: Final = 10_000_000
 """What is expected is found anew after this time, or when a file or a release comes: it takes a tenth of a second with
 5,000 files in 30 regions."""
+
+_HOUR_S: Final = 3_600.0
 
 FILES_ASKED_MAX: Final = 1_024
 """Files of one session that are told apart; beyond that its further requests are not counted."""
@@ -55,7 +59,8 @@ class DemandDesk:
         self.stays = Stays()
         self._expected: tuple[Expectation, ...] = ()
         self._expected_at_us: int | None = None
-        self.regions = RegionBooks(self._forecast, clock_us)
+        self.hours = HourBooks(self._forecast, clock_us)
+        self.regions = RegionBooks(self.hours.regions)
 
     async def load(self) -> None:
         """Read what was learned before; what cannot be read is learned anew."""
@@ -95,7 +100,7 @@ class DemandDesk:
         if file_id in session.asked or len(session.asked) >= FILES_ASKED_MAX:
             return
         session.asked.add(file_id)
-        self.regions.asked(session.region)
+        self.hours.came(self.regions.asked(session.region), file_id)
         self.book.asked(file_id, session.region, session.nat, self._clock_us())
 
     def fell_through(self, session: Session, file_id: FileId, share: float) -> None:
@@ -117,21 +122,24 @@ class DemandDesk:
             self._expected, self._expected_at_us = self.book.expectations(now_us), now_us
         return self._expected
 
-    def _forecast(self) -> dict[str, float]:
-        """Downloads per second that are expected in the hour to come, by region."""
-        per_s: dict[str, float] = {}
+    def _forecast(self) -> Forecast:
+        """What is expected of the hour to come."""
+        by_region: dict[str, float] = defaultdict(float)
+        by_file: dict[FileId, float] = defaultdict(float)
         for expected in self.expectations():
-            part = max(0.0, 1.0 - expected.lead_s / 3_600.0)
+            seconds = max(0.0, min(_HOUR_S - expected.lead_s, expected.lasts_s))
             for rates in expected.rates:
-                per_s[rates.region] = per_s.get(rates.region, 0.0) + part * (rates.open_per_s + rates.restricted_per_s)
-        return per_s
+                downloads = seconds * (rates.open_per_s + rates.restricted_per_s)
+                by_region[rates.region] += downloads
+                by_file[expected.file_id] += downloads
+        return Forecast(by_region, by_file)
 
     async def run(self) -> None:
         """Write what was learned every ten minutes, until cancelled."""
         while True:
             for _ in range(WRITE_EVERY_TURNS):
                 await asyncio.sleep(TURN_EVERY_S)
-                self.regions.turn()
+                self.hours.turn()
             try:
                 await self.write()
             except DistributeError as error:

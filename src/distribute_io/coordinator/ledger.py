@@ -60,16 +60,13 @@ class Ledger:
         )
         from_mirrors = mirrors - (before.mirror_bytes if before is not None else 0)
         if from_mirrors > 0:
-            self._demand.regions.mirrored(session.region, from_mirrors)
             self._demand.fell_through(session, shape.file_id, min(1.0, from_mirrors / shape.size_bytes))
-        self._books.book(
-            shape.cause,
-            shape.file_id,
-            Totals(
-                mirrors_bytes=from_mirrors,
-                rejected_bytes=rejected - (before.rejected_bytes if before is not None else 0),
-            ),
+        amounts = Totals(
+            mirrors_bytes=from_mirrors,
+            rejected_bytes=rejected - (before.rejected_bytes if before is not None else 0),
         )
+        self._books.book(shape.cause, shape.file_id, amounts)
+        self._demand.regions.booked(session.region, amounts)
 
     def filled(self, session: Session, message: Filled) -> None:
         """A donor's figures of what was pushed to it of one file."""
@@ -80,11 +77,9 @@ class Ledger:
         before = session.filled.get(shape.file_id, (0, 0))
         now = (max(before[0], min(message.mirror_bytes, most)), max(before[1], min(message.donor_bytes, most)))
         session.filled[shape.file_id] = now
-        self._books.book(
-            shape.cause,
-            shape.file_id,
-            Totals(pushed_mirrors_bytes=now[0] - before[0], pushed_donors_bytes=now[1] - before[1]),
-        )
+        amounts = Totals(pushed_mirrors_bytes=now[0] - before[0], pushed_donors_bytes=now[1] - before[1])
+        self._books.book(shape.cause, shape.file_id, amounts)
+        self._demand.regions.booked(session.region, amounts)
 
     async def receipt(self, session: Session, message: Receipt, now_us: int) -> None:
         """A downloader's receipt, brought by the donor.

@@ -10,12 +10,13 @@ bytes delivered to downloaders, from the first second on. Gross offload leaves o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypedDict
 
 from msgspec import Struct
 
-from distribute_io.coordinator.books import NOTHING, Books, added
+from distribute_io.coordinator.books import NOTHING, Books, added, offload
+from distribute_io.coordinator.hour_books import HourBooks
 from distribute_io.coordinator.region_books import RegionBooks, RegionNumbers
 from distribute_io.ids import CauseId, FileId
 from distribute_io.stores.catalogue import Catalogue, CauseSize, Totals
@@ -26,6 +27,9 @@ _NO_FILES: Final = CauseSize(0, 0)
 FILES_TOLD_MAX: Final = 1_000
 """Files in one answer, those with the most bytes first."""
 
+
+_ALL: Final = ""
+"""Key of all files together; no file and no cause is called so."""
 
 FRESH_US: Final = 250_000
 """How long the same numbers are told."""
@@ -43,6 +47,9 @@ class Numbers(Struct, frozen=True, kw_only=True):
     bytes_rejected: int
     gross_offload: float
     net_offload: float
+    forecast_last_hour: float
+    """Downloads that were foretold, at its beginning, for the last whole hour."""
+    came_last_hour: int
 
 
 class CauseNumbers(Numbers, frozen=True, kw_only=True):
@@ -82,18 +89,6 @@ def rounded(count: int) -> int:
     return (count + step // 2) // step * step
 
 
-def offload(totals: Totals) -> tuple[float, float]:
-    """Gross and net offload, 0 before anything was delivered."""
-    delivered = totals.donors_bytes + totals.mirrors_bytes
-    if not delivered:
-        return 0.0, 0.0
-    filled = totals.pushed_mirrors_bytes + totals.pushed_donors_bytes
-    return (
-        round(totals.donors_bytes / delivered, 4),
-        round((totals.donors_bytes - filled - totals.rejected_bytes) / delivered, 4),
-    )
-
-
 class Statistics:
     """Reads books, state and catalogue; changes nothing."""
 
@@ -103,12 +98,14 @@ class Statistics:
         state: State,
         books: Books,
         regions: RegionBooks,
+        hours: HourBooks,
         *,
+        cause_of: Callable[[FileId], CauseId | None],
         session_url: str,
         contact: str,
         clock_us: Callable[[], int],
     ) -> None:
-        """Keep the parts; `clock_us` is monotonic, in microseconds."""
+        """Keep the parts; `clock_us` is monotonic, in microseconds, `cause_of` tells the cause of a published file."""
         self._session_url = session_url
         self._contact = contact
         self._causes: tuple[int, CauseList] | None = None
@@ -116,6 +113,8 @@ class Statistics:
         self._state = state
         self._books = books
         self._regions = regions
+        self._hours = hours
+        self._cause_of = cause_of
         self._clock_us = clock_us
         self._report: tuple[int, Report] | None = None
 
@@ -140,6 +139,7 @@ class Statistics:
         files = {(held.cause, file_id) for file_id, held in census.held.items()} | set(sums)
         told = sorted(files, key=lambda key: (-_delivered(sums.get(key, NOTHING)), key))[:FILES_TOLD_MAX]
         causes = [record.cause for record in await self._catalogue.causes()]
+        hours = self._last_hour()
         return Report(
             donors=rounded(census.donors),
             downloaders=rounded(census.downloaders),
@@ -147,7 +147,7 @@ class Statistics:
                 CauseNumbers(
                     cause=cause,
                     donors=rounded(_donors(census, cause)),
-                    **_numbers(by_cause[cause], held_in[cause].values()),
+                    **_numbers(by_cause[cause], held_in[cause].values(), hours, cause),
                 )
                 for cause in causes
             ],
@@ -155,13 +155,26 @@ class Statistics:
                 FileNumbers(
                     cause=cause,
                     file_id=file_id,
-                    **_numbers(sums.get((cause, file_id), NOTHING), _held(census, cause, file_id)),
+                    **_numbers(sums.get((cause, file_id), NOTHING), _held(census, cause, file_id), hours, file_id),
                 )
                 for cause, file_id in told
             ],
             regions=self._regions.told(),
-            **_numbers(everything, census.held.values()),
+            **_numbers(everything, census.held.values(), hours, _ALL),
         )
+
+    def _last_hour(self) -> dict[str, tuple[float, int]]:
+        """What was foretold of the last whole hour, and what came in it: of each file, of each cause, of all."""
+        self._hours.turn()
+        files = self._hours.files
+        hours: dict[str, tuple[float, int]] = {}
+        for file_id in files.known():
+            foretold, came = files.foretold(file_id), files.came_of(file_id)
+            for key in (file_id, self._cause_of(file_id), _ALL):
+                if key is not None:
+                    before = hours.get(key, (0.0, 0))
+                    hours[key] = (before[0] + foretold, before[1] + came)
+        return hours
 
     async def causes(self) -> CauseList:
         """Every cause, with how much it needs help; as old as the report may be, for the same reason."""
@@ -216,10 +229,13 @@ class _Fields(TypedDict):
     bytes_rejected: int
     gross_offload: float
     net_offload: float
+    forecast_last_hour: float
+    came_last_hour: int
 
 
-def _numbers(totals: Totals, held: Iterable[Held]) -> _Fields:
+def _numbers(totals: Totals, held: Iterable[Held], hours: Mapping[str, tuple[float, int]], key: str) -> _Fields:
     held = tuple(held)
+    foretold, came = hours.get(key, (0.0, 0))
     gross, net = offload(totals)
     return {
         "segments_held": sum(of_file.segments for of_file in held),
@@ -230,4 +246,6 @@ def _numbers(totals: Totals, held: Iterable[Held]) -> _Fields:
         "bytes_rejected": totals.rejected_bytes,
         "gross_offload": gross,
         "net_offload": net,
+        "forecast_last_hour": round(foretold, 1),
+        "came_last_hour": came,
     }

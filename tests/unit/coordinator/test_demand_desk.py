@@ -8,14 +8,20 @@ from pathlib import Path
 import pytest
 
 from distribute_io.coordinator.app import open_catalogue
+from distribute_io.coordinator.books import Books
 from distribute_io.coordinator.config import CoordinatorConfig
 from distribute_io.coordinator.demand_desk import EXPECTED_FOR_US, DemandDesk
+from distribute_io.coordinator.hour_books import HOUR_US
 from distribute_io.coordinator.session import Session
+from distribute_io.coordinator.stats import Statistics
 from distribute_io.core.demand.book import Announcement
-from distribute_io.ids import FileId, SessionId
+from distribute_io.ids import CauseId, FileId, SessionId
+from distribute_io.stores.catalogue import CauseRecord, Totals
+from distribute_io.stores.memory_state import MemoryState
 
 S = 1_000_000
 FILE = FileId("f")
+CAUSE = CauseId("main")
 
 
 class Clock:
@@ -49,6 +55,45 @@ def test_a_restart_is_no_time_without_requests(tmp_path: Path) -> None:
             again = DemandDesk(catalogue, clock_us=clock)
             await again.load()
             assert rate(again) == pytest.approx(before)
+        finally:
+            await catalogue.close()
+
+    asyncio.run(play())
+
+
+def test_forecasts_are_told_by_region_file_and_cause_beside_what_came(tmp_path: Path) -> None:
+    async def play() -> None:
+        clock = Clock()
+        clock.now_us -= clock.now_us % HOUR_US
+        catalogue = open_catalogue(CoordinatorConfig(data_dir=str(tmp_path)))
+        try:
+            await catalogue.put_cause(CauseRecord(CAUSE, "Main"), actor="cli", at_s=1)
+            desk = DemandDesk(catalogue, clock_us=clock)
+            books = Books(catalogue, clock_s=lambda: clock.now_us / S)
+            statistics = Statistics(
+                catalogue,
+                MemoryState(),
+                books,
+                desk.regions,
+                desk.hours,
+                cause_of={FILE: CAUSE}.get,
+                session_url="",
+                contact="",
+                clock_us=clock,
+            )
+            desk.published([FILE])
+            books.book(CAUSE, FILE, Totals(mirrors_bytes=1))
+            foretold = rate(desk) * 3_600  # of the hour that begins now
+            desk.hours.turn()
+            for number in range(60):
+                desk.asked(a_session(number), FILE)
+                clock.now_us += 60 * S
+            report = await statistics.report()
+            (cause,), (file,), (region, *_) = report.causes, report.files, report.regions
+            for told in (report, cause, file):
+                assert (told.forecast_last_hour, told.came_last_hour) == (round(foretold, 1), 60)
+            assert (region.region, region.came_last_hour) == ("EU/DE", 60)
+            assert sum(each.forecast_last_hour for each in report.regions) == pytest.approx(foretold, abs=0.2)
         finally:
             await catalogue.close()
 
