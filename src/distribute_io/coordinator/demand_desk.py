@@ -30,9 +30,10 @@ log = logging.getLogger(__name__)
 NOTE: Final = "demand"
 TURN_EVERY_S: Final = 60.0
 WRITE_EVERY_TURNS: Final = 10
-EXPECTED_FOR_US: Final = 10_000_000
-"""What is expected is found anew after this time, or when a file or a release comes: it takes a tenth of a second with
-5,000 files in 30 regions."""
+EXPECTED_FOR_US_MAX: Final = 10_000_000
+EXPECTED_FOR_US_PER_FILE: Final = 2_000
+"""What is expected is found anew after this time, or when a file or a release comes: what falls through to mirrors
+counts at once where there are few files; with 5,000 files in 30 regions finding it takes a tenth of a second."""
 
 _HOUR_S: Final = 3_600.0
 
@@ -116,9 +117,10 @@ class DemandDesk:
         return self.stays.left_s(_kind(native), age_s)
 
     def expectations(self) -> tuple[Expectation, ...]:
-        """What is expected from now on, as it was at most `EXPECTED_FOR_US` ago."""
+        """What is expected from now on, as it was a moment ago (`EXPECTED_FOR_US_PER_FILE`)."""
         now_us = self._clock_us()
-        if self._expected_at_us is None or not 0 <= now_us - self._expected_at_us < EXPECTED_FOR_US:
+        stands_us = min(EXPECTED_FOR_US_MAX, EXPECTED_FOR_US_PER_FILE * len(self._expected))
+        if self._expected_at_us is None or not 0 <= now_us - self._expected_at_us < stands_us:
             self._expected, self._expected_at_us = self.book.expectations(now_us), now_us
         return self._expected
 

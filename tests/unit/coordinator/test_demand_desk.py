@@ -10,7 +10,7 @@ import pytest
 from distribute_io.coordinator.app import open_catalogue
 from distribute_io.coordinator.books import Books
 from distribute_io.coordinator.config import CoordinatorConfig
-from distribute_io.coordinator.demand_desk import EXPECTED_FOR_US, DemandDesk
+from distribute_io.coordinator.demand_desk import EXPECTED_FOR_US_PER_FILE, DemandDesk
 from distribute_io.coordinator.hour_books import HOUR_US
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.stats import Statistics
@@ -110,7 +110,7 @@ def test_what_is_expected_is_kept_for_a_while_and_not_beyond_news(tmp_path: Path
             first = desk.expectations()
             desk.asked(a_session(1), FILE)
             assert desk.expectations() is first
-            clock.now_us += EXPECTED_FOR_US
+            clock.now_us += EXPECTED_FOR_US_PER_FILE
             second = desk.expectations()
             assert second is not first
             desk.announce(Announcement(file_id=FileId("g"), release_at_us=clock.now_us + 60 * S, downloads=100))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
+from distribute_io.coordinator import demand_desk
+from distribute_io.core.demand.book import KNOWN_AFTER
 from tests.harness.peer import Peer
-from tests.unit.coordinator.served import Served, files, play
+from tests.unit.coordinator.served import MIB, Served, files, play
 
 _COUNTRIES = "127.1.0.0/16,EU/DE\n127.2.0.0/16,NA/US\n127.3.0.0/16,AS/JP\n"
 
@@ -39,3 +43,28 @@ def test_measured_round_trips_order_donors_that_are_equally_far(tmp_path: Path) 
                 assert (await taker.hear("match"))["match_id"] == (await fast.hear("match"))["match_id"]
 
     play(tmp_path, scene, region_table=str(table))
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_what_fell_through_to_mirrors_is_worth_more_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    monkeypatch.setattr(demand_desk, "EXPECTED_FOR_US_MAX", 0)  # the few milliseconds of two files
+    files(tmp_path, 4, 4)
+
+    async def scene(served: Served) -> None:
+        file_ids = [await served.file_id("0.bin"), await served.file_id("1.bin")]
+        async with AsyncExitStack() as stack:
+            for _ in range(KNOWN_AFTER):  # as often both of them, and nobody has any of either
+                taker = await stack.enter_async_context(Peer.connect(served))
+                for file_id in file_ids:
+                    await taker.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                    await taker.hear("unmatched")
+                await taker.send("usage", file_id=file_ids[lost], mirror_bytes=4 * MIB, donor_bytes=0)
+                await taker.send("ping")
+                await taker.hear("pong")
+            donor = await stack.enter_async_context(Peer.connect(served))
+            target = await donor.donate(storage_bytes=9 * MIB)
+            assert [file["file_id"] for file in target["files"]] == [file_ids[lost], file_ids[1 - lost]]
+
+    play(tmp_path, scene)
