@@ -231,7 +231,7 @@ def test_receipts_are_credited_once_and_never_above_what_was_matched(tmp_path: P
             assert stats["causes"][0]["bytes_held"] == 512 * 1024
             assert stats["files"][0]["file_id"] == file_id
         (cause,) = (await served.json("/api/v1/causes"))["causes"]
-        assert (cause["cause"], cause["files"], cause["need"]) == ("main", 1, 0.25)
+        assert (cause["cause"], cause["files"], cause["need"]) == ("main", 1, 0.98)
 
     play(tmp_path, scene)
 
