@@ -11,6 +11,7 @@ import typer
 from distribute_io.cli.coordinator_client import request
 from distribute_io.cli.local_catalogue import Token, checked_file_id
 from distribute_io.errors import UsageError
+from distribute_io.units import format_rate, format_size
 
 app = typer.Typer()
 
@@ -53,8 +54,8 @@ def inspect(
 
 def _donors(answer: Any) -> list[str]:  # Any: as above
     return [
-        f"{row['session_id']}  {row['region'] or '-'}  {row['nat']}  {row['storage_bytes']} B  "
-        f"{row['up_bytes_per_s']} B/s  stays {row['stay_left_s']:.0f} s  {row['files_held']} files"
+        f"{row['session_id']}  {row['region'] or '-'}  {row['nat']}  {format_size(row['storage_bytes'])}  "
+        f"{format_rate(row['up_bytes_per_s'])}  stays {_span(row['stay_left_s'])}  {row['files_held']} files"
         for row in answer
     ]
 
@@ -72,7 +73,31 @@ def _reasons(answer: Any) -> list[str]:  # Any: as above
 
     return [
         *_donors([answer["donor"]]),
-        *(told("holds", row) for row in answer["holds"]),
-        *(told("would fetch", row) for row in answer["would_fetch"]),
+        *(told("holds", row) for row in _joined(answer["holds"])),
+        *(told("would fetch", row) for row in _joined(answer["would_fetch"])),
         *(f"not  {row['file_id']}  {row['reason']}" for row in answer["rejected"]),
     ]
+
+
+def _joined(rows: Any) -> list[Any]:  # Any: as above
+    """Neighbours of which the same is told, as one."""
+    joined: list[Any] = []
+    for row in rows:
+        longer = {**joined[-1], "end": row["end"]} if joined and joined[-1]["end"] == row["start"] else {}
+        if longer == {**row, "start": longer.get("start")}:
+            joined[-1] = longer
+        else:
+            joined.append(row)
+    return joined
+
+
+def _span(seconds: float) -> str:
+    """A time in the largest unit of which there are two.
+
+    >>> _span(46_743), _span(300), _span(59)
+    ('13 h', '5 min', '59 s')
+    """
+    for unit, size_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size_s:
+            return f"{seconds / size_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
