@@ -148,3 +148,10 @@ def test_every_path_that_the_architecture_names_is_there() -> None:
     package = ROOT / "src" / "distribute_io"
     roots = (ROOT, package, package / "coordinator", package / "transport")
     assert [name for name in named if not any(list(root.glob(name.rstrip("/"))) for root in roots)] == []
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = {name for page in PAGES for name in re.findall(r"`(tests/[\w/]+\.py::\w+)`", page.read_text())}
+    assert len(named) >= 10
+    for path, _, name in (each.partition("::") for each in sorted(named)):
+        assert f"\ndef {name}(" in (ROOT / path).read_text(), f"{path} has no {name}"
