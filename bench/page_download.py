@@ -2,7 +2,8 @@
 
 One nginx on this machine, one file, a fresh browser for every run. Options: `--mib N` (default 256), `--rounds N`
 (default 5). Three figures for ours, all from the click, `resolve` and manifest included: until the last segment is
-verified and stored; until the whole file's digest is there, too; until the complete file lies in the download folder.
+verified and stored; until the whole file's digest is there, too; until that and the complete file in the download
+folder are.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from bench.record import Bar, Comparison
 _CHROMIUM = "Chromium's own download"
 _STORED = "page: verified and stored"
 _DIGEST = "page: and the whole file's digest"
-_FILE = "page: and in the download folder"
+_FILE = "page: digest, and in the download folder"
 
 
 def run(options: list[str]) -> bool:

@@ -12,13 +12,12 @@ import tempfile
 from pathlib import Path
 
 from bench.nginx import start_nginx
-from bench.page_runs import CLICK_TIME, MIB, bench_stage, make_served, milestones, publish
+from bench.page_runs import CLICK_TIME, ENDED, MIB, bench_stage, make_served, milestones, publish
 from bench.record import Bar, Comparison
 from tests.harness.browser import wait_for_value
 from tests.harness.chromium_tabs import run_chromium_tabs
 
 _HIDDEN, _VISIBLE = "hidden tab", "visible tab"
-_ENDED = "window.recorded.some(({ type }) => ['verified', 'error', 'fallback'].includes(type))"
 
 
 def run(options: list[str]) -> bool:
@@ -42,7 +41,7 @@ def run(options: list[str]) -> bool:
                     page.click("#file")
                     if hidden:
                         page.cover()
-                    wait_for_value(page, _ENDED, "the end of the download", timeout_s=120)
+                    wait_for_value(page, ENDED, "the end of the download", timeout_s=120)
                     if page.evaluate("document.visibilityState") != ("hidden" if hidden else "visible"):
                         raise RuntimeError("the tab is not as it should be")
                     stored_s, _ = milestones(page)

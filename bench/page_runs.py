@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.browser_usage import Usage, measure_browser
+from bench.browser_usage import measure_browser
 from bench.published_files import make_big_file
-from tests.harness.browser import Page
+from tests.harness.browser import Page, wait_for_value
 from tests.harness.chromium import Chromium, ChromiumPage, run_chromium, run_playwright
 from tests.harness.coordinator import CAUSE, run_dio_well, start_coordinator
 from tests.harness.processes import Stage
@@ -27,20 +27,29 @@ from tests.harness.site import start_site
 MIB = 2**20
 FILE = "file.bin"
 _TIMEOUT_MS = 300_000
+ENDED = "window.recorded.some(({ type }) => ['verified', 'error', 'fallback'].includes(type))"
 CLICK_TIME = "document.addEventListener('click', () => { window.clickedMs = performance.now(); }, true)"
 
 
 @dataclass(frozen=True)
 class Click:
-    """Seconds from the click on, and what the browser used from there until the browser's own download began."""
+    """Seconds from the click on; None without the snippet."""
 
     stored_s: float | None
     digest_s: float | None
+    # Until the complete file lies in the download folder and, with the snippet, its whole digest was compared.
     in_folder_s: float
-    # All processes; and of these the thread of the whole file's hasher. None without the snippet.
-    cpu_s: float
-    hasher_cpu_s: float | None
     renderer_peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Of a function that ran in a page: its own figures, and what the browser used meanwhile."""
+
+    seconds: float
+    # All processes; and of these its first worker's thread.
+    cpu_s: float
+    first_worker_cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -51,13 +60,33 @@ class Pages:
     size_bytes: int
     with_snippet: str
     plain: str
+    link: str
+    coordinator_url: str
+    public_key: str
 
     def click(self, url: str) -> Click:
         """Open a page in a new browser, click, and wait until the file lies in the download folder."""
+        with self._browser() as browser:
+            return self._click(browser, url)
+
+    def loop(self, script: str) -> Loop:
+        """Run a script in the plain page of a new browser; it resolves with its seconds, its workers still there."""
+        with self._browser() as browser:
+            page: ChromiumPage = browser.new_page()
+            page.goto(self.plain)
+            page.playwright.wait_for_load_state("networkidle")
+            before = measure_browser(browser.profile)
+            seconds: float = page.evaluate(script)
+            after = measure_browser(browser.profile)
+            workers = [cpu_s for name, cpu_s in after.renderer_threads.values() if name.startswith("DedicatedWorker")]
+            return Loop(seconds, after.cpu_s - before.cpu_s, workers[0])
+
+    @contextlib.contextmanager
+    def _browser(self) -> Iterator[Chromium]:
         profile = Path(tempfile.mkdtemp(prefix="profile-", dir=self.stage.folder))
         try:
             with run_playwright() as playwright, run_chromium(playwright, profile) as browser:
-                return self._click(browser, url)
+                yield browser
         finally:
             shutil.rmtree(profile, ignore_errors=True)
 
@@ -66,25 +95,23 @@ class Pages:
         page.goto(url)
         page.playwright.wait_for_load_state("networkidle")
         page.evaluate(CLICK_TIME)
-        before = measure_browser(browser.profile)
         started = time.perf_counter()
         with page.playwright.expect_download(timeout=_TIMEOUT_MS) as download:
             page.click("#file")
-        after = measure_browser(browser.profile)
         path = download.value.path()  # waits until it is complete
         in_folder_s = time.perf_counter() - started
         arrived_bytes = path.stat().st_size
         path.unlink()
         if arrived_bytes != self.size_bytes:
             raise RuntimeError(f"{arrived_bytes} bytes arrived")
+        if url == self.with_snippet:
+            wait_for_value(page, ENDED, "the end of the download", timeout_s=_TIMEOUT_MS / 1_000)
         stored_s, digest_s = milestones(page)
         return Click(
             stored_s=stored_s,
             digest_s=digest_s,
-            in_folder_s=in_folder_s,
-            cpu_s=after.cpu_s - before.cpu_s,
-            hasher_cpu_s=None if digest_s is None else _hasher_cpu_s(after),
-            renderer_peak_bytes=after.renderer_peak_bytes,
+            in_folder_s=max(in_folder_s, digest_s or 0.0),
+            renderer_peak_bytes=measure_browser(browser.profile).renderer_peak_bytes,
         )
 
 
@@ -102,14 +129,6 @@ def milestones(page: Page) -> tuple[float | None, float | None]:
         if event["type"] == "verified":
             digest_s = since_click_s
     return stored_s, digest_s
-
-
-def _hasher_cpu_s(usage: Usage) -> float:
-    """Of the two workers the hasher starts first; and a thread that is new has used all that it has since the click."""
-    workers = [cpu_s for name, cpu_s in usage.renderer_threads.values() if name.startswith("DedicatedWorker")]
-    if len(workers) != 2:
-        raise RuntimeError(f"{len(workers)} workers")
-    return workers[0]
 
 
 @contextlib.contextmanager
@@ -148,6 +167,9 @@ def publish(stage: Stage, served: Path, mirrors: Sequence[str]) -> Pages:
         size_bytes=(served / FILE).stat().st_size,
         with_snippet=site.write_page("snippet.html", links=links, script=tag),
         plain=site.write_page("plain.html", links=links),
+        link=links["file"],
+        coordinator_url=coordinator.url,
+        public_key=public_key,
     )
 
 

@@ -15,7 +15,7 @@ from tests.harness.mirrors import start_mirror
 _BARS = {20: 0.97, 50: 0.95}
 _CHROMIUM = "Chromium's own download"
 _STORED = "page: verified and stored"
-_FILE = "page: and in the download folder"
+_FILE = "page: digest, and in the download folder"
 
 
 def run(options: list[str]) -> bool:

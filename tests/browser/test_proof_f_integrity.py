@@ -9,15 +9,27 @@ import hashlib
 import json
 from collections.abc import Callable
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Route
 
+from distribute_io.manifest.build import sign_manifest
+from distribute_io.manifest.keys import load_signing_key
+from distribute_io.manifest.payload import parse_payload
 from tests.harness.browser import wait_for_download
 from tests.harness.chromium import Chromium, ChromiumPage
 from tests.harness.coordinator import Release
 from tests.harness.downloads import Visitor
-from tests.harness.processes import Stage
+from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
+
+# What downloads have left in the private file system.
+_STORED_FILES = """(async () => {
+  let folder = await navigator.storage.getDirectory();
+  for (const name of ["distribute-io", "downloads"]) folder = await folder.getDirectoryHandle(name);
+  return Array.fromAsync(folder.keys());
+})()"""
 
 _ANOTHER_KEY = "ed25519:" + base64.b64encode(bytes(range(32))).decode()
 
@@ -75,6 +87,34 @@ def test_a_tampered_manifest_is_refused(published: Published, chromium: Callable
     visitor.click("iso")
     visitor.expect_error("bad_signature", "untrusted_manifest")
     assert_it_stopped_and_offers_the_plain_link(visitor, links["iso"])
+
+
+def test_a_whole_digest_that_does_not_fit_the_parts_is_named(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    scene, _, links = published
+    visitor = scene.visit(chromium("visitor"), links)
+    page = visitor.page
+    assert isinstance(page, ChromiumPage)
+    key = load_signing_key(scene.publisher.key_path)
+
+    def contradict(route: Route) -> None:
+        """What a publisher could do whose tools are broken: sign the right segment list with another file's digest."""
+        entry = route.fetch().json()
+        signed = parse_payload(base64.b64decode(entry["manifests"][0]["payload"]))
+        other = replace(signed, sha256=hashlib.sha256(b"another file").hexdigest())
+        entry["manifests"] = [json.loads(msgspec.json.encode(sign_manifest(other, [key])))]
+        entry["file_id"] = other.sha256
+        route.fulfill(json=entry, headers={"Access-Control-Allow-Origin": "*"})
+
+    page.playwright.route("**/api/v1/resolve**", contradict)
+    visitor.click("iso")
+    visitor.expect_error("file_mismatch")
+    # Every part was right, so the browser was given the file; it is not called verified, and our copy is gone.
+    assert visitor.events("verified", "saved", "fallback") == []
+    assert len(page.started_downloads()) == 1
+    wait_for(lambda: page.evaluate(_STORED_FILES) == [], "an empty store")
+    page.playwright.get_by_text("delete it").first.wait_for(timeout=5_000)
 
 
 def test_when_all_sources_lie_it_stops(published: Published, chromium: Callable[..., Chromium]) -> None:

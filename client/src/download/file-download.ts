@@ -55,6 +55,13 @@ export interface DownloadObserver {
    * does the download.
    */
   noRoom?(signal: AbortSignal): Promise<FileSystemFileHandle>;
+  /**
+   * All segments are right and the file can be saved; the digest of the whole is still to come, and {@link FileDownload.run}
+   * says whether it is right, too. Without this the file is waited for.
+   *
+   * @returns whether it is being saved now.
+   */
+  stored?(blob: Blob): boolean;
   /** Another tab has this file: so far it has come there, and what becomes of it is waited for. */
   elsewhere(progress: Progress | undefined): void;
 }
@@ -76,7 +83,7 @@ export interface FinishedDownload {
   readonly blob: Blob | null;
   /** The file's name in the private file system, for what has to be kept; null when it is not there. */
   readonly keptName: string | null;
-  /** Was it saved already: by its place, or by another tab? */
+  /** Was it saved already: by its place, by {@link DownloadObserver.stored}, or by another tab? */
   readonly saved: boolean;
 }
 
@@ -88,6 +95,8 @@ export class FileDownload {
   #worker: Worker | undefined;
   #peersAllowed = false;
   #hasTried = false;
+  /** Ahead of the whole digest. */
+  #isSaved = false;
 
   constructor(settings: DownloadSettings, observer: DownloadObserver) {
     this.#settings = settings;
@@ -182,7 +191,7 @@ export class FileDownload {
         const { stored, progress } = await this.#into(places, place, job, workers);
         const blob = stored.kind === "delivered" ? null : await blobOf(stored);
         const keptName = stored.kind === "opfs" ? (stored.path.at(-1) ?? null) : null;
-        return { file, progress, blob, keptName, saved: blob === null };
+        return { file, progress, blob, keptName, saved: this.#isSaved || blob === null };
       } catch (cause) {
         if (!isDistributeError(cause) || !(cause instanceof StoreError)) throw cause;
         if (cause.code === "save_interrupted") throw cause; // the visitor's own doing, or nothing to go on with
@@ -240,6 +249,13 @@ export class FileDownload {
     return other && { file, progress, ...other, keptName: other.blob.name };
   }
 
+  /** A file that cannot be read back now is waited for like any other. */
+  async #stored(stored: StoredFile): Promise<void> {
+    if (this.#observer.stored === undefined || stored.kind === "delivered") return;
+    const blob = await storedBlob(stored).catch(() => undefined);
+    if (blob !== undefined && !this.#cancelled.signal.aborted) this.#isSaved = this.#observer.stored(blob);
+  }
+
   #outcome(worker: Worker, heard: (message: FromWorker) => void): Promise<Extract<FromWorker, { type: "done" }>> {
     return new Promise((finish, fail) => {
       this.#cancelled.signal.addEventListener("abort", () => {
@@ -253,6 +269,7 @@ export class FileDownload {
         heard(message);
         if (message.type === "opened") this.#observer.started(message.progress, message.sent);
         else if (message.type === "progress") this.#observer.progressed(message.progress, message.sent);
+        else if (message.type === "stored") void this.#stored(message.stored);
         else if (message.type === "done") finish(message);
         else if (message.type === "failed") fail(remoteError(message));
       };

@@ -44,7 +44,8 @@ export interface DownloadOptions {
   /** Called at the start, with what an earlier visit had stored, and about four times a second from then on. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   /**
-   * `save`: the browser's download folder, too. A stream gets the verified file. A file that the visitor picked gets each
+   * `save`: the browser's download folder, too; it begins to save the file when all segments are right, and the promise is
+   * rejected with `file_mismatch` should the whole file's digest still be wrong. A stream gets the verified file. A file that the visitor picked gets each
    * segment in its turn, and nothing is stored besides. Default: none.
    */
   readonly sink?: "save" | WritableStream<Uint8Array> | FileSystemFileHandle;
@@ -114,6 +115,10 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
         file = { name, sizeBytes };
       },
       elsewhere: (progress) => progress && options.onProgress?.({ ...file, ...progress }),
+      stored: (blob) => {
+        if (sink === "save") saveBlob(blob, baseName(file.name));
+        return sink === "save";
+      },
       stores: (stored) => {
         if (shared !== undefined) unshare(shared.fileId);
         shared = stored ?? undefined;
@@ -140,8 +145,8 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
     // Another tab may have the file already: then the one that was given is still empty.
     const pipe = sink instanceof WritableStream ? sink : finished.blob && (await handle?.createWritable());
     if (blob !== null && pipe) await blob.stream().pipeTo(pipe, signal === undefined ? {} : { signal });
-    else if (blob !== null && sink === "save" && !finished.saved) {
-      saveBlob(blob, baseName(finished.file.name));
+    else if (blob !== null && sink === "save") {
+      if (!finished.saved) saveBlob(blob, baseName(finished.file.name));
       tellSaved(finished.file.fileId);
     }
     return { ...resultOf(finished), blob, handle: handle ?? null };

@@ -67,9 +67,17 @@ export async function deleteUnfinished(fileId: string): Promise<void> {
   });
 }
 
-/** The finished file that another tab left not earlier than that, if there is one. */
+/**
+ * The finished file that another tab left not earlier than that, if there is one. Where its journal is still there, that
+ * tab ended before the digest of the whole was compared, and it does not count.
+ */
 export async function finishedFile(fileId: string, sinceMs: number): Promise<File | undefined> {
   const folder = await downloads();
+  if (folder !== undefined && (await fileOf(folder, fileId + Suffix.journal)) !== undefined) return undefined;
+  return newestFinished(folder, fileId, sinceMs);
+}
+
+async function newestFinished(folder: FileSystemDirectoryHandle | undefined, fileId: string, sinceMs: number) {
   for await (const name of folder?.keys() ?? []) {
     if (!name.startsWith(`${fileId}.`) || !name.endsWith(Suffix.finished)) continue;
     if (Number(name.split(".")[1]) >= sinceMs) return folder && fileOf(folder, name);
@@ -80,7 +88,7 @@ export async function finishedFile(fileId: string, sinceMs: number): Promise<Fil
 /** A file of this site's downloads as it is now, on its way or finished; undefined when it is gone. */
 export async function storedFile(fileId: string): Promise<File | undefined> {
   const folder = await downloads();
-  return (folder && (await fileOf(folder, fileId + Suffix.data))) ?? finishedFile(fileId, 0);
+  return (folder && (await fileOf(folder, fileId + Suffix.data))) ?? newestFinished(folder, fileId, 0);
 }
 
 /** Keeps a finished file from being removed for want of room. @returns what lets it go. */

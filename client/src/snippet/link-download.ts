@@ -81,6 +81,8 @@ export class LinkDownload {
   #finished: FinishedDownload | undefined;
   #cancelled = false;
   #started = false;
+  /** The browser saves it already, while the digest of the whole is still to come. */
+  #isHandedOver = false;
   #isSaved = false;
   /** Lets the finished file go, which is kept until the visitor has it. */
   #release: (() => void) | undefined;
@@ -133,6 +135,13 @@ export class LinkDownload {
           this.#tell({ type: "started", progress }, sent);
           if (!this.#started) this.#announce("start", { file: this.#file, progress });
           this.#started = true;
+        },
+        stored: (blob) => {
+          if (this.#file === undefined || !this.#maySave()) return false;
+          this.#isHandedOver = true;
+          this.#effects.save(blob, savedName(this.#plain, this.#file.name));
+          this.#tell({ type: "saving" });
+          return true;
         },
         elsewhere: (progress) => {
           this.#tell({ type: "elsewhere" });
@@ -205,8 +214,9 @@ export class LinkDownload {
     this.#progressed(progress);
     this.#tell({ type: "verified", proof: { sha256: fileId, signer, pinned: signedBy !== null } });
     this.#announce("verified", { file, progress, sha256: fileId, signedBy });
+    if (this.#isHandedOver) tellSaved(fileId);
     if (this.#finished.saved) this.#saved();
-    else if (this.#panel === undefined || canSaveNow()) this.#save();
+    else if (this.#maySave()) this.#save();
     else {
       const { keptName } = this.#finished;
       if (keptName !== null) this.#release = holdFinished(keptName);
@@ -272,6 +282,11 @@ export class LinkDownload {
     if (!this.#isSaved) this.#saved();
   }
 
+  /** Without a panel there is nobody to ask for a click. */
+  #maySave(): boolean {
+    return this.#panel === undefined || canSaveNow();
+  }
+
   #saved(): void {
     this.#isSaved = true;
     this.#release?.();
@@ -299,8 +314,9 @@ export class LinkDownload {
   #end(error: DistributeError): void {
     const { code, message } = error;
     const detail = { file: this.#file, progress: this.#progress, code, message };
-    // A pin that is no key counts as one that does not fit: whoever misspells it must hear of it, not lose the check.
-    if (isIntegrityFailure(error) || error.code === "bad_argument") {
+    // A pin that is no key counts as one that does not fit: whoever misspells it must hear of it, not lose the check. And
+    // what the browser has saved is not fetched a second time because its digest could not be computed.
+    if (isIntegrityFailure(error) || error.code === "bad_argument" || this.#isHandedOver) {
       this.#tell({ type: "stopped", code });
       this.#announce("error", detail);
       return;

@@ -54,6 +54,13 @@ export interface DownloadStore {
    * @throws {@link StoreError} when what was written cannot be made durable.
    */
   checkpoint(front: HashedFront | undefined): void;
+  /**
+   * Ends writing: the file may be handed over from now on, and is still read here until `finish` or `discard`. Only in
+   * stores where a file that was finished can still be taken back.
+   *
+   * @throws {@link StoreError} or what the browser throws, and nothing was handed over.
+   */
+  handOver?(): Promise<StoredFile>;
   /** Makes all that was written last, and ends writing. */
   finish(): Promise<StoredFile>;
   /** Keeps what was written for a later run, where the store can. */

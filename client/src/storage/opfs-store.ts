@@ -6,7 +6,8 @@
  * - One data file per download, named by the file's id, and a journal beside it, from which a later run goes on. The
  *   journal claims only what was flushed before, and nothing outlives a data file of another size.
  * - A finished one gets another name: the browser may still be copying it to the download folder (nothing tells when that
- *   is over), and a second download of the same file must not write into it.
+ *   is over), and a second download of the same file must not write into it. Its journal stays until the whole file's
+ *   digest is known to be right: so long no other tab takes it for finished (saving/kept-files.ts).
  */
 
 import { Mark, type HashedFront } from "../core/download-journal.ts";
@@ -51,12 +52,14 @@ export class OpfsStore implements DownloadStore {
   readonly kept: Kept;
   readonly #target: StoreTarget;
   readonly #folder: FileSystemDirectoryHandle;
-  readonly #data: OpenFile;
+  #data: OpenFile;
   readonly #journal: JournalFile;
   readonly #unlock: () => void;
   /** A {@link Mark} for each segment; `recent` is what the next checkpoint will claim for the first time. */
   readonly #marks: Uint8Array<ArrayBuffer>;
   #front: HashedFront | undefined;
+  /** The file under its last name, on its way or there; undefined before writing has ended. */
+  #finished: Promise<StoredFile> | undefined;
 
   private constructor(
     target: StoreTarget,
@@ -143,11 +146,11 @@ export class OpfsStore implements DownloadStore {
     this.#marks[segment.index] = Mark.recent;
   }
 
-  read(startByte: number, into: Uint8Array<ArrayBuffer>): Promise<void> {
-    const read = this.#data.handle.read(into, { at: startByte });
-    return read === into.byteLength
-      ? Promise.resolve()
-      : Promise.reject(new StoreError("store_unreadable", "The browser's storage lost a part of the file."));
+  async read(startByte: number, into: Uint8Array<ArrayBuffer>): Promise<void> {
+    // It has no handle while it is renamed. Before that nothing may come between the call and the reading.
+    if (this.#finished !== undefined) await this.#finished;
+    if (this.#data.handle.read(into, { at: startByte }) !== into.byteLength)
+      throw new StoreError("store_unreadable", "The browser's storage lost a part of the file.");
   }
 
   checkpoint(front: HashedFront | undefined): void {
@@ -163,14 +166,16 @@ export class OpfsStore implements DownloadStore {
     });
   }
 
+  handOver(): Promise<StoredFile> {
+    return (this.#finished ??= this.#rename());
+  }
+
   async finish(): Promise<StoredFile> {
-    // Not flushed: the browser copies it through the page cache, and nobody comes back to it after a power cut.
-    const { entry } = this.#data;
+    const stored = await this.handOver();
     this.#close();
-    await move(entry, `${this.#target.fileId}.${Date.now()}${Suffix.finished}`);
     await this.#folder.removeEntry(journalName(this.#target)).catch(() => undefined);
     this.#unlock();
-    return { kind: "opfs", path: [...DOWNLOADS_PATH, entry.name] };
+    return stored;
   }
 
   suspend(): Promise<void> {
@@ -185,9 +190,21 @@ export class OpfsStore implements DownloadStore {
   }
 
   async discard(): Promise<void> {
+    await this.#finished?.catch(() => undefined);
     this.#close();
+    if (this.#finished !== undefined) await this.#folder.removeEntry(this.#data.entry.name).catch(() => undefined);
     await removeFiles(this.#folder, this.#target);
     this.#unlock();
+  }
+
+  /** Gives the file its last name, and opens it there: the digest of its last segments may be still to come. */
+  async #rename(): Promise<StoredFile> {
+    // Not flushed: the browser copies it through the page cache, and nobody comes back to it after a power cut.
+    const { entry } = this.#data;
+    this.#data.handle.close();
+    await move(entry, `${this.#target.fileId}.${Date.now()}${Suffix.finished}`);
+    this.#data = { entry, handle: await entry.createSyncAccessHandle() };
+    return { kind: "opfs", path: [...DOWNLOADS_PATH, entry.name] };
   }
 
   #close(): void {

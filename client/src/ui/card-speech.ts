@@ -21,7 +21,7 @@ export function speechOf(before: CardState, after: CardState, around: Surroundin
         : words.say("said_started", { name, size: words.size(sizeBytes) });
     }
     if (phase === "paused") return words.say("said_paused", { name });
-    if (phase === "checking" || phase === "verified") return undefined; // what comes of it is said
+    if (phase === "checking" || phase === "saving" || phase === "verified") return undefined; // what comes of it is said
     return words.say("said_ended", { name, state: headline(after, around), note: noteOf(after, around) });
   }
   if (phase !== "downloading" || sizeBytes === null) return undefined;

@@ -35,6 +35,8 @@ export type CardEvent =
   | { readonly type: "verified"; readonly proof: Proof }
   /** All places are full, and the visitor can choose one: until then nothing is asked for. */
   | { readonly type: "no_room" }
+  /** All segments are right, the browser saves the file, and the digest of the whole is still to come. */
+  | { readonly type: "saving" }
   /** The browser wants a click before it saves the verified file. */
   | { readonly type: "save_waits" }
   /** The file was handed to the browser's downloads. */
@@ -51,6 +53,7 @@ export type Phase =
   | "downloading"
   | "paused"
   | "checking"
+  | "saving"
   | "no_room"
   | "verified"
   | "save_waits"

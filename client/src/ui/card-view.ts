@@ -84,7 +84,7 @@ export interface Surroundings {
 /** Rows of sources that have delivered nothing; a file may have 64 mirrors. */
 const IDLE_ROWS_MAX = 6;
 
-const RUNNING: ReadonlySet<Phase> = new Set(["preparing", "downloading", "paused", "checking", "no_room"]);
+const RUNNING: ReadonlySet<Phase> = new Set(["preparing", "downloading", "paused", "checking", "saving", "no_room"]);
 const DELIVERED: ReadonlySet<Phase> = new Set(["verified", "save_waits", "saved"]);
 
 const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
@@ -98,6 +98,7 @@ const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
     { action: "cancel", label: "cancel" },
   ],
   checking: [{ action: "cancel", label: "cancel" }],
+  saving: [],
   no_room: [
     { action: "choose", label: "choose", primary: true },
     { action: "dismiss", label: "dismiss" },
@@ -191,7 +192,7 @@ export function noteOf({ phase, proof, code }: CardState, { words, coordinator }
   if (phase === "stopped") return whyOf(code, words);
   if (phase === "followed") return `${whyOf(code, words)} ${words.say("followed_note")}`;
   if (phase === "cancelled" && code !== null) return "";
-  if (phase === "paused" || phase === "no_room" || phase === "elsewhere" || phase === "cancelled")
+  if (phase === "paused" || phase === "saving" || phase === "no_room" || phase === "elsewhere" || phase === "cancelled")
     return words.say(`${phase}_note`);
   return "";
 }

@@ -26,6 +26,7 @@ const SHAPE_OF: Readonly<Record<CardView["phase"], Shape>> = {
   preparing: "down",
   downloading: "down",
   checking: "down",
+  saving: "down",
   paused: "pause",
   no_room: "warning",
   verified: "shield",

@@ -19,6 +19,8 @@ export const ENGLISH = {
   paused: "Paused",
   paused_note: "What is here is kept, also when you close this page.",
   checking: "Checking the whole file …",
+  saving: "Checking the whole file …",
+  saving_note: "All its parts are right, and your browser saves it. What is left is the checksum of the whole.",
   no_room: "No room left for this file",
   no_room_note: "What is here is kept. Choose a place for the file, and it goes on there.",
   verified: "Verified",
@@ -91,7 +93,8 @@ export const ENGLISH = {
   why_bad_argument: "The publisher's key that this page names is no valid key.",
   why_bad_signature: "The publisher's signature does not fit: what it says of this file was changed.",
   why_segment_mismatch: "What came is not what the publisher signed.",
-  why_file_mismatch: "What came is not what the publisher signed.",
+  why_file_mismatch:
+    "All parts are what the publisher signed, but the checksum of the whole is not. If your browser saved the file, delete it.",
   why_all_sources_lie: "What came is not what the publisher signed, from any source.",
   why_segment_list_mismatch: "The coordinator's checksums are not the ones that the publisher signed.",
   why_file_id_mismatch: "The coordinator answered with another file than was asked for.",

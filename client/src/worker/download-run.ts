@@ -3,7 +3,9 @@
  * tells the page how it goes.
  *
  * The last word is the digest of the whole file: segments that are all right cannot make a wrong file, but what we call
- * verified is what people compare with a published checksum, so it is computed and compared.
+ * verified is what people compare with a published checksum, so it is computed and compared. The browser may begin to
+ * save the file before (docs/decisions/0035-handed-over-before-the-digest.md), but for one that an earlier visit began:
+ * of that only the whole digest says that it still is what was stored.
  *
  * A download that ends for want of sources, or by the end of its worker, is kept: the next run of the same file goes on.
  * So is one for which there is no more room. One that was cancelled, whose bytes are wrong or whose store fails, is
@@ -295,6 +297,7 @@ export class DownloadRun {
     this.#peers.close(); // all is here: donors need not wait for the digest
     this.#environment.report({ type: "progress", progress, sent: this.#senders.takeNews() });
     try {
+      if (this.#keptBytes === 0) await this.#handOver();
       const sha256Hex = await this.#hasher.digest();
       if (this.#over) return;
       if (sha256Hex !== this.#job.fileId) {
@@ -307,6 +310,12 @@ export class DownloadRun {
       return;
     }
     if (this.#stop()) await this.#deliver(progress);
+  }
+
+  /** Gives the page the file, whose every segment is right, while its last ones are hashed once more. */
+  async #handOver(): Promise<void> {
+    const stored = await this.#store.handOver?.();
+    if (stored !== undefined && !this.#over) this.#environment.report({ type: "stored", stored });
   }
 
   async #deliver(progress: Progress): Promise<void> {

@@ -113,7 +113,12 @@ export class FrontHasher {
         const buffer = this.#free.pop();
         if (buffer === undefined) return;
         const lengthBytes = this.#layout.lengthOf(this.#next);
-        await this.#store.read(this.#layout.startOf(this.#next), new Uint8Array(buffer, 0, lengthBytes));
+        try {
+          await this.#store.read(this.#layout.startOf(this.#next), new Uint8Array(buffer, 0, lengthBytes));
+        } catch (cause) {
+          this.#free.push(buffer); // read once more when the digest is asked for, which fails then if this does
+          throw cause;
+        }
         this.#next += 1;
         this.#send({ type: "update", buffer, lengthBytes }, [buffer]);
       }

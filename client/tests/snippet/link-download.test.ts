@@ -65,7 +65,7 @@ interface Outcome {
 
 /** Runs a click; `run` is what the download does. */
 async function click(
-  run: (observer: DownloadObserver) => void,
+  run: (observer: DownloadObserver) => unknown,
   { link = new FakeLink(), plain = new FakeLink(), options = OPTIONS } = {},
 ): Promise<Outcome & { link: FakeLink; plain: FakeLink }> {
   const outcome = { saved: [] as string[], followed: [] as unknown[], asked: [] as unknown[], peers: [] as string[] };
@@ -74,13 +74,13 @@ async function click(
       const download = {
         run: (target: unknown) => {
           outcome.asked.push(target);
-          run(observer);
+          const saved = run(observer) === true;
           return Promise.resolve({
             file: FILE,
             progress: PROGRESS,
             blob: new Blob(["content"]),
             keptName: null,
-            saved: false,
+            saved,
           });
         },
         allowPeers: () => outcome.peers.push("allowed"),
@@ -120,6 +120,34 @@ test("a download says what it does, in order, and saves the file under its signe
   const verified = events[3]?.[1];
   assert.deepEqual([verified?.sha256, verified?.signedBy], [FILE.fileId, FILE.signedBy]);
   assert.deepEqual([saved, followed, asked], [["app 1.iso"], [], [{ href: HREF }]]);
+});
+
+test("what is saved ahead of the whole digest is saved once, and is only said to be saved when that is right", async () => {
+  const { events, saved, followed } = await click((observer) => {
+    observer.found(FILE);
+    observer.started(PROGRESS, new Int32Array());
+    return observer.stored?.(new Blob(["content"])) ?? false;
+  });
+  assert.deepEqual(
+    events.map(([type]) => type.replace("distribute:", "")),
+    ["start", "progress", "verified", "saved"],
+  );
+  assert.deepEqual([saved, followed], [["app 1.iso"], []]);
+});
+
+test("a whole digest that is wrong, or cannot be had, after the file was handed over is an error, and nothing is followed", async () => {
+  for (const error of [
+    new IntegrityError("file_mismatch", "wrong"),
+    new StoreError("store_unreadable", "a bad disk"),
+  ]) {
+    const { events, saved, followed } = await click((observer) => {
+      observer.found(FILE);
+      observer.stored?.(new Blob(["content"]));
+      throw error;
+    });
+    assert.deepEqual([events.map(([type]) => type), saved, followed], [["distribute:error"], ["app 1.iso"], []]);
+    assert.equal(events[0]?.[1].code, error.code);
+  }
 });
 
 test("a link's `download` names the file on the page's own origin, and nowhere else", async () => {

@@ -93,6 +93,7 @@ const SCENES: Readonly<Record<string, readonly Step[]>> = {
   waiting: [FOUND, START, moment(SOURCES.slice(0, 2), 0)],
   paused: [FOUND, START, RUNNING, { type: "paused" }],
   checking: [FOUND, START, ALL],
+  saving: [FOUND, START, ALL, { type: "saving" }],
   verified: [FOUND, START, ALL, verified(true), { type: "saved" }],
   listed: [FOUND, START, ALL, verified(false), { type: "saved" }],
   save_waits: [FOUND, START, ALL, verified(true), { type: "save_waits" }],

@@ -58,6 +58,17 @@ test("a store that cannot be read back fails the digest", async () => {
   port1.close();
 });
 
+test("a segment that could not be read once is read again for the digest", async () => {
+  const file = new FakeFile(1_000, 1_000);
+  const { hasher, store, end } = await over(file);
+  store.failure = new Error("being renamed");
+  hasher.segmentReadable(0);
+  await settled();
+  store.failure = undefined;
+  assert.equal(await hasher.digest(), file.sha256);
+  end();
+});
+
 /** A hasher over a store that holds all of the file, and what ends both. */
 async function over(file: FakeFile): Promise<{ hasher: FrontHasher; store: FakeStore; end: () => void }> {
   const { port1, port2 } = new MessageChannel();
