@@ -4,28 +4,35 @@ Rules:
 
 1. A plan that takes at most `INLINE_WORK_MAX_US`, as estimated, is made in the loop, where all sessions wait for it:
    sending it away would take longer, and a small coordinator has no second process.
-2. Every other plan is made by one process that gets the snapshot and gives the plan back; it keeps nothing, and stays
-   for the plans to come. When it dies, the plan is lost, a new process is there for the next one, and nothing else is.
+2. Every other plan is made by one process that gets the snapshot and gives the plan back; it stays for the plans to
+   come. When it dies, the plan is lost, a new process is there for the next one, and nothing else is.
 3. Plans are made with a seed drawn for each, so that any of them can be made again.
+4. Of a large swarm the process keeps what it is told, and is told what changes (`core.placement.rounds`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final
+from typing import Final, TypeVar, TypeVarTuple, Unpack
 
+import msgspec
+
+from distribute_io.coordinator.plan_process import make_plan, make_round
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.donor_plan import CANDIDATES_MAX
 from distribute_io.core.placement.model import Plan, Policy, Rng, Snapshot
-from distribute_io.core.placement.planner import plan, push_bytes_max
+from distribute_io.core.placement.planner import push_bytes_max
+from distribute_io.core.placement.rounds import Changes, Round
 from distribute_io.core.placement.rows import run_segments
 from distribute_io.errors import RefusedError
+
+_Made = TypeVar("_Made")
+_Given = TypeVarTuple("_Given")
 
 INLINE_WORK_MAX_US: Final = 10_000
 
@@ -59,12 +66,25 @@ class PlanOffice:
         seed = self._rng.getrandbits(64)
         if work_of(snapshot, policy) <= INLINE_WORK_MAX_US:
             return make_plan(snapshot, policy, seed)
+        return await self._elsewhere(make_plan, snapshot, policy, seed)
+
+    async def round(self, changes: Changes, policy: Policy, budget_s: float) -> Round:
+        """A round of a large swarm (rule 4).
+
+        Raises:
+            RefusedError: `internal` when the planning process died or is a new one: it has to be told the whole.
+        """
+        data = msgspec.msgpack.encode(changes)
+        return await self._elsewhere(make_round, data, policy, self._rng.getrandbits(63), budget_s)
+
+    async def _elsewhere(self, make: Callable[[Unpack[_Given]], _Made], *given: *_Given) -> _Made:
+        """Call a function in the planning process."""
         if self._pool is None:
             # Spawned: a forked child would have the sockets and threads of the coordinator.
             self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         pool = self._pool
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, make_plan, snapshot, policy, seed)
+            return await asyncio.get_running_loop().run_in_executor(pool, make, *given)
         except BrokenProcessPool:
             if self._pool is pool:
                 self._pool = None
@@ -75,11 +95,6 @@ class PlanOffice:
         """End the planning process."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def make_plan(snapshot: Snapshot, policy: Policy, seed: int) -> Plan:
-    """The plan of a snapshot, from a seed: what the other process runs."""
-    return plan(snapshot, policy, random.Random(seed))
 
 
 def work_of(snapshot: Snapshot, policy: Policy) -> float:

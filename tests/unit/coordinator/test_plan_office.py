@@ -12,7 +12,8 @@ import pytest
 from msgspec import structs
 
 from distribute_io.coordinator import plan_office
-from distribute_io.coordinator.plan_office import PlanOffice, make_plan, work_of
+from distribute_io.coordinator.plan_office import PlanOffice, work_of
+from distribute_io.coordinator.plan_process import make_plan
 from distribute_io.core.placement.model import DonorView, Expectation, FileView, Plan, Policy, RegionRates, Snapshot
 from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId

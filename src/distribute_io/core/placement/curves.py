@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 
 
-def served_share(load: Floats, sharpness: float) -> Floats:
+def served_share(load: Floats | Singles, sharpness: float) -> Floats:
     """The share of what it is asked that a donor of this load serves."""
     if sharpness == 2.0:  # a root is five times as fast as a power
         return np.asarray(1.0 / np.sqrt(1.0 + load * load), dtype=np.float64)

@@ -91,19 +91,22 @@ class Outlook:
         demand.restricted_near = self._by_file(seen_s * self._restricted[:, area])
         return demand
 
-    def of_files(self, files: Ints, area: int) -> Outlook:
-        """The same for some files (ascending), numbered anew, and for one region only, which is then number 0."""
+    def of_files(self, files: Ints, area: int | None = None) -> Outlook:
+        """The same for some files (ascending), numbered anew; with `area` for one region only, then number 0."""
         first, last = np.searchsorted(self._file, files, "left"), np.searchsorted(self._file, files, "right")
         counts = last - first
         local = np.repeat(np.arange(len(files)), counts)
         kept = np.repeat(first - np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)[:-1])), counts)
         kept += np.arange(len(kept))
+        opened, restricted = self._open[kept], self._restricted[kept]
+        if area is not None:
+            opened, restricted = opened[:, area : area + 1], restricted[:, area : area + 1]
         return Outlook(
             files=len(files),
             file=local,
             lead_s=self._lead_s[kept],
             lasts_s=self._lasts_s[kept],
-            rates=(self._open[kept, area][:, None], self._restricted[kept, area][:, None]),
+            rates=(opened, restricted),
             sums=(self._open_sum[kept], self._restricted_sum[kept]),
         )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from distribute_io.core.placement.curves import served_share
+from distribute_io.core.placement.curves import Singles, served_share
 from distribute_io.core.placement.model import FileView, Policy
 from distribute_io.core.placement.rows import Floats, Ints
 
@@ -155,6 +155,6 @@ class Readings(ABC):
         held.log_miss = log_miss_of(held.serving, held.stays)
 
 
-def log_miss_of(serving: Floats, stays: Floats | float) -> Floats:
+def log_miss_of(serving: Floats | Singles, stays: Floats | Singles | float) -> Floats:
     """The logarithm of the probability that a holder misses a request: it is gone, or busy."""
     return np.asarray(np.log1p(-np.minimum(serving * stays, SHARE_MAX)))

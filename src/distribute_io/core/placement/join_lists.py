@@ -1,0 +1,269 @@
+"""Planning those who join a large swarm, from a short list of rows for each region, made at the last look at all.
+
+Rules:
+
+1. A donor is planned by the rule for all (`donor_plan.py`), over the rows that would be worth most to one of its region
+   and NAT class and those that it holds itself. What it takes is on the lists at once, for all regions: so a burst of
+   joiners spreads.
+2. It is filled, and swaps nothing: that is for the next look at all. What it holds and the lists do not name stays in
+   its target, and its room is less by it.
+3. A donor that holds more than it has room for is not planned here: what it should keep is not on the lists.
+4. A list of which half was taken is `used_up`; it still serves until there is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+from msgspec import structs
+
+from distribute_io.core import runs as sets
+from distribute_io.core.demand.regions import coarse
+from distribute_io.core.placement.board import network_of, target_of
+from distribute_io.core.placement.donor_plan import DonorPlanner
+from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy
+from distribute_io.core.placement.outlook import Outlook
+from distribute_io.core.placement.part import Columns, Part
+from distribute_io.core.placement.planner import assignment_of, push_bytes_max
+from distribute_io.core.placement.readings import Held
+from distribute_io.core.placement.rows import Floats, Ints
+from distribute_io.core.runs import Runs
+from distribute_io.ids import FileId
+
+CANDIDATES: Final = 512
+"""Rows of a list that one donor's fill looks at, or four times what it may take."""
+
+_ORDER_FOR_PICKS: Final = 256
+"""After so many picks a list is put in order again."""
+
+_PICKS_MAX: Final = 1_024
+"""Rows that one donor is given at a time, about."""
+
+
+class RegionList:
+    """The rows that are worth most in one region. Its columns change with each pick."""
+
+    __slots__ = ("area", "near_open", "near_restricted", "order", "picks", "picks_in_order", "rows")
+
+    def __init__(self, area: int, rows: Ints, near: tuple[Floats, Floats] | None) -> None:
+        """Keep the list.
+
+        Args:
+            area: the region's number in the outlook.
+            rows: positions in the columns, ascending.
+            near: of these rows, what is missed by the region's holders.
+        """
+        self.area, self.rows = area, rows
+        self.near_open: Floats | None = None
+        self.near_restricted: Floats | None = None
+        if near is not None:
+            self.near_open, self.near_restricted = near
+        self.order: dict[bool, Ints] = {}
+        """The rows, most valuable first, for restricted and for open donors, as they were lately."""
+        self.picks = 0
+        self.picks_in_order = 0
+
+
+class JoinLists:
+    """What the last look at all donors found, for those who come after it."""
+
+    __slots__ = ("columns", "outlook", "regions")
+
+    def __init__(self, columns: Columns, outlook: Outlook, regions: Mapping[str, RegionList]) -> None:
+        """Keep the parts.
+
+        Args:
+            columns: of all rows on any list.
+            outlook: the demand for their files.
+            regions: by coarse region; the empty one is for those that no other is for.
+        """
+        self.columns, self.outlook, self.regions = columns, outlook, regions
+
+
+class JoinPlanner:
+    """Caller's duties: one for each `JoinLists`; tell each donor's plan that was not sent as one that was."""
+
+    def __init__(self, lists: JoinLists, policy: Policy, shape: Callable[[FileId], FileView | None]) -> None:
+        """Keep the parts.
+
+        Args:
+            lists: changed with each plan.
+            policy: how to plan.
+            shape: a published file, or None.
+        """
+        self._lists, self._policy, self._shape = lists, policy, shape
+        columns = lists.columns
+        self._places = {file.file_id: place for place, file in enumerate(columns.files)}
+        self._first: Ints = np.searchsorted(columns.file, np.arange(len(columns.files) + 1))
+        self._smallest = int(columns.size_bytes.min(initial=1 << 62))
+
+    @property
+    def used_up(self) -> bool:
+        """Whether a list should be made anew (rule 4)."""
+        return any(2 * of.picks > len(of.rows) for of in self._lists.regions.values() if len(of.rows))
+
+    def plan(self, donor: DonorView, now_us: int, *, is_guess: bool, is_known: bool) -> Assignment | None:
+        """A donor's target, or None where it cannot be found here (rule 3).
+
+        Args:
+            donor: whom to plan.
+            now_us: the present.
+            is_guess: whether to fill without asking what pays.
+            is_known: whether the lists count its copies already.
+        """
+        policy = self._policy
+        target = {
+            file_id: runs
+            for file_id, runs in target_of(donor).items()
+            if (shape := self._shape(file_id)) is not None and (not donor.causes or shape.cause in donor.causes)
+        }
+        held_bytes = sum(self._bytes(file_id, runs) for file_id, runs in target.items())
+        room = max(0, donor.storage_bytes - policy.reserve_bytes)
+        if held_bytes > room:
+            return None
+        region = self._lists.regions.get(coarse(donor.region)) or self._lists.regions[""]
+        rows, shares = self._held(target)
+        push_bytes = push_bytes_max(donor, now_us, policy)
+        candidates = self._candidates(region, donor, min(push_bytes, room - held_bytes))
+        positions = np.unique(np.concatenate((rows, candidates)))
+        part = Part(self._lists.columns, positions, self._near(region, positions), policy)
+        held = _held(donor, policy, np.searchsorted(positions, rows), shares)
+        part.reckon(held, held.rows, shares)
+        if is_known:
+            part.lift(held)
+        # What the lists do not name takes room all the same.
+        listed = int(np.ceil(part.rows.size_bytes[held.rows] * shares).sum())
+        roomy = structs.replace(donor, storage_bytes=donor.storage_bytes - (held_bytes - min(held_bytes, listed)))
+        stay_s = min(donor.stay_left_s, policy.horizon_s)
+        expected = self._lists.outlook.of_files(part.rows.places, region.area).during(stay_s, 0)
+        planner = DonorPlanner(part, expected, policy, roomy, held, self._allowed(part, donor), is_guess=is_guess)
+        plan = planner.plan(push_bytes_max=push_bytes, swaps_max=None)
+        part.put(held, np.array(plan.rows, dtype=np.int64), np.array(plan.shares))
+        part.commit()
+        self._note_near(region, part)
+        region.picks += len(plan.pushed)
+        region.picks_in_order += len(plan.pushed)
+        return self._whole(assignment_of(donor, plan, planner.worth, part, policy), donor, target)
+
+    # --- what may be picked ---
+
+    def _candidates(self, region: RegionList, donor: DonorView, room: int) -> Ints:
+        """The rows that are worth most now, of the donor's causes."""
+        is_open = donor.nat != "restricted"
+        if is_open not in region.order or region.picks_in_order > _ORDER_FOR_PICKS:
+            region.order[is_open] = self._ordered(region, is_open=is_open)
+            if len(region.order) == 2:
+                region.picks_in_order = 0
+        order = region.order[is_open]
+        if donor.causes:
+            files = self._lists.columns.files
+            given = np.fromiter((file.cause in donor.causes for file in files), dtype=bool, count=len(files))
+            order = order[given[self._lists.columns.file[order]]]
+        return order[: max(CANDIDATES, 4 * min(_PICKS_MAX, room // self._smallest))]
+
+    def _ordered(self, region: RegionList, *, is_open: bool) -> Ints:
+        near = None
+        if region.near_open is not None and region.near_restricted is not None:
+            near = (region.near_open, region.near_restricted)
+        part = Part(self._lists.columns, region.rows, near, self._policy)
+        expected = self._lists.outlook.of_files(part.rows.places, region.area).during(self._policy.horizon_s, 0)
+        nothing = np.zeros(0, dtype=np.int64)
+        anyone = Held(
+            rows=nothing, shares=np.zeros(0), region=0, is_open=is_open, network="", stays=1.0, up_bytes_per_s=1.0
+        )
+        return region.rows[np.argsort(-part.worth(anyone, expected), kind="stable")]
+
+    def _allowed(self, part: Part, donor: DonorView) -> np.ndarray[tuple[int], np.dtype[np.bool_]] | None:
+        if not donor.causes:
+            return None
+        return np.array([file.cause in donor.causes for file in part.rows.files], dtype=bool)
+
+    # --- what it holds ---
+
+    def _held(self, target: Mapping[FileId, Runs]) -> tuple[Ints, Floats]:
+        """The listed rows that a donor has something of, ascending, and its share of each."""
+        rows: list[Ints] = [np.zeros(0, dtype=np.int64)]
+        shares: list[Floats] = [np.zeros(0)]
+        columns = self._lists.columns
+        for file_id, runs in target.items():
+            place = self._places.get(file_id)
+            if place is None or not runs:
+                continue
+            at = np.arange(int(self._first[place]), int(self._first[place + 1]))
+            edges = np.array(runs, dtype=np.int64)
+            until = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(edges[:, 1] - edges[:, 0])))
+            below = [_held_below(edges, until, column[at]) for column in (columns.start, columns.end)]
+            share = (below[1] - below[0]) / (columns.end[at] - columns.start[at])
+            rows.append(at[share > 0.0])
+            shares.append(share[share > 0.0])
+        row, share = np.concatenate(rows), np.concatenate(shares)
+        order = np.argsort(row)
+        return row[order], share[order]
+
+    def _bytes(self, file_id: FileId, runs: Runs) -> int:
+        shape = self._shape(file_id)
+        if shape is None:
+            return 0
+        return sets.size_bytes(runs, file_bytes=shape.size_bytes, segment_bytes=shape.segment_size_bytes)
+
+    def _whole(self, assignment: Assignment, donor: DonorView, target: Mapping[FileId, Runs]) -> Assignment:
+        """The assignment with all that the donor keeps (rule 2)."""
+        if not target:
+            return assignment
+        files = dict(assignment.files)
+        for file_id, runs in target.items():
+            files[file_id] = sets.union(files.get(file_id, sets.EMPTY), runs)
+        has = {file_id: sets.intersection(runs, donor.holdings.get(file_id, ())) for file_id, runs in files.items()}
+        held_bytes = sum(self._bytes(file_id, runs) for file_id, runs in has.items())
+        all_bytes = sum(self._bytes(file_id, runs) for file_id, runs in files.items())
+        return structs.replace(
+            assignment, files=tuple(files.items()), held_bytes=held_bytes, push_bytes=all_bytes - held_bytes
+        )
+
+    # --- what is near ---
+
+    def _near(self, region: RegionList, positions: Ints) -> tuple[Floats, Floats] | None:
+        """Of some rows; what a region's list does not name counts as not held near."""
+        if region.near_open is None or region.near_restricted is None:
+            return None
+        place, known = _places(region, positions)
+        opened, restricted = np.zeros(len(positions)), np.zeros(len(positions))
+        opened[known], restricted[known] = region.near_open[place], region.near_restricted[place]
+        return opened, restricted
+
+    def _note_near(self, region: RegionList, part: Part) -> None:
+        if region.near_open is None or region.near_restricted is None:
+            return
+        place, known = _places(region, part.positions)
+        if part.near_open is not None and part.near_restricted is not None:
+            region.near_open[place] = part.near_open[known]
+            region.near_restricted[place] = part.near_restricted[known]
+
+
+def _places(region: RegionList, positions: Ints) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Where some positions are in a region's list, and which of them are."""
+    place = np.searchsorted(region.rows, positions)
+    place[place == len(region.rows)] = 0
+    known = region.rows[place] == positions if len(region.rows) else np.zeros(len(positions), dtype=bool)
+    return place[known], known
+
+
+def _held_below(edges: Ints, until: Ints, segments: Ints) -> Ints:
+    """How many segments of the runs lie below each of some segments."""
+    run = np.searchsorted(edges[:, 0], segments, "right")
+    inside = np.minimum(segments, edges[run - 1, 1]) - edges[run - 1, 0]
+    return np.where(run > 0, until[run - 1] + inside, 0)
+
+
+def _held(donor: DonorView, policy: Policy, rows: Ints, shares: Floats) -> Held:
+    return Held(
+        rows=rows,
+        shares=shares,
+        region=0,
+        is_open=donor.nat != "restricted",
+        network=network_of(donor.region),
+        stays=donor.stay_left_s / (donor.stay_left_s + policy.outlasts_s),
+        up_bytes_per_s=float(donor.up_bytes_per_s),
+    )

@@ -1,0 +1,313 @@
+"""Plans of a large swarm, round by round: what a process of its own keeps and does.
+
+Rules:
+
+1. It is told what changed since the round before; everything else it has kept. What it decided comes back as a change.
+2. A round looks at all donors at once (`survey.py`), and plans those that could gain, the most gainful first, by the
+   rule for all (`donor_plan.py`), over the listed rows and their own, until its time is over. Who was not reached is
+   looked at again in the next round; joining donors are reached always.
+3. Its lists are for those who join until the next round (`join_lists.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, pairwise
+from typing import Final
+
+import numpy as np
+from msgspec import Struct, structs
+
+from distribute_io.core.placement.board import network_of
+from distribute_io.core.placement.donor_plan import DonorPlanner
+from distribute_io.core.placement.join_lists import JoinLists, RegionList
+from distribute_io.core.placement.model import Assignment, DonorView, Expectation, FileView, Policy
+from distribute_io.core.placement.outlook import Outlook
+from distribute_io.core.placement.part import Alike, Columns, Part
+from distribute_io.core.placement.planner import assignment_of, file_weights, push_bytes_max
+from distribute_io.core.placement.readings import Held
+from distribute_io.core.placement.rows import Floats, Ints, Rows
+from distribute_io.core.placement.stays import Stays, StaysState
+from distribute_io.core.placement.stock import Stock
+from distribute_io.core.placement.survey import Screen, Survey
+from distribute_io.ids import SessionId
+
+CANDIDATES: Final = 384
+"""Listed rows that one donor's plan looks at, or four times what it may take."""
+
+_PICKS_MAX: Final = 4_096
+_ROWS_PER_DONOR: Final = 256
+"""Donors are planned region by region, as many at a time as there are rows for: to come to a region costs a look at all
+rows, and who is planned later is left the less valuable ones."""
+
+_AGES_S: Final = np.concatenate((np.zeros(1), np.geomspace(1.0, 30 * 86_400.0, 256)))
+"""Ages at which stays are found; between them a line is drawn."""
+
+_SETTLE_STEPS: Final = 3
+_SETTLED_SHARE: Final = 0.9
+"""With so many donors as they were, one step settles the loads."""
+
+
+class Changes(Struct, frozen=True, kw_only=True):
+    """What became of a swarm since the round before."""
+
+    now_us: int
+    whole: bool
+    """Whether all that was known before is to be forgotten."""
+    donors: Sequence[bytes] = ()
+    """New or changed (`encode_donor`)."""
+    gone: Sequence[SessionId] = ()
+    files: Sequence[FileView] | None = None
+    """All files; None: as before."""
+    demand: Sequence[Expectation] = ()
+    stays: StaysState
+    is_guess: bool = False
+    joining: frozenset[SessionId] = frozenset()
+    """Donors that have to be given an assignment."""
+
+
+class Round(Struct, frozen=True, kw_only=True):
+    """What came of a round."""
+
+    assignments: tuple[Assignment, ...]
+    lists: JoinLists
+    donors: int
+    """That were looked at."""
+    gainful: int
+    """That could gain, as estimated."""
+    planned: int
+
+
+class Rounds:
+    """Caller's duties: all changes in order; a `round` after each."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Know nothing yet."""
+        self._policy = policy
+        self._stock = Stock()
+        self._rows = Rows((), policy)
+        self._spans: list[slice] = []
+
+    def round(self, changes: Changes, *, seed: int, is_over: Callable[[], bool]) -> Round:
+        """Take the changes, look at all donors, plan some.
+
+        Args:
+            changes: since the round before.
+            seed: for what is decided by chance.
+            is_over: whether the time for planning has passed; asked before each donor.
+        """
+        self._change(changes)
+        stock, rows, policy = self._stock, self._rows, self._policy
+        for expected in changes.demand:
+            for rates in expected.rates:
+                stock.region_of(rates.region)
+        survey = Survey(
+            stock, rows, policy, left_s=self._left_s(changes), asked_per_s=self._asked(changes.demand), seed=seed
+        )
+        changed = len(changes.donors) > (1.0 - _SETTLED_SHARE) * len(stock)
+        survey.settle(_SETTLE_STEPS if changed else 1)
+        outlook = Outlook.of(changes.demand, rows, stock.regions, file_weights(rows, survey, policy))
+        look = _Look(stock, rows, policy, survey, outlook, self._spans)
+        joining = {stock.place[name] for name in changes.joining if name in stock.place}
+        order = look.gainful(joining)
+        assignments: list[Assignment] = []
+        planned = 0
+        for slot in look.by_region(order):
+            if slot not in joining and is_over():
+                continue
+            planned += 1
+            assignment = look.plan(
+                slot, changes.now_us, joins=slot in joining, is_guess=changes.is_guess and slot in joining
+            )
+            if assignment is not None:
+                assignments.append(assignment)
+        return Round(
+            assignments=tuple(assignments),
+            lists=look.lists(),
+            donors=len(stock),
+            gainful=len(order),
+            planned=planned,
+        )
+
+    def _change(self, changes: Changes) -> None:
+        if changes.whole:
+            self._stock = Stock()
+        if changes.files is not None:
+            # Files of a cause are neighbours, so that each cause's rows are one span.
+            rows = Rows(sorted(changes.files, key=lambda file: (file.cause, file.file_id)), self._policy)
+            if len(self._stock):
+                self._stock.renumber(self._rows, rows)
+            self._rows = rows
+            causes = Counter(file.cause for file in rows.files)
+            ends = rows.first[np.cumsum([0, *(causes[cause] for cause in sorted(causes))])].tolist()
+            self._spans = [slice(start, end) for start, end in pairwise(ends)]
+        if changes.donors or changes.gone:
+            self._stock.change(self._rows, changes.donors, changes.gone)
+
+    def _left_s(self, changes: Changes) -> Floats:
+        """How long each donor stays yet."""
+        age_s = np.maximum(0, changes.now_us - self._stock.number("joined_at_us").astype(np.int64)) / 1e6
+        stays = Stays(changes.stays)
+        browser, native = (
+            np.interp(age_s, _AGES_S, [stays.left_s(kind, float(age)) for age in _AGES_S])
+            for kind in ("browser", "native")
+        )
+        return np.where(self._stock.number("is_native"), native, browser)
+
+    def _asked(self, demand: Sequence[Expectation]) -> Floats:
+        """Requests per second for each file, now or within the time that a request waits."""
+        asked = np.zeros(len(self._rows.files))
+        for expected in demand:
+            place = self._rows.place.get(expected.file_id)
+            if place is not None and expected.lead_s <= self._policy.burst_s:
+                asked[place] += sum(rates.open_per_s + rates.restricted_per_s for rates in expected.rates)
+        return asked
+
+
+class _Look:
+    """One round's view of the swarm."""
+
+    def __init__(
+        self, stock: Stock, rows: Rows, policy: Policy, survey: Survey, outlook: Outlook, spans: Sequence[slice]
+    ) -> None:
+        self._stock, self._rows, self._policy, self._survey, self._outlook = stock, rows, policy, survey, outlook
+        everywhere = survey.everywhere(outlook)
+        self._screens: list[Screen] = []
+        self._lists: dict[str, RegionList] = {}
+        for name, region in stock.regions.items():
+            near = survey.near(region)
+            screen = survey.region(region, near, everywhere, spans)
+            self._screens.append(screen)
+            taken = None if near is None else (near[0][screen.rows], near[1][screen.rows])
+            self._lists[name] = RegionList(region, screen.rows, taken)
+        self._listed = np.unique(np.concatenate([screen.rows for screen in self._screens]))
+        self._columns = Columns(
+            files=rows.files,
+            fixed=(rows.file, rows.start, rows.end, rows.size_bytes, rows.run),
+            copies=(survey.miss_open, survey.miss_restricted, survey.serving, survey.copies),
+            asked_per_s=survey.asked_per_s,
+            alike=self._alike(),
+        )
+        self._smallest = int(rows.size_bytes.min(initial=1 << 62))
+        self._region = -1
+        self._near: tuple[Floats, Floats] | None = None
+        self._order: dict[bool, Ints] = {}
+
+    def gainful(self, joining: set[int]) -> list[int]:
+        """The donors that have to be planned or could gain, in the order of it."""
+        gain = np.concatenate([screen.gain for screen in self._screens])
+        gain[list(joining)] = np.inf
+        useful = self._stock.number("up_bytes_per_s").astype(np.float64) * np.minimum(self._survey.left_s, 3_600.0)
+        order = np.lexsort((-useful, self._stock.number("is_open").astype(np.int8) * -1, -gain))
+        return [int(slot) for slot in order[: int((gain > 0.0).sum())]]
+
+    def by_region(self, order: Sequence[int]) -> Iterator[int]:
+        """The same, but those of a region together where the gain is not much less."""
+        region = self._stock.number("region")
+        slots = iter(order)
+        at_once = max(4, self._rows.count // _ROWS_PER_DONOR)
+        while some := list(islice(slots, at_once)):
+            yield from sorted(some, key=lambda slot: int(region[slot]))
+
+    def plan(self, slot: int, now_us: int, *, joins: bool, is_guess: bool) -> Assignment | None:
+        """Plan one donor; its assignment if it gets one."""
+        survey, policy = self._survey, self._policy
+        known = self._stock.known(slot).view
+        donor = structs.replace(known, stay_left_s=float(survey.left_s[slot]))
+        region = int(self._stock.number("region")[slot])
+        if region != self._region:
+            self._enter(region)
+        own, shares, serving, log_miss = survey.entries_of(slot)
+        push_bytes = push_bytes_max(donor, now_us, policy)
+        positions = np.union1d(own, self._candidates(donor, min(push_bytes, donor.storage_bytes)))
+        near = None if self._near is None else (self._near[0][positions], self._near[1][positions])
+        part = Part(self._columns, positions, near, policy)
+        held = Held(
+            rows=np.searchsorted(positions, own),
+            shares=shares,
+            region=0,
+            is_open=donor.nat != "restricted",
+            network=network_of(donor.region),
+            stays=donor.stay_left_s / (donor.stay_left_s + policy.outlasts_s),
+            up_bytes_per_s=float(donor.up_bytes_per_s),
+        )
+        held.serving, held.log_miss = serving, log_miss
+        part.lift(held)
+        stay_s = min(donor.stay_left_s, policy.horizon_s)
+        expected = self._outlook.of_files(part.rows.places, region).during(stay_s, 0)
+        allowed = None
+        if donor.causes:
+            allowed = np.array([file.cause in donor.causes for file in part.rows.files], dtype=bool)
+        planner = DonorPlanner(part, expected, policy, donor, held, allowed, is_guess=is_guess)
+        target = planner.plan(push_bytes_max=push_bytes, swaps_max=policy.swaps_per_round)
+        if not (joins or target.pushed or target.dropped):
+            return None
+        part.put(held, np.array(target.rows, dtype=np.int64), np.array(target.shares))
+        part.commit()
+        if self._near is not None and part.near_open is not None and part.near_restricted is not None:
+            self._near[0][positions], self._near[1][positions] = part.near_open, part.near_restricted
+        return assignment_of(donor, target, planner.worth, part, policy)
+
+    def lists(self) -> JoinLists:
+        """What those who join from now on may be given, with all that was planned."""
+        self._leave()
+        places = np.unique(self._rows.file[self._listed])
+        columns = self._columns.part(self._listed)
+        columns.files = [self._rows.files[place] for place in places.tolist()]
+        columns.file = np.searchsorted(places, columns.file)
+        columns.asked_per_s = self._columns.asked_per_s[places]
+        columns.alike = self._columns.alike.renumbered(self._listed)
+        for of in self._lists.values():
+            of.rows = np.searchsorted(self._listed, of.rows)
+        return JoinLists(columns, self._outlook.of_files(places), self._lists)
+
+    def _enter(self, region: int) -> None:
+        """Come to another region: what is near there, and the listed rows in order."""
+        self._leave()
+        self._region, self._near = region, self._survey.near(region)
+        rows = self._screens[region].rows
+        changed = self._list_of(region)
+        if self._near is not None and changed.near_open is not None and changed.near_restricted is not None:
+            self._near[0][rows], self._near[1][rows] = changed.near_open, changed.near_restricted
+        near = None if self._near is None else (self._near[0][rows], self._near[1][rows])
+        part = Part(self._columns, rows, near, self._policy)
+        expected = self._outlook.of_files(part.rows.places, region).during(self._policy.horizon_s, 0)
+        nothing = np.zeros(0, dtype=np.int64)
+        for is_open in (False, True):
+            anyone = Held(
+                rows=nothing, shares=np.zeros(0), region=0, is_open=is_open, network="", stays=1.0, up_bytes_per_s=1.0
+            )
+            self._order[is_open] = rows[np.argsort(-part.worth(anyone, expected), kind="stable")]
+
+    def _leave(self) -> None:
+        """Keep what is near now for those who join."""
+        if self._region < 0 or self._near is None:
+            return
+        of = self._list_of(self._region)
+        of.near_open, of.near_restricted = self._near[0][of.rows], self._near[1][of.rows]
+
+    def _list_of(self, region: int) -> RegionList:
+        return next(of for of in self._lists.values() if of.area == region)
+
+    def _candidates(self, donor: DonorView, room: int) -> Ints:
+        order = self._order[donor.nat != "restricted"]
+        if donor.causes:
+            files = self._rows.files
+            order = order[[files[place].cause in donor.causes for place in self._rows.file[order].tolist()]]
+        return order[: max(CANDIDATES, 4 * min(_PICKS_MAX, room // self._smallest))]
+
+    def _alike(self) -> Alike:
+        """Networks that hold half of a listed row's copies and more."""
+        stock = self._stock
+        network = stock.number("network").astype(np.int64)
+        networks = np.unique(network[network > 0])
+        if len(networks) < 3:
+            return Alike(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), binds=False)
+        listed = np.zeros(self._rows.count, dtype=bool)
+        listed[self._listed] = True
+        of_entry = np.repeat(network, np.diff(stock.offsets))
+        some = listed[stock.row] & (of_entry > 0)
+        keys, counts = np.unique((stock.row[some].astype(np.int64) << 32) | of_entry[some], return_counts=True)
+        bound = (counts + 1) / self._policy.network_share_max > self._survey.copies[keys >> 32]
+        return Alike(keys[bound], counts[bound], binds=True)

@@ -1,0 +1,182 @@
+"""What all donors of a large swarm hold, in flat columns that are kept from one plan to the next.
+
+Rules:
+
+1. Donors have slots, those of a region side by side; a slot's entries are the rows that the donor holds or fetches, in
+   ascending order, with the share of each row that it has.
+2. A change replaces a donor as a whole. Slots are renumbered by each change; nobody else keeps their numbers.
+3. What a plan decides is not written here: it comes back as a change, when it was sent to the donor.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from distribute_io.core.demand.regions import coarse
+from distribute_io.core.placement.board import network_of, target_of
+from distribute_io.core.placement.curves import Singles
+from distribute_io.core.placement.model import DonorView
+from distribute_io.core.placement.rows import Ints, Rows
+from distribute_io.core.placement.stays import DonorKind
+from distribute_io.ids import SessionId
+
+Numbers = NDArray[np.int32]
+
+_NUMBERS = ("region", "network", "is_open", "is_native", "up_bytes_per_s", "storage_bytes", "joined_at_us")
+_TYPES = (np.int32, np.int64, np.bool_, np.bool_, np.float64, np.int64, np.int64)
+
+
+class KnownDonor(msgspec.Struct, frozen=True):
+    """A donor, and how those of its kind stay."""
+
+    view: DonorView
+    kind: DonorKind
+
+
+def encode_donor(donor: KnownDonor) -> bytes:
+    """A donor as it is sent and kept: a tenth of the memory of its objects."""
+    return msgspec.msgpack.encode(donor)
+
+
+_DECODER = msgspec.msgpack.Decoder(KnownDonor)
+
+
+class Stock:
+    """Caller's duties: `change` with the rows of now; `renumber` when the rows become others."""
+
+    def __init__(self) -> None:
+        self.ids: list[SessionId] = []
+        self.place: dict[SessionId, int] = {}
+        self.regions: dict[str, int] = {"": 0}
+        """All coarse regions that were named so far."""
+        self._encoded: list[bytes] = []
+        self._numbers: dict[str, NDArray[np.generic]] = {
+            name: np.zeros(0, dtype=kind) for name, kind in zip(_NUMBERS, _TYPES, strict=True)
+        }
+        self.offsets: Ints = np.zeros(1, dtype=np.int64)
+        """First entry of each slot, and the number of entries."""
+        self.row: Numbers = np.zeros(0, dtype=np.int32)
+        self.share: Singles = np.zeros(0, dtype=np.float32)
+        self.serving: Singles = np.zeros(0, dtype=np.float32)
+        """With what probability each entry is served when it is asked for; kept from one plan to the next."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def known(self, slot: int) -> KnownDonor:
+        """The donor of a slot."""
+        return _DECODER.decode(self._encoded[slot])
+
+    def number(self, name: str) -> NDArray[np.generic]:
+        """A column of the donors: `region`, `network` (0: none), `is_open`, `is_native`, `up_bytes_per_s`,
+        `storage_bytes`, `joined_at_us`."""
+        return self._numbers[name]
+
+    def region_of(self, name: str) -> int:
+        """The number of a coarse region."""
+        return self.regions.setdefault(name, len(self.regions))
+
+    def change(self, rows: Rows, told: Sequence[bytes], gone: Collection[SessionId]) -> None:
+        """Put these donors (`encode_donor`) in place of what was known of them, and forget the others."""
+        donors = [_DECODER.decode(data) for data in told]
+        out = {donor.view.session_id for donor in donors} | set(gone)
+        kept = np.flatnonzero(np.fromiter((name not in out for name in self.ids), dtype=bool, count=len(self.ids)))
+        added = [
+            (
+                self.region_of(coarse(view.region)),
+                zlib.crc32(network.encode()) if (network := network_of(view.region)) else 0,
+                view.nat != "restricted",
+                donor.kind == "native",
+                view.up_bytes_per_s,
+                view.storage_bytes,
+                view.joined_at_us,
+            )
+            for donor in donors
+            for view in (donor.view,)
+        ]
+        numbers = {
+            name: np.concatenate((self._numbers[name][kept], np.array([line[place] for line in added], dtype=kind)))
+            for place, (name, kind) in enumerate(zip(_NUMBERS, _TYPES, strict=True))
+        }
+        order = np.argsort(numbers["region"], kind="stable")
+        self._numbers = {name: column[order] for name, column in numbers.items()}
+        ids = [self.ids[slot] for slot in kept.tolist()] + [donor.view.session_id for donor in donors]
+        encoded = [self._encoded[slot] for slot in kept.tolist()] + list(told)
+        self.ids = [ids[slot] for slot in order.tolist()]
+        self._encoded = [encoded[slot] for slot in order.tolist()]
+        self.place = {name: slot for slot, name in enumerate(self.ids)}
+        counts, row, share = _entries(rows, donors)
+        begins = np.concatenate((self.offsets[:-1][kept], len(self.row) + np.cumsum(counts) - counts))
+        self._take(
+            np.concatenate((self.row, row)),
+            np.concatenate((self.share, share)),
+            np.concatenate((self.serving, share)),
+            begins[order],
+            np.concatenate((np.diff(self.offsets)[kept], counts))[order],
+        )
+
+    def renumber(self, before: Rows, now: Rows) -> None:
+        """The catalogue became another one: entries of files that are no more go, the others get their new rows."""
+        moved = np.array(
+            [
+                now.first[place] - first if (place := now.place.get(file.file_id)) is not None else -(2**40)
+                for file, first in zip(before.files, before.first[:-1].tolist(), strict=True)
+            ],
+            dtype=np.int64,
+        )
+        row = self.row + moved[before.file[self.row]] if len(self.row) else self.row.astype(np.int64)
+        kept = row >= 0
+        slot = np.repeat(np.arange(len(self)), np.diff(self.offsets))[kept]
+        counts = np.bincount(slot, minlength=len(self))
+        self.offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+        row, share, serving = row[kept], self.share[kept], self.serving[kept]
+        order = np.lexsort((row, slot))
+        self.row, self.share, self.serving = row[order].astype(np.int32), share[order], serving[order]
+
+    def _take(self, row: Numbers, share: Singles, serving: Singles, begins: Ints, counts: Ints) -> None:
+        """Put the entries into the order of the slots."""
+        self.offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+        taken = np.repeat(begins - self.offsets[:-1], counts)
+        taken += np.arange(len(taken))
+        self.row, self.share, self.serving = row[taken], share[taken], serving[taken]
+
+
+def _entries(rows: Rows, donors: Sequence[KnownDonor]) -> tuple[Ints, Numbers, Singles]:
+    """How many rows each of some donors has, and all of these rows with their shares."""
+    runs = [
+        (slot, place, start, end)
+        for slot, donor in enumerate(donors)
+        for file_id, held in target_of(donor.view).items()
+        if (place := rows.place.get(file_id)) is not None
+        for start, end in held
+    ]
+    if not runs:
+        nothing = np.zeros(len(donors), dtype=np.int64)
+        return nothing, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
+    slot, place, start, end = np.array(runs, dtype=np.int64).T
+    end = np.minimum(end, np.array([file.segments for file in rows.files])[place])
+    slot, place, start, end = (column[start < end] for column in (slot, place, start, end))
+    step = rows.step[place]
+    first = start // step
+    counts = (end - 1) // step - first + 1
+    run = np.repeat(np.arange(len(slot)), counts)
+    within = first[run] + np.arange(len(run)) - np.repeat(np.cumsum(counts) - counts, counts)
+    row = rows.first[place[run]] + within
+    unit = np.array([file.segment_size_bytes for file in rows.files], dtype=np.int64)[place[run]]
+    size = np.array([file.size_bytes for file in rows.files], dtype=np.int64)[place[run]]
+    low = np.maximum(start[run], within * step[run]) * unit
+    high = np.minimum(np.minimum(end[run], (within + 1) * step[run]) * unit, size)
+    share = (high - low) / rows.size_bytes[row]
+    key = slot[run] * rows.count + row
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    begins = np.flatnonzero(np.diff(key, prepend=-1))
+    share = np.add.reduceat(share[order], begins) if len(begins) else share
+    key = key[begins]
+    per_slot = np.bincount(key // rows.count, minlength=len(donors))
+    return per_slot, (key % rows.count).astype(np.int32), share.astype(np.float32)
