@@ -154,19 +154,32 @@ export class DonorControl {
     // All connections end here and now; the worker puts its store in order.
     this.#host?.close();
     this.#host = undefined;
-    if (this.#worker === undefined && erase) {
-      try {
-        this.#worker = await this.#place.workers.start();
-        this.#worker.onmessage = (event: MessageEvent<FromDonor>) => {
-          this.#report(event.data);
-        };
-      } catch (error) {
-        this.#fail(asError(error));
-        return;
-      }
-    }
+    if (this.#worker === undefined && erase && !(await this.#startEraser())) return;
     if (this.#worker === undefined) this.#end({ is: "off" });
     else this.#tell({ type: erase ? "erase" : "stop" });
+  }
+
+  /**
+   * Starts a worker that erases what an earlier visit left.
+   *
+   * @returns false when it cannot, or must not: another tab gives from that store by now, which is shown.
+   */
+  async #startEraser(): Promise<boolean> {
+    try {
+      this.#release ??= await this.#lock();
+      if (this.#release === undefined) {
+        this.#setElsewhere(null);
+        return false;
+      }
+      this.#worker = await this.#place.workers.start();
+      this.#worker.onmessage = (event: MessageEvent<FromDonor>) => {
+        this.#report(event.data);
+      };
+      return true;
+    } catch (error) {
+      this.#fail(asError(error));
+      return false;
+    }
   }
 
   #hear(told: Told): void {

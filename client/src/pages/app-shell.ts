@@ -5,21 +5,33 @@
 
 import { SHELL_CACHE, SHELL_SCOPE } from "./shell-names.ts";
 
-/** One thing after the other: what is dropped while it is being kept would come back. */
+/** One thing after the other, in all tabs of the site: what is dropped while it is being kept would come back. */
+const LOCK = "distribute-io-donate-shell";
+
 export class AppShell {
-  #last: Promise<void> = Promise.resolve();
+  readonly #isWanted: () => boolean;
+
+  /** @param isWanted whether donating is still on by now, in whichever tab: else nothing is kept. */
+  constructor(isWanted: () => boolean) {
+    this.#isWanted = isWanted;
+  }
 
   /** Keeps the page and its parts. What fails leaves a page that needs the network, as before. */
   keep(parts: readonly string[]): Promise<void> {
-    this.#last = this.#last.then(() => keepShell(parts));
-    return this.#last;
+    return inTurn(async () => {
+      if (this.#isWanted()) await keepShell(parts);
+    });
   }
 
   /** Leaves nothing behind. */
   drop(): Promise<void> {
-    this.#last = this.#last.then(dropShell);
-    return this.#last;
+    return inTurn(dropShell);
   }
+}
+
+/** A policy that forbids locks forbids donating as well: then nothing was kept. */
+async function inTurn(run: () => Promise<void>): Promise<void> {
+  await navigator.locks.request(LOCK, run).catch(() => undefined);
 }
 
 async function keepShell(parts: readonly string[]): Promise<void> {

@@ -161,7 +161,7 @@ class Badge {
 
   #end(erase: boolean): void {
     if (erase) forgetAllButCode();
-    else this.#save(false);
+    else remember({ on: false });
     void this.#control.stop(erase);
   }
 
@@ -180,7 +180,7 @@ class Badge {
   }
 
   #save(on: boolean): void {
-    remember({ ...recall(), settings: this.#chosen(), on, rateKnown: true });
+    remember({ settings: this.#chosen(), on, rateKnown: true });
   }
 
   #open(open: boolean): void {

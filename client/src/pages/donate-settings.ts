@@ -111,10 +111,12 @@ export function forget(): void {
 export function forgetAllButCode(): void {
   const { tallySecret } = recall();
   forget();
-  if (tallySecret !== "") remember({ settings: DEFAULTS, on: false, rateKnown: false, tallySecret });
+  if (tallySecret !== "") remember({ tallySecret });
 }
 
-export function remember({ settings, ...others }: Remembered): void {
+/** Remembers what has changed; the rest stays as it is by now: a badge, or another tab, may have set it meanwhile. */
+export function remember(change: Partial<Remembered>): void {
+  const { settings, ...others } = { ...recall(), ...change };
   try {
     localStorage.setItem(KEY, JSON.stringify({ ...settings, ...others }));
   } catch {

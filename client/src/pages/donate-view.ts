@@ -3,7 +3,7 @@
 import type { DonorState } from "../donate/donor-control.ts";
 import type { DonorSettings, DonorStatus } from "../donate/messages.ts";
 import type { Cause } from "../wire/messages.ts";
-import { RATE_STEPS, stepOf } from "./donate-settings.ts";
+import { including, RATE_STEPS, stepOf } from "./donate-settings.ts";
 import { showCountries } from "./donate-countries.ts";
 import { MoreLimits } from "./donate-limits.ts";
 import { HeldMap } from "./donate-map.ts";
@@ -37,6 +37,7 @@ export class DonateView {
   readonly #more = new MoreLimits();
   readonly #files = new HeldMap(element("files", HTMLUListElement));
   #steps: readonly number[] = [];
+  #rates: readonly number[] = RATE_STEPS;
   /** What was chosen before, and counts until causes are shown: without the coordinator there are none to choose from. */
   #causesBefore: readonly string[] = [];
   #rateMoved = false;
@@ -108,7 +109,7 @@ export class DonateView {
 
   /** @param measuredBytesPerS what the line was found to send; undefined while it was not measured. */
   showRate(upBytesPerS: number, measuredBytesPerS: number | undefined): void {
-    this.#rate.value = String(stepOf(RATE_STEPS, upBytesPerS));
+    this.#rate.value = String(stepOf(this.#rates, upBytesPerS));
     const measured = measuredBytesPerS === undefined ? undefined : FIGURES.rate(measuredBytesPerS);
     element("rate-note", HTMLElement).textContent = TEXT.rateNote(measured);
     this.#showLimits();
@@ -120,7 +121,8 @@ export class DonateView {
     this.#causesBefore = settings.causes;
     this.#storage.max = String(steps.length - 1);
     this.#storage.value = String(stepOf(steps, settings.storageBytes));
-    this.#rate.max = String(RATE_STEPS.length - 1);
+    this.#rates = including(RATE_STEPS, settings.upBytesPerS);
+    this.#rate.max = String(this.#rates.length - 1);
     element("storage-note", HTMLElement).textContent = TEXT.storageNote(FIGURES.size(steps.at(-1) ?? 0));
     this.#more.show(settings.takersMax, settings.allowance);
     this.showRate(settings.upBytesPerS, measuredBytesPerS);
@@ -142,7 +144,7 @@ export class DonateView {
     const checked = boxes.filter((box) => box.checked).map((box) => box.value);
     return {
       storageBytes: this.#steps[this.#storage.valueAsNumber] ?? 0,
-      upBytesPerS: RATE_STEPS[this.#rate.valueAsNumber] ?? 0,
+      upBytesPerS: this.#rates[this.#rate.valueAsNumber] ?? 0,
       causes: boxes.length === 0 ? this.#causesBefore : checked.length === boxes.length ? [] : checked,
       takersMax: this.#more.takersMax,
       allowance: this.#more.chosen(),

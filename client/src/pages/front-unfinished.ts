@@ -14,8 +14,15 @@ import { Words } from "../ui/words.ts";
 export async function showUnfinished(section: HTMLElement): Promise<void> {
   const words: ListWords = new Words({ tag: "en", direction: "ltr", strings: MORE_ENGLISH });
   const rows = (await listUnfinished()).map((download) => row(download, section, words));
-  section.querySelector("ul")?.replaceChildren(...rows);
+  const list = section.querySelector("ul");
+  const had = [...(list?.children ?? [])].findIndex((each) => each.contains(document.activeElement));
+  list?.replaceChildren(...rows);
   section.hidden = rows.length === 0;
+  if (had < 0) return;
+  // The focus of a row that went is the next one's, and of the last row the list's of all files.
+  const next = rows[Math.min(had, rows.length - 1)]?.querySelector("a") ?? document.getElementById("files-title");
+  if (next?.tagName === "H2") next.tabIndex = -1;
+  next?.focus();
 }
 
 function row(download: UnfinishedDownload, section: HTMLElement, words: ListWords): HTMLLIElement {

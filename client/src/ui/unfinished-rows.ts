@@ -92,9 +92,10 @@ export class UnfinishedList {
     });
     this.#rows.replaceChildren(...rows);
     if (had < 0) return;
-    // The focus of a row that went is the next one's: the keyboard must not fall out of the panel.
+    // The focus of a row that went is the next one's, or the panel's first button: the keyboard must not fall out of it.
     const same = [...this.#rows.querySelectorAll("button")].find((made) => made.getAttribute("aria-label") === label);
-    (same ?? rows[had]?.querySelector("button") ?? this.#summary).focus();
+    const next = rows[Math.min(had, rows.length - 1)]?.querySelector("button");
+    (same ?? next ?? (this.root.getRootNode() as ShadowRoot).querySelector("button"))?.focus(); // as: the panel's
   }
 }
 

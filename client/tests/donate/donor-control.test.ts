@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { NO_LIMITS } from "../../src/core/allowance.ts";
 import { DonorControl, type DonorState } from "../../src/donate/donor-control.ts";
-import type { ToDonor } from "../../src/donate/messages.ts";
+import type { FromDonor, ToDonor } from "../../src/donate/messages.ts";
 import type { WorkerFactory } from "../../src/download/worker-code.ts";
 
 const SETTINGS = { storageBytes: 16_000_000, upBytesPerS: 1_000_000, causes: [], takersMax: 8, allowance: NO_LIMITS };
@@ -39,6 +39,10 @@ class FakeWorker {
 
   terminate(): void {
     this.terminated = true;
+  }
+
+  report(message: FromDonor): void {
+    (this.onmessage as (event: { data: FromDonor }) => void)({ data: message }); // as: set by who is tested
   }
 }
 
@@ -128,4 +132,29 @@ test("a donor that nobody stops starts", async () => {
   assert.equal(scene.locks.held, 1);
   void scene.control.stop(false);
   assert.deepEqual(scene.worker.told, ["start", "stop"]);
+});
+
+test("what another tab gives from is not erased under it", async () => {
+  const scene = new Scene();
+  scene.locks.held = 1;
+  const erased = scene.control.stop(true);
+  scene.locks.grant();
+  await erased;
+  assert.deepEqual(scene.states, ["stopping", "elsewhere"]);
+  assert.deepEqual(scene.worker.told, []);
+});
+
+test("what an earlier visit left is erased, and the lock given back", async () => {
+  const scene = new Scene();
+  const erased = scene.control.stop(true);
+  scene.locks.grant();
+  await settled();
+  scene.deliver();
+  await erased;
+  assert.deepEqual(scene.worker.told, ["erase"]);
+  assert.equal(scene.locks.held, 1);
+  scene.worker.report({ type: "stopped", erased: true });
+  await settled();
+  assert.deepEqual(scene.states, ["stopping", "off"]);
+  assert.equal(scene.locks.held, 0);
 });

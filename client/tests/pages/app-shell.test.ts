@@ -26,9 +26,12 @@ test("what is dropped while it is being kept does not come back", async () => {
     keys: () => Promise.resolve([]),
   };
   const worker = { unregister: () => Promise.resolve(left.delete("worker")) };
+  let last: Promise<unknown> = Promise.resolve();
+  const locks = { request: (_name: string, run: () => Promise<void>) => (last = last.then(run)) };
   const fakes = {
     caches: { open: () => Promise.resolve(cache), delete: () => Promise.resolve(left.delete("cache")) },
     navigator: {
+      locks,
       serviceWorker: {
         register: () => Promise.resolve(left.add("worker")),
         getRegistration: () => Promise.resolve(worker),
@@ -38,11 +41,20 @@ test("what is dropped while it is being kept does not come back", async () => {
   };
   for (const name of NAMES) Object.defineProperty(globalThis, name, { value: fakes[name], configurable: true });
 
-  const shell = new AppShell();
-  const kept = shell.keep(["/v/0/donate.js"]);
-  const dropped = shell.drop();
+  let isOn = true;
+  const oneTab = new AppShell(() => isOn);
+  const otherTab = new AppShell(() => isOn);
+  const kept = oneTab.keep(["/v/0/donate.js"]);
+  await setImmediate();
+  const dropped = otherTab.drop();
   await setImmediate();
   load();
   await Promise.all([kept, dropped]);
+  assert.deepEqual([...left], []);
+
+  // The other way round: what was to be kept is not wanted any more when its turn comes.
+  const late = oneTab.keep(["/v/0/donate.js"]);
+  isOn = false;
+  await late;
   assert.deepEqual([...left], []);
 });

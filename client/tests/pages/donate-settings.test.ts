@@ -72,6 +72,12 @@ test("what was remembered comes back, and is gone when it was forgotten", () => 
   assert.equal(recall().on, false);
 });
 
+test("a change leaves what a badge or another tab has set meanwhile", () => {
+  remember({ settings: { ...recall().settings, upBytesPerS: 2 * MB }, tallySecret: "0f".repeat(16) });
+  remember({ on: true });
+  assert.deepEqual([recall().on, recall().settings.upBytesPerS, recall().tallySecret], [true, 2 * MB, "0f".repeat(16)]);
+});
+
 test("a rate that an earlier version remembered was chosen; nonsense is as nothing", () => {
   stored.set(KEY, JSON.stringify({ upBytesPerS: 500_000 }));
   assert.deepEqual([recall().rateKnown, recall().settings.upBytesPerS], [true, 500_000]);
