@@ -15,9 +15,9 @@ export const TEXT = {
   erasing: "Stopping and erasing …",
   erased: "Stopped. Everything that was stored is erased.",
   stopped: "Stopped. What is stored is kept for next time.",
-  connecting: "On. Looking for the coordinator …",
+  connecting: "On. Connecting to this site …",
   offline: (seconds: number) =>
-    `On, but the coordinator does not answer. Transfers that run go on; trying again ${seconds <= 1 ? "now" : `in ${seconds} seconds`}.`,
+    `On, but this site does not answer. What is on its way goes on; trying again ${seconds <= 1 ? "now" : `in ${seconds} seconds`}.`,
   serving: (people: number) =>
     people === 1 ? "On. Helping 1 person right now." : `On. Helping ${people} people right now.`,
   filling: "On. Fetching pieces to hold.",
@@ -36,7 +36,7 @@ export const TEXT = {
     code === "quota_exceeded" || code === "disk_full"
       ? "The browser gives this page no more room; what fits is kept."
       : "Some files cannot be fetched at present; the rest goes on.",
-  noCauses: "The coordinator has named no causes yet. What you give goes to all of its files.",
+  noCauses: "No causes are named here yet. What you give goes to all files of this site.",
   causesUnknown: "The causes could not be loaded. What you give goes to all of them.",
   chooseCause: "Choose at least one cause.",
   needHigh: "needs help now",
@@ -64,6 +64,9 @@ export const TEXT = {
   complain: "Something here should not be spread? Tell the operator: ",
   noContact: "The operator of this site has named nobody to complain to.",
   slowed: "On, and going slower: this device is busy with something else.",
+  kept: "The browser keeps this until you erase it.",
+  keptWhileRoom:
+    "If this device runs low on space, the browser may remove this. Nothing is lost: others hold the same.",
   unnamed: "name not known at present",
   more: (count: number) => `and ${count} more`,
   noLimit: "No limit",

@@ -12,6 +12,7 @@ import { forget, grantedBytes, including, RATE_STEPS, recall, remember, storageS
 import { TEXT } from "./donate-text.ts";
 import { TallyView } from "./donate-tally.ts";
 import { DonateView } from "./donate-view.ts";
+import { KeepStored, keepingBrowser } from "./keep-stored.ts";
 import { measureUpload } from "./measure-upload.ts";
 import { isPhone, ScreenLock } from "./wake-lock.ts";
 
@@ -25,8 +26,9 @@ async function run(scriptUrl: string): Promise<void> {
   const why = missing();
   const remembered = recall();
   const screen = new ScreenLock();
-  const shell = new AppShell();
-  let { on, rateKnown, measuredBytesPerS } = remembered;
+  const keeping = new KeepStored(keepingBrowser());
+  const shell = new AppShell(() => recall().on);
+  let { rateKnown, measuredBytesPerS } = remembered;
   let last: DonorState["is"] = "off";
   let timer: number | undefined;
   let erasing = false;
@@ -35,13 +37,11 @@ async function run(scriptUrl: string): Promise<void> {
   let measuring: AbortController | undefined;
 
   const save = () => {
-    remember({
-      settings: view.chosen(),
-      on,
-      rateKnown: rateKnown || view.rateMoved,
-      measuredBytesPerS,
-      tallySecret: tally.secret,
-    });
+    remember({ settings: view.chosen(), rateKnown: rateKnown || view.rateMoved, measuredBytesPerS });
+  };
+  /** Left on, or not: what the next visit goes by. */
+  const leave = (on: boolean) => {
+    remember({ on, tallySecret: tally.secret });
   };
   const endMeasuring = () => {
     if (measuring === undefined) return;
@@ -66,22 +66,21 @@ async function run(scriptUrl: string): Promise<void> {
   const start = async () => {
     if (view.noCauseChosen || measuring !== undefined) return;
     if (!rateKnown && !view.rateMoved && !(await measure())) return;
-    on = true;
     save();
+    leave(true);
     void shell.keep(partsOf(scriptUrl));
+    void keeping.started();
     await control.start(view.chosen());
   };
   const view = new DonateView({
     start: () => void start(),
     stop: () => {
       endMeasuring();
-      on = false;
-      save();
+      leave(false);
       void control.stop(false);
     },
     erase: () => {
       endMeasuring();
-      on = false;
       forget();
       void shell.drop();
       void control.stop(true);
@@ -97,7 +96,7 @@ async function run(scriptUrl: string): Promise<void> {
     },
   });
   const tally = new TallyView(remembered.tallySecret, () => {
-    save();
+    remember({ tallySecret: tally.secret });
   });
   if (why !== undefined) {
     view.showUnavailable(why);
@@ -117,7 +116,6 @@ async function run(scriptUrl: string): Promise<void> {
       last = state.is;
       if (state.is === "stopping") {
         erasing = state.erasing;
-        on = false; // another tab may have said so
       }
       if (state.is === "running") stored = true;
       else if (words === TEXT.erased) stored = false;
