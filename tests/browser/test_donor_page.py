@@ -10,7 +10,8 @@ import pytest
 
 from tests.harness.browser import Browser, Page, wait_for_value
 from tests.harness.coordinator import Coordinator, run_dio_well
-from tests.harness.donors import open_donor_page, wait_until_held
+from tests.harness.donors import open_donor_page, return_to_donor_page, wait_until_held
+from tests.harness.firefox import run_firefox
 from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 
@@ -99,14 +100,15 @@ def test_a_second_tab_may_follow_when_the_first_is_closed(stage: Stage, any_brow
     wait_until_held(coordinator, 8 * MIB)
 
 
-def test_a_days_limit_is_kept_and_a_reload_does_not_double_it(stage: Stage, any_browser: StartBrowser) -> None:
+def test_a_days_limit_is_kept_and_a_crash_does_not_double_it(stage: Stage, any_browser: StartBrowser) -> None:
     limit = 3_000_000
     scene = make_scene(stage, [MirrorPlan(rate="8MB/s")])
     release = scene.publish("release-1.0.iso", 12 * MIB)
     coordinator = scene.coordinator
     chosen = {"storageBytes": 16_000_000, "upBytesPerS": 4_000_000, "causes": [], "allowance": {"dailyBytes": limit}}
     seed = f"localStorage['distribute-io:donor'] ??= {json.dumps(json.dumps(chosen))}"
-    page = any_browser("chromium", "donor").new_page(init_script=seed)
+    browser = any_browser("chromium", "donor")
+    page = browser.new_page(init_script=seed)
     page.goto(f"{coordinator.url}/donate")
     page.press_button("Start…")
     wait_until_held(coordinator, 12 * MIB)
@@ -124,11 +126,26 @@ def test_a_days_limit_is_kept_and_a_reload_does_not_double_it(stage: Stage, any_
     wait_for_value(page, f"{_STATE}.includes('resting')", "the donor to rest")
     assert coordinator.stats()["donors"] == 1, "it goes on holding"
 
-    page.goto(f"{coordinator.url}/donate")
-    wait_for_value(page, f"{_STATE}.includes('resting')", "the donor to rest after a reload, too")
+    browser.kill()
+    wait_until_donors(coordinator, 0)
+    page = return_to_donor_page(any_browser("chromium", "donor"), coordinator, script=seed)
+    wait_for_value(page, f"{_STATE}.includes('resting')", "the donor to rest after a crash, too")
     assert page.evaluate("document.getElementById('left-today').textContent").endswith(", 0 byte left today")
     scene.mirrors[0].change(rate="8MB/s")
     assert taken("second") == 0
+
+
+def test_firefox_is_asked_to_keep_what_is_stored_by_a_button(stage: Stage, tmp_path: Path) -> None:
+    coordinator = small_scene(stage).coordinator
+    # What the browser's own question is answered with.
+    answers = {"dom.storageManager.prompt.testing": True, "dom.storageManager.prompt.testing.allow": True}
+    page = open_donor_page(stage.enter(run_firefox(tmp_path / "donor", prefs=answers)), coordinator)
+    wait_for_value(page, f"{_BUTTONS}.includes('Ask the browser to keep it')", "the button")
+    assert page.evaluate("navigator.storage.persisted()") is False, "nobody is asked what they did not ask for"
+    page.press_button("Ask the browser to keep it")
+    wait_for_value(page, "document.getElementById('kept').textContent.includes('until you erase')", "the answer")
+    assert page.evaluate("navigator.storage.persisted()") is True
+    assert "Ask the browser to keep it" not in page.evaluate(_BUTTONS)
 
 
 def test_without_a_secure_context_it_says_in_words_what_is_missing(stage: Stage, any_browser: StartBrowser) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.harness.browser import Browser
 from tests.harness.chromium import Chromium
 from tests.harness.coordinator import Release
 from tests.harness.downloads import Visitor, assert_saved, bytes_by_kind
@@ -38,7 +39,7 @@ def published(stage: Stage) -> Published:
     return scene, scene.publish("release-1.0.iso", 8 * MIB)
 
 
-def visit(published: Published, browser: Chromium, **attributes: str) -> Visitor:
+def visit(published: Published, browser: Browser, **attributes: str) -> Visitor:
     scene, release = published
     named = {name.replace("_", "-"): value for name, value in attributes.items()}
     links = {"iso": scene.mirrors[0].link(release.name)}
@@ -101,6 +102,26 @@ def test_who_has_downloaded_gives_when_asked_until_stopped_and_again(
     again.click("iso")
     again.expect_verified()
     assert again.page.evaluate(_STRIP) == "", "a page without sharing does not ask"
+
+
+def test_firefox_gives_what_it_has_downloaded(
+    published: Published, chromium: Callable[..., Chromium], any_browser: Callable[[str, str], Browser]
+) -> None:
+    scene, _ = published
+    first = visit(published, any_browser("firefox", "first"))
+    first.click("iso")
+    first.expect_verified()
+    scene.mirrors[0].change(rate="20kB/s")
+    second = visit(published, chromium("second"), data_share="off")
+    second.click("iso")
+    wait_for_strip(first, "Help others while this page is open?")
+    first.page.press_button("Help others")
+    wait_for(lambda: peer_bytes(second) >= MIB, "bytes of the Firefox that shares")
+    wait_for_strip(first, "to 1 person")
+    first.page.press_button("Stop")
+    assert first.page.evaluate(_OPEN) == 0, "stop ends it at once"
+    wait_for(lambda: not has_donors(second), "the other end to be without a donor")
+    assert not second.events("verified")
 
 
 def test_a_page_that_shares_without_asking_gives_while_it_downloads(

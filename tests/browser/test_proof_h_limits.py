@@ -11,8 +11,15 @@ from pathlib import Path
 from tests.harness.browser import wait_for_value
 from tests.harness.chromium import Chromium, ChromiumPage
 from tests.harness.coordinator import Release, make_release
-from tests.harness.donors import folder_bytes, start_headless_donor, wait_until_filled, wait_until_held
-from tests.harness.processes import Stage
+from tests.harness.donors import (
+    folder_bytes,
+    open_donor_page,
+    return_to_donor_page,
+    start_headless_donor,
+    wait_until_filled,
+    wait_until_held,
+)
+from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, make_scene
 
 LIMIT_BYTES = 16_000_000
@@ -124,6 +131,34 @@ def test_a_donor_never_holds_more_than_it_gave(stage: Stage, chromium: Callable[
     assert time.monotonic() - started < 3
     wait_until_filled(scene.coordinator, 20 * MIB, donors=DONORS)
     assert page.evaluate("store.largest") <= LIMIT_BYTES
+
+
+def test_crashes_and_a_second_tab_double_no_store(stage: Stage, chromium: Callable[..., Chromium]) -> None:
+    scene = make_scene(stage, [MirrorPlan(rate="4MB/s")])
+    release = make_release(scene.served, "release.iso", 48 * MIB)
+    scene.publisher.publish([release], scene.mirrors)
+    coordinator = scene.coordinator
+    browser = chromium("donor")
+    # Where Chromium keeps the files of the private file system: what a crash leaves there is seen, too.
+    with sampled(browser.profile / "Default" / "File System" / "000" / "t" / "00") as disk:
+        open_donor_page(browser, coordinator)
+        wait_for(lambda: disk.largest > 4 * MIB, "a store that is half full")
+        assert disk.largest < 12 * MIB, "in the middle of filling"
+        browser.kill()
+        browser = chromium("donor")
+        return_to_donor_page(browser, coordinator)
+        wait_until_filled(coordinator, 14 * MIB)
+        second = browser.new_page()
+        second.goto(f"{coordinator.url}/donate")
+        wait_for_value(second, "document.getElementById('state').textContent.includes('nother tab')", "its words")
+        browser.kill()
+        wait_until_held(coordinator, 0, donors=0)
+        return_to_donor_page(chromium("donor"), coordinator)
+        wait_until_filled(coordinator, 14 * MIB)
+        assert coordinator.stats()["donors"] == 1
+        assert coordinator.stats()["bytes_held"] <= LIMIT_BYTES
+    assert 14 * MIB <= disk.largest <= LIMIT_BYTES
+    assert disk.samples > 50
 
 
 def test_stop_and_erase_leaves_nothing(stage: Stage, chromium: Callable[..., Chromium]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distribute_io.transport.webrtc_engines import EngineName
-from tests.harness.browser import Browser, Page
+from tests.harness.browser import Browser, Page, wait_for_value
 from tests.harness.coordinator import CAUSE, Coordinator
 from tests.harness.processes import Process, dio, wait_for
 
@@ -30,6 +30,22 @@ def open_donor_page(browser: Browser, coordinator: Coordinator) -> Page:
     page = browser.new_page(init_script=CHOSEN)
     page.goto(f"{coordinator.url}/donate")
     page.press_button("Start…")
+    return page
+
+
+# Stop stands where Start was when it is on; a browser that was killed may or may not have remembered that it was.
+_ON_AGAIN = """(() => {
+  const [start, stop] = ["start", "stop"].map((id) => document.getElementById(id));
+  if (start.checkVisibility()) start.click();
+  return stop.checkVisibility() && !stop.disabled;
+})()"""
+
+
+def return_to_donor_page(browser: Browser, coordinator: Coordinator, *, script: str = CHOSEN) -> Page:
+    """Open the donor page in a browser whose profile has donated before, and have it on."""
+    page = browser.new_page(init_script=script)
+    page.goto(f"{coordinator.url}/donate")
+    wait_for_value(page, _ON_AGAIN, "a donor that is on again")
     return page
 
 

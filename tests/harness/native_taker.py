@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -90,12 +89,11 @@ class NativeTaker:
         try:
             await asyncio.wait({running, coming}, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
             if not engine.came.is_set():
-                raise TimeoutError("no donor gave anything")
+                raise TimeoutError("no donor gave anything") from (running.exception() if running.done() else None)
         finally:
             for task in (running, coming):
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(running, coming)
+            await asyncio.gather(running, coming, return_exceptions=True)
 
     async def _take(self, engine: _WatchedEngine) -> None:
         session_url = self.plan.session_url
@@ -122,8 +120,11 @@ def visit_often(taker: NativeTaker, times: int, *, at_once: int = 2) -> None:
     left = iter(range(times))
 
     async def visit() -> None:
-        for _ in left:
-            await taker.visit()
+        for number in left:
+            try:
+                await taker.visit()
+            except TimeoutError as error:
+                raise AssertionError(f"visit {number} of {times} in vain") from error
 
     async def all_visits() -> None:
         await asyncio.gather(*(visit() for _ in range(at_once)))
