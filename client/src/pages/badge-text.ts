@@ -8,6 +8,7 @@ export const BADGE_TEXT = {
     "These limits hold for the site that shows this badge. A badge on another site knows nothing of this one and counts for itself.",
   covered: "This badge was not fully in sight for the last second, so the click does not count. Please try again.",
   complain: "Complain to the operator",
+  elsewhere: "Another badge or page of this browser is giving already. This is how it goes there.",
   off: "Off until you start.",
   limits: "Limits",
   close: "Close",

@@ -183,6 +183,11 @@ class Badge {
     remember({ settings: this.#chosen(), on, rateKnown: true });
   }
 
+  #words(state: DonorState): string {
+    if (state.is === "elsewhere") return BADGE_TEXT.elsewhere;
+    return state.is === "off" && !this.#stored ? BADGE_TEXT.off : stateWords(state, this.#stored);
+  }
+
   #open(open: boolean): void {
     this.#limits.hidden = !open;
     this.#main.dataset["open"] = String(open);
@@ -207,7 +212,9 @@ class Badge {
     this.#more.hidden = state.is === "elsewhere";
     const words = element("state", HTMLElement);
     words.dataset["tone"] = toneOf(state);
-    setText(words, state.is === "off" && !this.#stored ? BADGE_TEXT.off : stateWords(state, this.#stored));
+    setText(words, this.#words(state));
+    // What is chosen here would not be heard there.
+    for (const select of [this.#storage, this.#rate, this.#daily]) select.disabled = state.is === "elsewhere";
     element("figures", HTMLElement).hidden = status === null;
     if (status === null) return;
     setText(element("rate-now", HTMLElement), FIGURES.rate(status.rateBytesPerS));
