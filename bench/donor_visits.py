@@ -79,10 +79,10 @@ def run(options: list[str]) -> bool:
 
 
 def look(browser: Chromium) -> Look:
-    """What is there when those who left are forgotten: the least of some looks, since sockets close by and by."""
+    """What is there when those who left are forgotten: sockets close by and by, who never came is waited for 15 s."""
     page = browser.context.pages[-1]
     found = []
-    for _ in range(10):
+    for _ in range(20):
         collect_garbage(page)
         time.sleep(1)
         threads, descriptors = open_handles(browser.profile)
