@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.browser.conftest import BOTH, StartBrowser
+from collections.abc import Callable
+
+from tests.harness.browser import Browser
 from tests.harness.donors import open_donor_page, wait_until_held
 from tests.harness.downloads import assert_saved, bytes_by_kind
 from tests.harness.liar import start_lying_donor
@@ -10,8 +12,7 @@ from tests.harness.processes import Stage
 from tests.harness.scene import MIB, MirrorPlan, make_scene
 
 
-@BOTH
-def test_a_donor_that_lies_is_banned_and_named(stage: Stage, any_browser: StartBrowser, browser_name: str) -> None:
+def test_a_donor_that_lies_is_banned_and_named(stage: Stage, any_browser: Callable[[str, str], Browser]) -> None:
     scene = make_scene(stage, [MirrorPlan(rate=None), MirrorPlan(rate=None)])
     release = scene.publish("release-1.0.iso", 16 * MIB)
     start_lying_donor(scene.coordinator, stage.folder / "liar", storage="32MB")
@@ -19,7 +20,7 @@ def test_a_donor_that_lies_is_banned_and_named(stage: Stage, any_browser: StartB
     open_donor_page(any_browser("chromium", "donor"), scene.coordinator)
     wait_until_held(scene.coordinator, 28 * MIB, donors=2)
     scene.slow_down("2MB/s")
-    visitor = scene.visit(any_browser(browser_name, "visitor"), {"iso": scene.mirrors[0].link(release.name)})
+    visitor = scene.visit(any_browser("chromium", "visitor"), {"iso": scene.mirrors[0].link(release.name)})
     visitor.click("iso")
     verified = visitor.expect_verified()
     assert_saved(visitor, release)
