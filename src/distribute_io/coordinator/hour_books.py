@@ -79,7 +79,8 @@ class HourBooks:
         """
         self._forecast = forecast
         self._clock_us = clock_us
-        self._hour = 0
+        self.hour = 0
+        """The present hour since 1970; what is told of the last one changes with it alone."""
         self.regions: HourBook[str] = HourBook(REGIONS_MAX)
         self.files: HourBook[FileId] = HourBook(FILES_MAX)
 
@@ -92,10 +93,10 @@ class HourBooks:
     def turn(self) -> None:
         """Begin another hour if one is over (rule 1)."""
         hour = self._clock_us() // HOUR_US
-        if hour == self._hour:
+        if hour == self.hour:
             return
-        follows = hour == self._hour + 1
+        follows = hour == self.hour + 1
         foretold = self._forecast()
         self.regions.turn(foretold.by_region, follows=follows)
         self.files.turn(foretold.by_file, follows=follows)
-        self._hour = hour
+        self.hour = hour

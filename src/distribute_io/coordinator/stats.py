@@ -115,6 +115,7 @@ class Statistics:
         self._regions = regions
         self._hours = hours
         self._cause_of = cause_of
+        self._told_hour: tuple[int, dict[str, tuple[float, int]]] | None = None
         self._clock_us = clock_us
         self._report: tuple[int, Report] | None = None
 
@@ -166,6 +167,8 @@ class Statistics:
     def _last_hour(self) -> dict[str, tuple[float, int]]:
         """What was foretold of the last whole hour, and what came in it: of each file, of each cause, of all."""
         self._hours.turn()
+        if self._told_hour is not None and self._told_hour[0] == self._hours.hour:
+            return self._told_hour[1]
         files = self._hours.files
         hours: dict[str, tuple[float, int]] = {}
         for file_id in files.known():
@@ -174,6 +177,7 @@ class Statistics:
                 if key is not None:
                     before = hours.get(key, (0.0, 0))
                     hours[key] = (before[0] + foretold, before[1] + came)
+        self._told_hour = (self._hours.hour, hours)
         return hours
 
     async def causes(self) -> CauseList:
