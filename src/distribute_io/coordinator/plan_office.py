@@ -22,7 +22,7 @@ from typing import Final, TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 
-from distribute_io.coordinator.plan_process import make_plan, make_round
+from distribute_io.coordinator.plan_process import make_plan, make_round, peak_memory_bytes
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.donor_plan import CANDIDATES_MAX
 from distribute_io.core.placement.model import Plan, Policy, Rng, Snapshot
@@ -76,6 +76,14 @@ class PlanOffice:
         """
         data = msgspec.msgpack.encode(changes)
         return await self._elsewhere(make_round, data, policy, self._rng.getrandbits(63), budget_s)
+
+    async def peak_memory_bytes(self) -> int:
+        """The most memory that the planning process has taken.
+
+        Raises:
+            RefusedError: `internal` when it died.
+        """
+        return await self._elsewhere(peak_memory_bytes)
 
     async def _elsewhere(self, make: Callable[[Unpack[_Given]], _Made], *given: *_Given) -> _Made:
         """Call a function in the planning process."""

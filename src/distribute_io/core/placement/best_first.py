@@ -21,7 +21,7 @@ from distribute_io.core.placement.rows import Floats, Ints
 
 
 class BestFirst:
-    """Caller's duties: ask for the `best`, take it or not, `drop` it, raise `at_once`, ask again."""
+    """Caller's duties: ask for the `best`; `take` it or `drop` it; ask again."""
 
     def __init__(self, files: Ints, worth: Floats, at_once: Floats, sharpness: float) -> None:
         """Sort what can be sorted once.
@@ -29,13 +29,16 @@ class BestFirst:
         Args:
             files: of each row, neighbours together.
             worth: of each row, on an idle donor.
-            at_once: the donor's load by file; kept, and read again at each step.
+            at_once: the donor's load by file, before anything is taken.
             sharpness: of the share that a busy donor serves.
         """
-        self._files, self._worth, self._at_once, self._sharpness = files, worth, at_once, sharpness
+        self._files, self._worth, self._sharpness = files, worth, sharpness
         self._starts: Ints = np.flatnonzero(np.diff(files, prepend=-1)) if len(files) else np.zeros(0, dtype=np.int64)
+        loads = at_once[files[self._starts]]
+        self._loads: list[float] = loads.tolist()
+        """Of each file, by its place in `_starts`."""
         heads = np.maximum.reduceat(worth, self._starts) if len(files) else np.zeros(0)
-        busy = at_once[files[self._starts]] > 0.0
+        busy = loads > 0.0
         idle = np.flatnonzero(~busy)
         idle = idle[np.argsort(-heads[idle], kind="stable")]
         self._idle: list[tuple[int, float]] = list(zip(idle.tolist(), heads[idle].tolist(), strict=True))[::-1]
@@ -51,15 +54,18 @@ class BestFirst:
 
     def best(self, on_average: float) -> tuple[int, float] | None:
         """The place of the best row, and its value with this average load; None when there is none left."""
-        share = marginal_share_of_one(on_average, self._sharpness)
+        loads, sharpness = self._loads, self._sharpness
+        share = marginal_share_of_one(on_average, sharpness)
         idle = self._idle[-1][1] * share if self._idle else -1.0
-        while self._heap and -self._heap[0][0] > idle:
-            known, place, group, worth = self._heap[0]
-            value = self._value(group, worth, on_average)
-            if value >= -known:
+        heap = self._heap
+        while heap and -heap[0][0] > idle:
+            known, place, group, worth = heap[0]
+            value = worth * marginal_share_of_one(loads[group] + on_average, sharpness)
+            if value < -known:
+                heapq.heapreplace(heap, (-value, place, group, worth))
+            if heap[0][1] == place and value > idle:
                 self._group = group
                 return place, value
-            heapq.heapreplace(self._heap, (-value, place, group, worth))
         if not self._idle:
             return None
         self._group = -1
@@ -67,6 +73,12 @@ class BestFirst:
         if group not in self._rest:
             self._rest[group] = self._rows_of(group)
         return self._rest[group][-1][0], idle
+
+    def take(self, at_once: float) -> None:
+        """The donor gets the row that `best` named; its load by that row's file is now this."""
+        group = self._group if self._group >= 0 else self._idle[-1][0]
+        self._loads[group] = at_once
+        self.drop()
 
     def drop(self) -> None:
         """The row that `best` named is done with."""
@@ -82,10 +94,6 @@ class BestFirst:
         if self._rest[group]:
             place, worth = self._rest[group].pop()
             heapq.heappush(self._heap, (-worth, place, group, worth))
-
-    def _value(self, group: int, worth: float, on_average: float) -> float:
-        load = float(self._at_once[self._files[self._starts[group]]]) + on_average
-        return worth * marginal_share_of_one(load, self._sharpness)
 
     def _rows_of(self, group: int) -> list[tuple[int, float]]:
         start = int(self._starts[group])

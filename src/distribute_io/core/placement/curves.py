@@ -8,6 +8,8 @@ have `min(1, 1/z)`, p without bound.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,4 +34,7 @@ def marginal_share(load: Floats, sharpness: float) -> Floats:
 
 def marginal_share_of_one(load: float, sharpness: float) -> float:
     """`marginal_share` of a single load: an array of one costs ten times as much."""
+    if sharpness == 2.0:
+        square = 1.0 + load * load
+        return 1.0 / (square * math.sqrt(square))
     return float((1.0 + load**sharpness) ** (-1.0 - 1.0 / sharpness))

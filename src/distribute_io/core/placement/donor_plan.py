@@ -142,6 +142,7 @@ class DonorPlanner:
             return push_left
         sizes = self._missing_bytes(candidates, target)
         candidates, sizes = candidates[sizes > 0], sizes[sizes > 0]
+        names, amounts = candidates.tolist(), sizes.tolist()
         has = dict(zip(target.rows, range(len(target.rows)), strict=True))
         worth = self.worth[candidates] + self._ties(candidates)
         queue = BestFirst(self._rows.file[candidates], worth, self._at_once, self._policy.busy_sharpness)
@@ -151,7 +152,7 @@ class DonorPlanner:
                 target.halted = "held_already"
                 break
             place, value = best
-            row = int(candidates[place])
+            row = names[place]
             if value < self._fill_min:
                 target.halted = "does_not_pay"
                 break
@@ -159,11 +160,11 @@ class DonorPlanner:
                 target.too_alike.add(row)
                 queue.drop()
                 continue
-            size = int(sizes[place])
-            segment = self._rows.files[int(self._rows.file[row])].segment_size_bytes
-            segments = int(self._rows.end[row] - self._rows.start[row])
+            size = amounts[place]
             share = 1.0
             if size > room or size > push_left:
+                segment = self._rows.files[int(self._rows.file[row])].segment_size_bytes
+                segments = int(self._rows.end[row] - self._rows.start[row])
                 fitting = min(room, push_left) // segment
                 if row in has or not 0 < fitting < segments:
                     target.halted = "no_room" if size > room else "not_yet"
@@ -181,7 +182,7 @@ class DonorPlanner:
             target.pushed[row] = value
             room -= size
             push_left -= size
-            queue.drop()
+            queue.take(float(self._at_once[self._rows.file[row]]))
         return push_left
 
     # --- rule 3 ---

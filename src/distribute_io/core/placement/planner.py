@@ -146,16 +146,16 @@ def assignment_of(donor: DonorView, target: Target, worth: Floats, board: Readin
     has = target_of(donor)
     files: dict[int, list[tuple[int, int]]] = {}
     value: dict[int, float] = {}
-    for row in target.rows:
-        place = int(rows.file[row])
-        start, end = rows.range_of(row)
+    at = np.array(target.rows, dtype=np.int64)
+    columns = (rows.file[at].tolist(), rows.start[at].tolist(), rows.end[at].tolist(), worth[at].tolist())
+    for row, place, start, end, row_worth in zip(target.rows, *columns, strict=True):
         parts: Runs = ((start, end),)
         if row in target.cut:
             parts = ((start, start + target.cut[row]),)
         elif row not in target.pushed:
             parts = sets.intersection(has.get(rows.files[place].file_id, sets.EMPTY), parts)
         files.setdefault(place, []).extend(parts)
-        value[place] = max(value.get(place, 0.0), float(worth[row]))
+        value[place] = max(value.get(place, 0.0), row_worth)
     named: list[tuple[FileId, Runs]] = []
     held_bytes = push_bytes = 0
     for place in sorted(files, key=lambda place: (-value[place], rows.files[place].file_id)):
@@ -172,15 +172,21 @@ def assignment_of(donor: DonorView, target: Target, worth: Floats, board: Readin
         lease_us=policy.lease_us,
         held_bytes=held_bytes,
         push_bytes=push_bytes,
-        reasons=tuple(
-            Reason(
-                rows.files[int(rows.file[row])].file_id,
-                *rows.range_of(row),
-                expected_serves=round(serves, 3),
-                copies=round(float(board.copies[row]) - 1.0, 3),
-            )
-            for row, serves in target.pushed.items()
-        ),
+        reasons=_reasons(target, board),
+    )
+
+
+def _reasons(target: Target, board: Readings) -> tuple[Reason, ...]:
+    """Why each row that is pushed was chosen."""
+    rows, pushed = board.rows, np.array(list(target.pushed), dtype=np.int64)
+    columns = (rows.file, rows.start, rows.end)
+    file, start, end = (column[pushed].tolist() for column in columns)
+    serves = np.round(np.array(list(target.pushed.values())), 3).tolist()
+    copies = np.round(board.copies[pushed] - 1.0, 3).tolist()
+    names = {place: rows.files[place].file_id for place in set(file)}
+    return tuple(
+        Reason(names[place], first, last, expected_serves=value, copies=others)
+        for place, first, last, value, others in zip(file, start, end, serves, copies, strict=True)
     )
 
 

@@ -29,12 +29,14 @@ def test_the_order_is_that_of_looking_at_all_of_them(
         place, value = best
         assert left[place]
         assert value == pytest.approx(values.max()) == pytest.approx(values[place])
-        queue.drop()
         left[place] = False
         _file, _worth, load, taken = rows[place]
         if taken:
             at_once[files[place]] += load
             on_average += load / 3.0
+            queue.take(float(at_once[files[place]]))
+        else:
+            queue.drop()
     assert queue.best(on_average) is None
 
 
