@@ -1,8 +1,8 @@
 """How long plans of a large swarm take: a joining donor in this process, a look at all donors in the planning process.
 
 Options: `--donors N`, `--segments N`, `--regions N` (default 100,000 donors, 1,000,000 segments, 50 regions),
-`--joins N` (default 2,000), `--rounds N` (default 3). Files have 250 segments of 1 MiB, each of which is placed by itself;
-each donor holds 64 of them in runs of 8, hot files more often. Rounds have `--budget` seconds (default 4.5), of
+`--joins N` (default 2,000), `--rounds N` (default 3). Files have 250 segments of 1 MiB; each segment is placed by
+itself. Each donor holds 64 of them in runs of 8, hot files more often. Rounds have `--budget` seconds (default 4.5), of
 which those that are left after the look at all donors go to planning one by one, the most gainful first. Joining donors
 take 64 segments each, whether that pays or not, in one region after another, and what one takes the next finds taken.
 """
