@@ -5,7 +5,8 @@ file. What a taker gets is what its browser counts on the connection (`getStats`
 The donor's browser does not tell of the processors' pressure, for which a donor gives less than it may: here that would
 be its taker's, which shares the machine.
 Options: names of parts (default all): memory, visit, stop, rate, hidden, thaw; `--mib N` held for memory (default
-1000), `--rate-s N` seconds for each of the `--caps` (default 24), `--hidden-s N` seconds hidden (default 60).
+1000), `--rate-s N` seconds for each of the `--caps` (default 24), `--hidden-s N` seconds hidden (default 60)
+for each of the `--browsers`.
 """
 
 from __future__ import annotations
@@ -235,8 +236,9 @@ class Bench:
 
     def hidden(self) -> None:
         """A donor's tab while it is hidden, against the same while it was in sight."""
-        for kind, start_browser in (("Chromium", run_chromium_tabs), ("Firefox", run_firefox)):
-            seconds = self.chosen.hidden_s
+        seconds = self.chosen.hidden_s
+        for kind in self.chosen.browsers:
+            start_browser = run_firefox if kind == "Firefox" else run_chromium_tabs
             with ExitStack() as stack:
                 folder = self.folder / f"hidden-{kind}"
                 mib = _HIDDEN_BYTES_PER_S * (seconds + 60) // MIB
@@ -274,7 +276,7 @@ class Bench:
             start(page, scene)
             devtools = page.context.new_cdp_session(page)
             with taker(scene) as visitor:
-                for frozen_s in (10, 60):
+                for frozen_s in (10, 45):
                     visitor.wait_for_timeout(2_000)
                     devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
                     visitor.wait_for_timeout(1_000 * frozen_s)
@@ -320,6 +322,7 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--mib", type=int, default=1_000)
     parser.add_argument("--rate-s", type=int, default=24)
     parser.add_argument("--hidden-s", type=int, default=60)
+    parser.add_argument("--browsers", nargs="+", choices=("Chromium", "Firefox"), default=["Chromium", "Firefox"])
     parser.add_argument("--caps", type=int, nargs="+", default=[64_000, 1_000_000, 10_000_000])
     chosen = parser.parse_args(options)
     report = Report()
@@ -327,8 +330,8 @@ def run(options: list[str]) -> bool:
         bench = Bench(Path(name), playwright, report, chosen)
         for part in chosen.parts or _PARTS:
             getattr(bench, part)()
-    parts = "_".join(chosen.parts)
-    write_result(
-        f"donor_page{parts and '_'}{parts}", {"question": (__doc__ or "").splitlines()[0], "bars": report.rows}
-    )
+    named = ["donor_page", *chosen.parts]
+    if chosen.hidden_s != parser.get_default("hidden_s"):
+        named += [f"{chosen.hidden_s}s", *chosen.browsers]
+    write_result("_".join(named).lower(), {"question": (__doc__ or "").splitlines()[0], "bars": report.rows})
     return all(row["holds"] for row in report.rows)

@@ -36,7 +36,10 @@ export class TallyView {
 
   showSum(status: DonorStatus): void {
     const { tally } = status;
-    const words = tally === null ? "" : TEXT.allDevices(FIGURES.size(tally.bytes), FIGURES.size(tally.todayBytes));
+    const words =
+      tally === null || tally.bytes === 0
+        ? ""
+        : TEXT.allDevices(FIGURES.size(tally.bytes), FIGURES.size(tally.todayBytes));
     setText(element("tally-sum", HTMLElement), words);
   }
 

@@ -58,8 +58,8 @@ export const TEXT = {
   measuring: "Measuring your upload: a few seconds …",
   rateNote: (measured: string | undefined) =>
     measured === undefined
-      ? "All people together. Measured at the first start, and then a quarter of it. Mobile plans may charge for it."
-      : `All people together. Your line sent about ${measured} when it was measured. Mobile plans may charge for it.`,
+      ? "For all people together. Unless you choose it, the first start measures your line and takes a quarter. Mobile plans may charge for it."
+      : `For all people together. Your line sent about ${measured} when it was measured. Mobile plans may charge for it.`,
   phone: "Phones stop pages that are not in sight: keep this one open and the screen stays on while you give.",
   complain: "Something here should not be spread? Tell the operator: ",
   noContact: "The operator of this site has named nobody to complain to.",
