@@ -25,6 +25,9 @@ _DATA_BYTES = 1_000
 """Frames of other kinds are shorter."""
 
 _PATIENCE_S = 30.0
+_VISITS_PER_S = 5
+"""Each costs the donor seven messages or so, of which a session may send 50 in a second (`MESSAGES_PER_S`)."""
+
 _numbers = count()
 
 
@@ -116,13 +119,13 @@ class NativeTaker:
 
 
 def visit_often(taker: NativeTaker, times: int, *, at_once: int = 2) -> None:
-    """So many visits one after the other, `at_once` at a time."""
+    """So many visits one after the other, `at_once` at a time, no faster than a coordinator listens to one donor."""
     left = iter(range(times))
 
     async def visit() -> None:
         for number in left:
             try:
-                await taker.visit()
+                await asyncio.gather(taker.visit(), asyncio.sleep(at_once / _VISITS_PER_S))
             except TimeoutError as error:
                 raise AssertionError(f"visit {number} of {times} in vain") from error
 
