@@ -8,12 +8,14 @@ Rules:
 3. What a donor was assigned and does not hold yet counts as held when it is planned again, so that a fill that is under
    way is not thrown away; only when its storage shrank must the fill yield to what is there.
 4. A lease is renewed at half of its time while the donor is here.
-5. A plan that fails is logged and lost; those who join are planned again after `RETRY_S`.
+5. A large swarm is planned in rounds (`swarm_plans.py`), and who joins between them is planned at once all the same.
+6. A plan that fails is logged and lost; those who join are planned again after `RETRY_S`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -25,13 +27,14 @@ from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.plan_office import PlanOffice
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
+from distribute_io.coordinator.swarm_plans import SwarmPlans, file_view
 from distribute_io.core import runs as sets
-from distribute_io.core.placement.model import Assignment, DonorView, FileView, Plan, Policy, Reason, Snapshot
+from distribute_io.core.placement.model import Assignment, DonorView, Plan, Policy, Reason, Snapshot
 from distribute_io.core.placement.weigh import weigh
 from distribute_io.errors import DistributeError, RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.stores.catalogue import Catalogue
-from distribute_io.stores.state import Donor, FileShape, State
+from distribute_io.stores.state import Donor, State
 from distribute_io.wire import limits
 from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withdrawn
 
@@ -94,8 +97,14 @@ class DonorDesk:
         self._takers_max = takers_max
         self._clock_us = clock_us
         self._holds_more = holds_more
+        self._swarm = SwarmPlans(office=office, policy=policy, demand=demand, shapes=shapes)
+        self._ready: set[SessionId] = set()
+        """Donors of this process that told all that they hold."""
         self._to_plan: dict[SessionId, None] = {}  # an ordered set
+        self._waiting: set[SessionId] = set()
+        """Donors of a large swarm that join and are placed by its next round."""
         self._wake = asyncio.Event()
+        self._round_soon = asyncio.Event()
         self._planning = asyncio.Lock()
 
     # --- messages ---
@@ -118,6 +127,7 @@ class DonorDesk:
             )
         )
         session.named.clear()
+        self._swarm.note(session.session_id)
         if before is not None and before.ready:
             self.plan_soon(session.session_id)
 
@@ -149,7 +159,9 @@ class DonorDesk:
                 session.send(Withdrawn(file_id=file_id))
         if message.complete:
             await self._forget_unnamed(session)
+        self._swarm.note(session.session_id)
         if joins:
+            self._ready.add(session.session_id)
             donor = await self._state.donor(session.session_id)
             if donor is not None:
                 await self._state.put_donor(msgspec.structs.replace(donor, ready=True))
@@ -160,6 +172,9 @@ class DonorDesk:
         session.named.clear()
         session.runs_told.clear()
         self._to_plan.pop(session.session_id, None)
+        self._ready.discard(session.session_id)
+        self._waiting.discard(session.session_id)
+        self._swarm.note(session.session_id)
         donor = await self._state.donor(session.session_id)
         if donor is not None and donor.ready and donor.storage_bytes > 0 and not session.stay_counted:
             session.stay_counted = True
@@ -171,6 +186,7 @@ class DonorDesk:
         donor = await self._state.donor(session.session_id)
         if donor is not None and donor.nat != session.nat:
             await self._state.put_donor(msgspec.structs.replace(donor, nat=session.nat))
+            self._swarm.note(session.session_id)
 
     async def _forget_unnamed(self, session: Session) -> None:
         for file_id in await self._state.holdings(session.session_id):
@@ -188,7 +204,10 @@ class DonorDesk:
         self._wake.set()
 
     async def plan_all_soon(self, cause: CauseId | None = None) -> None:
-        """Plan all donors of this process that give to `cause`, or to any."""
+        """Plan all donors of this process that give to `cause`, or to any; a large swarm has a round for that."""
+        if self._swarm.is_large(len(self._ready)):
+            self._round_soon.set()
+            return
         for donor in await self._state.donors(cause):
             if donor.ready and donor.session_id in self._sessions:
                 self.plan_soon(donor.session_id)
@@ -207,19 +226,86 @@ class DonorDesk:
                 self._wake.clear()
                 while self._to_plan:
                     joining, self._to_plan = frozenset(self._to_plan), {}
-                    if not await self._plan(joining, frozenset()):
+                    if self._swarm.is_large(len(self._ready)):
+                        await self._join(joining)
+                    elif not await self._plan(joining, frozenset()):
                         self._to_plan |= dict.fromkeys(joining & self._sessions.keys())
                         await asyncio.sleep(RETRY_S)
                 await self._wake.wait()
 
     async def _plan_standing_ever(self) -> None:
         while True:
-            await asyncio.sleep(PLAN_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PLAN_EVERY_S):
+                    await self._round_soon.wait()
+            self._round_soon.clear()
             await self.plan_standing()
+            if self._waiting:
+                await asyncio.sleep(RETRY_S)
+                self._round_soon.set()
 
     async def plan_standing(self) -> None:
         """Look at all standing donors once: fill them further, or let each swap one run."""
+        if self._swarm.is_large(len(self._ready)):
+            await self._round()
+            return
+        self._swarm.forget()
+        self._to_plan |= dict.fromkeys(self._waiting)
+        self._waiting.clear()
+        self._wake.set()
         await self._plan(frozenset(), None)
+
+    # --- a large swarm ---
+
+    async def _join(self, joining: frozenset[SessionId]) -> None:
+        """Plan those who join by the lists of the last round; whom these cannot place waits for the next."""
+        for session_id in sorted(joining):
+            donor, now_us = await self._state.donor(session_id), self._clock_us()
+            view = await self._assignable(donor, now_us) if donor is not None else None
+            session = self._sessions.get(session_id)
+            if donor is None or view is None or session is None:
+                continue
+            assignment = self._swarm.join(view, now_us)
+            if assignment is None:
+                self._waiting.add(session_id)
+            else:
+                session.storage_bytes = donor.storage_bytes
+                await self._assign(session, assignment, now_us)
+            await asyncio.sleep(0)  # a plan takes most of a millisecond: others have their turn
+        if self._waiting or self._swarm.used_up:
+            self._round_soon.set()
+
+    async def _round(self) -> None:
+        """A round of the planning process, and sending what came of it."""
+        async with self._planning:
+            now_us, joining = self._clock_us(), frozenset(self._waiting)
+            try:
+                assignments = await self._swarm.round(
+                    now_us,
+                    here=self._records,
+                    view=lambda donor: self._assignable(donor, now_us),
+                    joining=joining,
+                )
+                await self._take(assignments, now_us, self._swarm.told, joining)
+            except DistributeError as error:
+                log.error("Donors could not be planned (%s); they keep what they have.", error.message)
+            except Exception:  # whatever is wrong with one round must not end the server
+                self._swarm.forget()
+                log.exception("Donors could not be planned; they keep what they have.")
+            else:
+                self._waiting -= joining
+
+    async def _records(self) -> dict[SessionId, Donor]:
+        return {donor.session_id: donor for donor in await self._state.donors()}
+
+    async def _assignable(self, donor: Donor, now_us: int) -> DonorView | None:
+        """A donor as the planner sees it, or None when a plan can have no result for it."""
+        session = self._sessions.get(donor.session_id)
+        if session is None or not donor.ready or not _can_be_assigned(donor, session):
+            return None
+        return await self._view(donor, session, now_us)
+
+    # --- a small one ---
 
     async def _plan(self, joining: frozenset[SessionId], standing: frozenset[SessionId] | None) -> bool:
         """Plan and send what was planned; False when that failed."""
@@ -227,7 +313,7 @@ class DonorDesk:
             try:
                 snapshot, records = await self.snapshot(joining, standing)
                 outcome = await self._office.plan(snapshot, self._policy)
-                await self._take(outcome, snapshot, records, joining)
+                await self._take(outcome.assignments, snapshot.now_us, records.get, joining)
             except DistributeError as error:
                 log.error("Donors could not be planned (%s); they keep what they have.", error.message)
                 return False
@@ -237,22 +323,26 @@ class DonorDesk:
         return True
 
     async def _take(
-        self, outcome: Plan, snapshot: Snapshot, records: Mapping[SessionId, Donor], joining: frozenset[SessionId]
+        self,
+        assignments: Sequence[Assignment],
+        now_us: int,
+        planned: Callable[[SessionId], Donor | None],
+        joining: frozenset[SessionId],
     ) -> None:
         """Send the assignments out to those who are still here, with the limits that were planned with."""
-        for assignment in outcome.assignments:
+        for assignment in assignments:
             session, donor = self._sessions.get(assignment.session_id), await self._state.donor(assignment.session_id)
-            known = records[assignment.session_id]
-            if session is None or donor is None:
+            known = planned(assignment.session_id)
+            if session is None or donor is None or known is None:
                 continue
             if (donor.storage_bytes, donor.causes) != (known.storage_bytes, known.causes):
                 continue  # its change has asked for a plan of its own
             session.storage_bytes = donor.storage_bytes
-            await self._assign(session, assignment, snapshot.now_us)
+            await self._assign(session, assignment, now_us)
         for session_id in joining:
             session = self._sessions.get(session_id)
             if session is not None:
-                session.planned_at_us = snapshot.now_us
+                session.planned_at_us = now_us
 
     async def snapshot(
         self, joining: frozenset[SessionId], standing: frozenset[SessionId] | None
@@ -264,15 +354,14 @@ class DonorDesk:
         for place, donor in enumerate(await self._state.donors()):
             if place % _DONORS_AT_ONCE == _DONORS_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            session = self._sessions.get(donor.session_id)
-            if session is None or not donor.ready or not _can_be_assigned(donor, session):
-                continue
-            records[donor.session_id] = donor
-            views.append(await self._view(donor, session, now_us))
+            view = await self._assignable(donor, now_us)
+            if view is not None:
+                records[donor.session_id] = donor
+                views.append(view)
         snapshot = Snapshot(
             now_us=now_us,
             donors=views,
-            files=[_file_view(shape) for shape in self._shapes.all()],
+            files=[file_view(shape) for shape in self._shapes.all()],
             demand=self._demand.expectations(),
             is_guess=self._demand.book.is_guess,
             joining=joining & records.keys(),
@@ -320,6 +409,7 @@ class DonorDesk:
         await self._state.put_lease(session.session_id, files, now_us + assignment.lease_us)
         session.planned_at_us = now_us
         session.assignment += 1
+        self._swarm.note(session.session_id)
         parts = _parts([FileRuns(file_id=shape.file_id, runs=sets.to_wire(runs)) for shape, runs in files])
         for place, part in enumerate(parts):
             session.send(
@@ -350,13 +440,3 @@ def _parts(files: Sequence[FileRuns]) -> list[list[FileRuns]]:
         parts[-1].append(file)
         runs += size
     return parts
-
-
-def _file_view(shape: FileShape) -> FileView:
-    return FileView(
-        file_id=shape.file_id,
-        cause=shape.cause,
-        segments=shape.segments,
-        size_bytes=shape.size_bytes,
-        segment_size_bytes=shape.segment_size_bytes,
-    )

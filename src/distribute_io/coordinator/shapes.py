@@ -16,24 +16,39 @@ class Shapes:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._shapes: dict[FileId, FileShape] = {}
+        self.version = 0
+        """Grows with each change."""
+        self.segments = 0
+        """Of all files."""
 
     async def load(self) -> None:
         """Read the whole catalogue."""
         after = ""
         while page := await self._catalogue.files(after=after, limit=PAGE_FILES_MAX):
             for record in page:
-                self._shapes.setdefault(record.file_id, _shape(record))
+                self._put(record.file_id, self._shapes.get(record.file_id) or _shape(record))
             after = page[-1].payload_sha256
 
     async def refresh(self, file_id: FileId) -> FileShape | None:
         """Read one file again; returns its shape, or None when it is no longer published."""
         records = await self._catalogue.manifests(file_id)
         if not records:
-            self._shapes.pop(file_id, None)
+            self._put(file_id, None)
             return None
         shape = _shape(records[0])
-        self._shapes[file_id] = shape
+        self._put(file_id, shape)
         return shape
+
+    def _put(self, file_id: FileId, shape: FileShape | None) -> None:
+        before = self._shapes.pop(file_id, None)
+        if before == shape and before is not None:
+            self._shapes[file_id] = before
+            return
+        self.version += 1
+        self.segments -= before.segments if before is not None else 0
+        if shape is not None:
+            self._shapes[file_id] = shape
+            self.segments += shape.segments
 
     def get(self, file_id: FileId) -> FileShape | None:
         """A published file."""

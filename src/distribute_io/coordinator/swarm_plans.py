@@ -1,0 +1,148 @@
+"""Plans of a large swarm: what the planning process is told, and lists here for those who join between its rounds.
+
+Rules:
+
+1. A swarm is large from `LARGE_FROM_DONORS` on, or where there are so many donors and segments that a plan of all at
+   once takes longer than a round.
+2. The planning process is told each donor that came, changed or went since the round before; after a failure, all.
+3. Those who join are planned from the lists of the last round. Whom these cannot place is placed by the next round,
+   which is then made at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from distribute_io.coordinator.demand_desk import DemandDesk
+from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.coordinator.shapes import Shapes
+from distribute_io.core.placement.join_lists import JoinPlanner
+from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy
+from distribute_io.core.placement.rounds import Changes
+from distribute_io.core.placement.stock import KnownDonor, encode_donor
+from distribute_io.errors import DistributeError
+from distribute_io.ids import FileId, SessionId
+from distribute_io.stores.state import Donor, FileShape
+
+LARGE_FROM_DONORS: Final = 512
+_LARGE_FROM_CELLS: Final = 4_000_000
+"""Donors times segments."""
+
+ROUND_S: Final = 4.5
+"""Seconds that a round may take: what is left after the look at all donors goes to planning one by one."""
+
+_DONORS_AT_ONCE: Final = 256
+"""Donors that are written down before others have their turn."""
+
+
+class SwarmPlans:
+    """Caller's duties: `note` every donor that comes, changes or goes; one `round` at a time."""
+
+    def __init__(self, *, office: PlanOffice, policy: Policy, demand: DemandDesk, shapes: Shapes) -> None:
+        self._office, self._policy, self._demand, self._shapes = office, policy, demand, shapes
+        self._changed: dict[SessionId, None] = {}  # an ordered set
+        self._told: dict[SessionId, Donor] = {}
+        self._files_told = -1
+        self._joins: JoinPlanner | None = None
+
+    def is_large(self, donors: int) -> bool:
+        """Whether so many donors are planned in rounds (rule 1)."""
+        return donors >= LARGE_FROM_DONORS or donors * self._shapes.segments >= _LARGE_FROM_CELLS
+
+    def note(self, session_id: SessionId) -> None:
+        """A donor came, changed or went."""
+        self._changed[session_id] = None
+
+    def forget(self) -> None:
+        """The planning process knows nothing any more, or the swarm is small: the next round tells all."""
+        self._changed, self._told, self._joins, self._files_told = {}, {}, None, -1
+
+    def told(self, session_id: SessionId) -> Donor | None:
+        """The donor's record as the last round was told it."""
+        return self._told.get(session_id)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether there should be new lists before the next round is due."""
+        return self._joins is not None and self._joins.used_up
+
+    def join(self, view: DonorView, now_us: int) -> Assignment | None:
+        """A donor's target by the lists, or None (rule 3)."""
+        if self._joins is None:
+            return None
+        is_known = view.session_id in self._told
+        return self._joins.plan(view, now_us, is_guess=self._demand.book.is_guess, is_known=is_known)
+
+    async def round(
+        self,
+        now_us: int,
+        *,
+        here: Callable[[], Awaitable[dict[SessionId, Donor]]],
+        view: Callable[[Donor], Awaitable[DonorView | None]],
+        joining: frozenset[SessionId],
+    ) -> tuple[Assignment, ...]:
+        """One round; its assignments.
+
+        Args:
+            now_us: the present.
+            here: all donors' records.
+            view: a donor as the planner sees it; None for one that can be assigned nothing.
+            joining: donors that have to be given an assignment.
+
+        Raises:
+            DistributeError: when the planning process failed.
+        """
+        donors = await here()
+        whole = not self._told
+        names = list(donors) if whole else list(self._changed)
+        self._changed = {}
+        told: list[bytes] = []
+        gone: list[SessionId] = []
+        for place, session_id in enumerate(names):
+            if place % _DONORS_AT_ONCE == _DONORS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            donor = donors.get(session_id)
+            seen = await view(donor) if donor is not None else None
+            if donor is None or seen is None:
+                gone.append(session_id)
+                self._told.pop(session_id, None)
+                continue
+            told.append(encode_donor(KnownDonor(seen, "native" if donor.native else "browser")))
+            self._told[session_id] = donor
+        files = None if self._files_told == self._shapes.version else [file_view(shape) for shape in self._shapes.all()]
+        self._files_told = self._shapes.version
+        changes = Changes(
+            now_us=now_us,
+            whole=whole,
+            donors=told,
+            gone=gone,
+            files=files,
+            demand=self._demand.expectations(),
+            stays=self._demand.stays.state(),
+            is_guess=self._demand.book.is_guess,
+            joining=joining,
+        )
+        try:
+            result = await self._office.round(changes, self._policy, ROUND_S)
+        except DistributeError:
+            self.forget()
+            raise
+        self._joins = JoinPlanner(result.lists, self._policy, self._shape)
+        return result.assignments
+
+    def _shape(self, file_id: FileId) -> FileView | None:
+        shape = self._shapes.get(file_id)
+        return None if shape is None else file_view(shape)
+
+
+def file_view(shape: FileShape) -> FileView:
+    """A file as the planner sees it."""
+    return FileView(
+        file_id=shape.file_id,
+        cause=shape.cause,
+        segments=shape.segments,
+        size_bytes=shape.size_bytes,
+        segment_size_bytes=shape.segment_size_bytes,
+    )

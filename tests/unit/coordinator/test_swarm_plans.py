@@ -1,0 +1,65 @@
+"""A large swarm with a whole coordinator: rounds in the planning process, joins by the lists of the last one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from distribute_io.coordinator import donor_desk, swarm_plans
+from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.core.placement.join_lists import JoinPlanner
+from distribute_io.core.placement.model import Assignment, DonorView, Policy
+from distribute_io.core.placement.rounds import Changes, Round
+from tests.harness.peer import Peer
+from tests.unit.coordinator.served import MIB, Served, files, play, write
+from tests.unit.coordinator.test_donor_desk import held, segments
+
+
+def test_a_large_swarm_is_planned_in_rounds_and_joins_by_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swarm_plans, "LARGE_FROM_DONORS", 1)
+    monkeypatch.setattr(donor_desk, "RETRY_S", 0.05)
+    by_lists: list[Assignment] = []
+    plan = JoinPlanner.plan
+
+    def seen(self: JoinPlanner, donor: DonorView, now_us: int, *, is_guess: bool, is_known: bool) -> Assignment | None:
+        assignment = plan(self, donor, now_us, is_guess=is_guess, is_known=is_known)
+        if assignment is not None:
+            by_lists.append(assignment)
+        return assignment
+
+    monkeypatch.setattr(JoinPlanner, "plan", seen)
+    offices: list[PlanOffice] = []
+    make_round = PlanOffice.round
+
+    async def noted(self: PlanOffice, changes: Changes, policy: Policy, budget_s: float) -> Round:
+        offices.append(self)
+        return await make_round(self, changes, policy, budget_s)
+
+    monkeypatch.setattr(PlanOffice, "round", noted)
+    files(tmp_path, 16)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as first, Peer.connect(served) as second, Peer.connect(served) as third:
+            one = held(await first.donate(storage_bytes=9 * MIB))
+            assert by_lists == []  # there were none
+            two = await second.donate(storage_bytes=9 * MIB)
+            assert len(by_lists) == 1
+            assert segments(two) == 8
+            assert one[file_id] != held(two)[file_id]
+            pool = offices[0]._pool
+            assert pool is not None
+            (process,) = pool._processes.values()
+            os.kill(process.pid or 0, signal.SIGKILL)
+            process.join()
+            # It holds more than it has room for: the lists do not know what it should keep, so the process is needed.
+            full = [{"file_id": file_id, "runs": [0, 16]}]
+            assert 2 <= segments(await third.donate(storage_bytes=4 * MIB, held=full)) <= 3
+            write(tmp_path, "more.bin", b"x" * MIB)
+            await first.send("donate", causes=[], storage_bytes=12 * MIB, up_bytes_per_s=1_000_000)
+            assert segments(await first.hear("assign")) >= 9
+
+    play(tmp_path, scene)
