@@ -119,18 +119,19 @@ class Links:
         self._ready_s[link] = np.inf
         self._free_links.append(link)
 
-    def advance(
-        self, now_s: float, step_s: float, mirrors: float, mirror_limit: float | None
-    ) -> tuple[list[int], list[int]]:
-        """Send for one step; returns connections that need a segment, and downloads that got from mirrors."""
+    def ready(self, by_s: float) -> list[int]:
+        """Connections that are idle and can be used at that moment."""
+        return [int(link) for link in np.flatnonzero(~self.fetching & (self._ready_s <= by_s))]
+
+    def advance(self, step_s: float, mirrors: float, mirror_limit: float | None) -> tuple[list[int], list[int]]:
+        """Send for one step; returns connections whose segment is whole, and downloads that got from mirrors."""
         down = self._down
         if len(self.rate):
             busy = self.fetching
             self.rate = self._share(busy.astype(np.float64))
             from_donors = _sums(self._download_of, self.rate, len(down))
             self.left -= self.rate * step_s
-            due = np.flatnonzero((busy & (self.left <= 0)) | (~busy & (self._ready_s <= now_s)))
-            finished = [int(link) for link in due]
+            finished = [int(link) for link in np.flatnonzero(busy & (self.left <= 0))]
         else:
             from_donors = np.zeros(len(down))
             finished = []

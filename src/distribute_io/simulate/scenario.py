@@ -115,8 +115,9 @@ class Network(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rtt_far_ms: float = 150.0
     loss: float = 0.0002
     """Loss of packets between peers; bounds the rate of one connection (Mathis et al. 1997)."""
-    introduction_s: float = 1.0
-    """From the coordinator's match to an open channel, besides four round trips."""
+    introduction_s: float = 0.2
+    """From the request to an open channel, besides four round trips between the two: what `python -m bench
+    peers_first_byte` has to the first byte, where these are nothing (0.18 s)."""
     peers_max: int = 16
     """Donors that a downloader has open at once."""
     takers_max: int = 8

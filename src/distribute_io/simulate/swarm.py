@@ -273,9 +273,9 @@ class Swarm:
         self._links.downloads[slot] = download
         self.ledger.began(self.now_s)
         self.placer.asked(self, request)
-        self._introduce(download)
+        self._introduce(download, request.at_s)
 
-    def _introduce(self, download: Download) -> None:
+    def _introduce(self, download: Download, at_s: float) -> None:
         room = self.scenario.network.peers_max - len(download.connections)
         download.asked_s = self.now_s
         if room <= 0 or not download.open:
@@ -284,7 +284,7 @@ class Swarm:
         for donor in chosen:
             near = donor.visit.region == download.request.region
             link = self._links.open(
-                donor, download, self.now_s + self._setup_s[near], self._cap[near] / self.scenario.segment_bits
+                donor, download, at_s + self._setup_s[near], self._cap[near] / self.scenario.segment_bits
             )
             donor.connections.add(link)
             download.connections.add(link)
@@ -297,7 +297,7 @@ class Swarm:
         links = self._links
         for download in self.downloads.values():
             if download.open and self.now_s - download.asked_s >= REMATCH_S and not links.is_full(download.slot):
-                self._introduce(download)
+                self._introduce(download, self.now_s + STEP_S)
 
     def _count_holders(self, download: Download) -> None:
         once = twice = 0
@@ -314,8 +314,11 @@ class Swarm:
         links = self._links
         mirrors = 0.0 if self._mirrors_out() else 1.0
         limit = self.scenario.trouble.mirror_bit_per_s
+        # To the nearest step: no later on average than it is.
+        for link in links.ready(self.now_s + STEP_S / 2):
+            self._got_segment(link)
         finished, grown = links.advance(
-            self.now_s, STEP_S, mirrors, limit / self.scenario.segment_bits if limit is not None else None
+            STEP_S, mirrors, limit / self.scenario.segment_bits if limit is not None else None
         )
         for link in finished:
             self._got_segment(link)
