@@ -1,7 +1,8 @@
 """How near does the planner come to the bound, and how far is it ahead of other rules? In virtual time, over seeds.
 
 `python -m bench placement -- --scenario steady --seeds 10` runs one scenario and writes its rows into
-`bench/results/placement.json` beside the others; without `--scenario` all of them, which takes an hour of one core.
+`bench/results/placement.json` beside the others; without `--scenario` all of them, which takes hours of one core. With
+`--keep FOLDER` it can be stopped and goes on where it was: what was reckoned is kept there, until the code changes.
 Seeds begin at `--first` (101): other seeds than those of tests and tuning. Nothing here depends on the machine's speed.
 """
 
@@ -13,13 +14,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from math import sqrt
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, Final
+
+import msgspec
 
 from bench.record import RESULTS, write_result
 from distribute_io.simulate.baselines import BASELINES
 from distribute_io.simulate.ledger import Outcome
-from distribute_io.simulate.runs import ORACLE, PLANNED, bound_of, run_policy
+from distribute_io.simulate.runs import BY_SEGMENT, ORACLE, PLANNED, bound_of, run_policy
 from distribute_io.simulate.scenario import load_scenario
 
 _NAME: Final = "placement"
@@ -36,7 +40,11 @@ SHARE_OF_BOUND: Final = {
 SHARE_OF_ORACLE: Final = {"steady": 0.96, "wandering": 0.97, "wandering-far": 0.94, "flash": 0.95, "announced": 0.97}
 NET_OFFLOAD: Final = {"reference": 0.65}
 CROWDS: Final = ("flash", "announced")
-SCENARIOS: Final = (*SHARE_OF_BOUND, "many-small", *NET_OFFLOAD)
+LARGE: Final = "large-files"
+SCENARIOS: Final = (*SHARE_OF_BOUND, "many-small", LARGE, *NET_OFFLOAD)
+HOT_AVAILABLE: Final = {"steady": 0.99}
+PER_INTRODUCTION_MIB: Final = {LARGE: 4.0}
+RUNS_COST_MAX: Final = 0.01
 PUSHED_OF_SERVED_MAX: Final = 0.10
 COMPLETION_MAX: Final = 1.05
 PEAK_MAX: Final = 0.6
@@ -71,13 +79,15 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--policy", action="append", help="only these beside the planner")
     parser.add_argument("--no-bound", action="store_true")
+    parser.add_argument("--keep", type=Path)
     chosen = parser.parse_args(options)
     seeds = range(chosen.first, chosen.first + chosen.seeds)
-    policies = [PLANNED, *(chosen.policy if chosen.policy is not None else [ORACLE, *BASELINES])]
+    others = chosen.policy if chosen.policy is not None else [ORACLE, *BASELINES]
     rows: list[Row] = []
     with ProcessPoolExecutor(chosen.jobs) as pool:
         for scenario in chosen.scenario or SCENARIOS:
-            found = _run_scenario(pool, scenario, seeds, policies, with_bound=not chosen.no_bound)
+            policies = [PLANNED, *others, *([BY_SEGMENT] if scenario == LARGE else [])]
+            found = _run_scenario(pool, scenario, seeds, policies, chosen.keep, with_bound=not chosen.no_bound)
             for row in found:
                 print(row.text(), flush=True)
             rows += found
@@ -86,11 +96,18 @@ def run(options: list[str]) -> bool:
 
 
 def _run_scenario(
-    pool: ProcessPoolExecutor, scenario: str, seeds: Sequence[int], policies: Sequence[str], *, with_bound: bool
+    pool: ProcessPoolExecutor,
+    scenario: str,
+    seeds: Sequence[int],
+    policies: Sequence[str],
+    keep: Path | None,
+    *,
+    with_bound: bool,
 ) -> list[Row]:
-    runs = {policy: [pool.submit(_outcome, scenario, seed, policy) for seed in seeds] for policy in policies}
-    bounds = [pool.submit(_bound, scenario, seed) for seed in seeds] if with_bound else []
-    silent = [pool.submit(_outcome, "unannounced", seed, PLANNED) for seed in seeds] if scenario == "announced" else []
+    runs = {policy: [pool.submit(_outcome, scenario, seed, policy, keep) for seed in seeds] for policy in policies}
+    bounds = [pool.submit(_bound, scenario, seed, keep) for seed in seeds] if with_bound else []
+    unannounced = seeds if scenario == "announced" else []
+    silent = [pool.submit(_outcome, "unannounced", seed, PLANNED, keep) for seed in unannounced]
     outcomes = {policy: [future.result() for future in futures] for policy, futures in runs.items()}
     rows = _own_rows(scenario, outcomes[PLANNED])
     if bounds:
@@ -104,17 +121,34 @@ def _run_scenario(
     return rows
 
 
-def _outcome(scenario: str, seed: int, policy: str) -> Outcome:
-    return run_policy(load_scenario(scenario), seed, policy).outcome
+def _outcome(scenario: str, seed: int, policy: str, keep: Path | None) -> Outcome:
+    name = f"{scenario}-{seed}-{policy}"
+    found: Outcome = _kept(keep, name, Outcome, lambda: run_policy(load_scenario(scenario), seed, policy).outcome)
+    return found
 
 
-def _bound(scenario: str, seed: int) -> float | None:
-    return bound_of(load_scenario(scenario), seed)
+def _bound(scenario: str, seed: int, keep: Path | None) -> float | None:
+    name = f"{scenario}-{seed}-bound"
+    found: float | None = _kept(keep, name, float | None, lambda: bound_of(load_scenario(scenario), seed))
+    return found
+
+
+def _kept(folder: Path | None, name: str, kind: Any, reckon: Callable[[], Any]) -> Any:  # Any: of that kind
+    path = folder / f"{name}.json" if folder else None
+    if path and path.exists():
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    found = reckon()
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(found))
+    return found
 
 
 def _own_rows(scenario: str, planned: list[Outcome]) -> list[Row]:
     nets = [outcome.net_offload_weighted for outcome in planned]
     at_most = None if scenario in ("two-minute", "big-catalogue") else PUSHED_OF_SERVED_MAX
+    mib = [outcome.per_introduction_bytes / (1 << 20) for outcome in planned]
+    hot = [outcome.hot_available for outcome in planned]
     return [
         _row(scenario, "net offload", nets, at_least=NET_OFFLOAD.get(scenario)),
         _row(scenario, "pushed of served, settled", [one.pushed_of_served for one in planned], at_most=at_most),
@@ -122,6 +156,8 @@ def _own_rows(scenario: str, planned: list[Outcome]) -> list[Row]:
             scenario, "completion p95 over mirrors alone", [one.completion_ratio[1] for one in planned],
             at_most=COMPLETION_MAX,
         ),
+        _row(scenario, "MiB per introduction, median", mib, at_least=PER_INTRODUCTION_MIB.get(scenario)),
+        _row(scenario, "hottest tenth: least available segment", hot, at_least=HOT_AVAILABLE.get(scenario)),
     ]  # fmt: skip
 
 
@@ -152,6 +188,9 @@ def _other_rows(scenario: str, outcomes: dict[str, list[Outcome]]) -> list[Row]:
         if policy == ORACLE:
             shares = [a / b for a, b in zip(ours, theirs, strict=True)]
             rows.append(_row(scenario, "share of the own oracle", shares, at_least=SHARE_OF_ORACLE.get(scenario)))
+        elif policy == BY_SEGMENT:
+            cost = [b - a for a, b in zip(ours, theirs, strict=True)]
+            rows.append(_row(scenario, "net offload that runs cost", cost, at_most=RUNS_COST_MAX))
         elif policy != PLANNED:
             ahead = [a - b for a, b in zip(ours, theirs, strict=True)]
             rows.append(_row(scenario, f"ahead of {policy}", ahead, interval_above=0.0))

@@ -3,21 +3,24 @@
 Known are every stay, uplink and true rate of demand; unknown are the moments of the requests. Variables, for each donor
 visit `s`, file `f` and window `k` of time, in segments: `h` mean holdings in the window, `x` holdings at its end (they
 carry over to the next window and to a return visit), `p` fills (each costs 1), `e` what is kept of the donor's own
-download (free), `y` served, by class of the downloader (NAT; near or far where that matters).
+download (free), `y` served to downloads that begin in the window, by class of the downloader (NAT; near or far where
+that matters).
 
 Rows:
 
 1. `h <= x' + p + e` and `x <= x' + p + e`, `x'` being the end of the window before.
 2. Over files, `h` and `x` are at most the storage; each at most the file.
-3. `y <= L h`, `L` the expected downloads of the class while the donor is there.
-4. `sum y <= U`, what the uplink sends meanwhile.
-5. `sum y <= sum_f h_f E[X_f; A] + U P(not A)` for events `A` that depend on the numbers `X_f` of downloads alone: since
-   `min(U, S) <= S 1_A + U 1_(not A)` for every event. `A` is "the requests for a holding `w` stay below `U`", `w` near
-   the solution: the tangent of a donor's sum over its files (compound Poisson, reckoned exactly).
+3. `y <= L h`, `L` the expected downloads of the class that begin while the donor is there.
+4. `sum y <= U` over a visit, what the uplink sends meanwhile.
+5. `sum y <=` what one uplink can send to downloads that come by chance and end soon: cuts of a maximum flow, taken at
+   the solution before, for each visit and each of its windows (`uplink_cuts.py` has the proof).
 6. Over donors, `y` is at most the demand of file, window and class.
 
-Row 5 takes the holdings of a window as chosen without knowledge of the requests in it; `cuts=0` leaves it out. The
-mean over seeds is to be compared: a bound of an expectation can be passed by luck.
+Rows 3 and 5 hold for plans whose holdings within a window do not depend on the requests in it, with rates that are even
+within a window, and for donors that serve what begins while they are there; a segment that is filled in for a download
+already under way, or served to one by a donor that came later, is beyond them. What plans gain by that is small:
+`bench/placement.py` counts the runs of any policy beyond the bound. `cuts=0` leaves row 5 out. The mean over seeds is
+to be compared: a bound of an expectation can be passed by luck.
 """
 
 from __future__ import annotations
@@ -31,13 +34,12 @@ from numpy.typing import NDArray
 from distribute_io.errors import UsageError
 from distribute_io.simulate.people import Floats, People, Rates, Visit
 from distribute_io.simulate.scenario import Scenario
+from distribute_io.simulate.uplink_cuts import Draws, cut
 
 VARIABLES_MAX: Final = 90_000
 """A larger program takes minutes; it is left out."""
 
 _OVERLAP_MIN_S: Final = 1.0
-_SIGMAS: Final = 4.0
-"""An uplink that requests exceed so rarely needs no tangent."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ class _Cell:
 
     visit: Visit
     window: int
+    start_s: float
+    end_s: float
     downloads: Floats
-    """Expected downloads while it is there, `[file, class]`; classes that it cannot serve are 0."""
-    uplink: float
+    """Expected downloads that begin while it is there, `[file, class]`; classes that it cannot serve are 0."""
     before: int
     """The cell before, -1 for none."""
     own: int
@@ -102,13 +105,14 @@ class BoundProgram:
         self._windows = max(1, round(scenario.duration_s / self._window_s))
         self._near = scenario.network.far_weight < 1.0
         self._classes = 4 if self._near else 2
+        self._draws = Draws(scenario, self._rates)
         self._cells = self._make_cells(people)
         self._width = 4 + self._classes
         self.variables = len(self._cells) * scenario.files * self._width
         whole = self._rates.mean(0.0, scenario.duration_s) * scenario.duration_s * scenario.catalogue.segments
         self._asked = float(whole.sum())
 
-    def solve(self, *, cuts: int = 2) -> Bound:
+    def solve(self, *, cuts: int = 3) -> Bound:
         """The bound, with `cuts` rounds of row 5.
 
         Raises:
@@ -116,14 +120,14 @@ class BoundProgram:
             ArithmeticError: the solver gave up.
         """
         rows = self._rows()
-        for cell in range(len(self._cells)) if cuts else ():
-            self._tangent(rows, cell, self._guess(cell))
-        solution = self._optimise(rows)
-        for _ in range(cuts - 1):
-            for cell in range(len(self._cells)):
-                held = solution[self._columns(cell, 0)]
-                self._tangent(rows, cell, held)
+        solution = centre = self._optimise(rows)
+        for _ in range(cuts):
+            # Between what was best so far, too: cuts at solutions alone jump to and fro (Kelley's method).
+            for point in (solution, centre) if centre is not solution else (solution, solution / 2):
+                for cells in self._visits():
+                    self._cut(rows, cells, point)
             solution = self._optimise(rows)
+            centre = (centre + solution) / 2
         cost = self._cost()
         by_kind = solution.reshape(len(self._cells), self._width, self._scenario.files).sum(axis=(0, 2))
         pushed, served = float(by_kind[2]), float(by_kind[4:].sum())
@@ -144,9 +148,7 @@ class BoundProgram:
                 if end - start < _OVERLAP_MIN_S:
                     continue
                 downloads = self._rates.mean(start, end) * (end - start)
-                cells.append(
-                    _Cell(visit, window, self._by_class(visit, downloads), visit.up * (end - start), before, own)
-                )
+                cells.append(_Cell(visit, window, start, end, self._by_class(visit, downloads), before, own))
                 before, own = len(cells) - 1, -1
             if before >= 0:
                 last[visit.index] = before
@@ -200,11 +202,12 @@ class BoundProgram:
                     terms.append((self._columns(cell.before, 1), -1.0))
                 rows.add(nothing, *terms)
                 rows.add_one(quota, left, np.ones(len(left)))
-            served = [self._columns(number, 4 + c) for c in range(self._classes)]
-            for c, columns in enumerate(served):
-                rows.add(nothing, (columns, 1.0), (held, -cell.downloads[:, c]))
-            every = np.concatenate(served)
-            rows.add_one(cell.uplink, every, np.ones(len(every)))
+            for c in range(self._classes):
+                rows.add(nothing, (self._columns(number, 4 + c), 1.0), (held, -cell.downloads[:, c]))
+        for cells in self._visits():
+            every = np.concatenate([self._served(number) for number in cells])
+            first, last = self._cells[cells[0]], self._cells[cells[-1]]
+            rows.add_one(first.visit.up * (last.end_s - first.start_s), every, np.ones(len(every)))
         self._demand_rows(rows)
         return rows
 
@@ -229,24 +232,34 @@ class BoundProgram:
 
     # --- row 5 --------------------------------------------------------------------------------------------------------
 
-    def _guess(self, number: int) -> Floats:
-        """Holdings in proportion to demand, to begin with."""
-        downloads = self._cells[number].downloads.sum(axis=1)
-        quota, segments = self._scenario.donors.quota_segments, self._scenario.catalogue.segments
-        return np.asarray(np.minimum(segments, quota * downloads / max(1e-12, downloads.sum())), dtype=np.float64)
+    def _visits(self) -> list[list[int]]:
+        """The cells of each visit, in order."""
+        visits: dict[int, list[int]] = {}
+        for number, cell in enumerate(self._cells):
+            visits.setdefault(cell.visit.index, []).append(number)
+        return list(visits.values())
 
-    def _tangent(self, rows: _Rows, number: int, held: Floats) -> None:
-        cell = self._cells[number]
-        downloads = cell.downloads.sum(axis=1)
-        weights = np.rint(held).astype(np.int64)
-        mean = float(weights @ downloads)
-        if not weights.any() or mean + _SIGMAS * float(weights**2 @ downloads) ** 0.5 < cell.uplink:
-            return
-        below, certain = tail(downloads, weights, cell.uplink)
-        columns = [self._columns(number, 4 + c) for c in range(self._classes)]
-        every = np.concatenate([*columns, self._columns(number, 0)])
-        values = np.concatenate([np.ones(len(every) - len(below)), -below])
-        rows.add_one(cell.uplink * (1.0 - certain), every, values)
+    def _served(self, number: int) -> NDArray[np.int64]:
+        return np.concatenate([self._columns(number, 4 + c) for c in range(self._classes)])
+
+    def _cut(self, rows: _Rows, cells: list[int], solution: Floats) -> None:
+        """Rows for a visit, and for each of its windows where it has several."""
+        first, last = self._cells[cells[0]], self._cells[cells[-1]]
+        drawn = self._draws.of(first.visit, first.start_s, last.end_s)
+        window = np.searchsorted([self._cells[number].start_s for number in cells[1:]], drawn.at_s, side="right")
+        held = solution[[self._columns(number, 0) for number in cells]][window, drawn.file]
+        for part in [range(len(cells))] if len(cells) == 1 else [range(len(cells)), *([k] for k in range(len(cells)))]:
+            of_part = np.flatnonzero(np.isin(window, part))
+            found = cut(drawn.crowd.only(of_part), held[of_part], first.visit.up)
+            counted = of_part[found.counted]
+            columns, values = [self._served(cells[place]) for place in part], []
+            values = [np.ones(len(every)) for every in columns]
+            for place in part:
+                columns.append(self._columns(cells[place], 0))
+                in_window = drawn.file[counted[window[counted] == place]]
+                values.append(-np.bincount(in_window, minlength=self._scenario.files) / drawn.times)
+            limit = found.busy_s * first.visit.up + found.most
+            rows.add_one(limit / drawn.times, np.concatenate(columns), np.concatenate(values))
 
     # --- the solver ---------------------------------------------------------------------------------------------------
 
@@ -259,28 +272,6 @@ class BoundProgram:
             np.concatenate(rows.value),
             np.concatenate(rows.limits),
         )
-
-
-def tail(downloads: Floats, weights: NDArray[np.int64], uplink: float) -> tuple[Floats, float]:
-    """`E[X_f; S < U]` for each file, and `P(S < U)`, for `S = sum w_f X_f` with `X_f` Poisson of mean `downloads[f]`.
-
-    Panjer's recursion (1981): `s P(S=s) = sum_f m_f w_f P(S = s - w_f)`; and `E[X_f; A(S)] = m_f P(A(S + w_f))`.
-    """
-    used = np.flatnonzero(weights > 0)
-    limit = int(np.ceil(uplink))
-    chance = np.zeros(limit + 1)
-    log_nothing = -float(downloads[used].sum())
-    chance[0] = np.exp(log_nothing) if log_nothing > -700 else 0.0
-    if chance[0] == 0.0:
-        return np.zeros(len(downloads)), 0.0
-    jump = weights[used]
-    factor = downloads[used] * jump
-    for total in range(1, limit):
-        reach = jump <= total
-        chance[total] = float(factor[reach] @ chance[total - jump[reach]]) / total
-    sums = np.concatenate([[0.0], np.cumsum(chance[:limit])])
-    below = np.array([sums[max(0, limit - int(weight))] for weight in weights])
-    return downloads * below, float(sums[limit])
 
 
 def minimise(

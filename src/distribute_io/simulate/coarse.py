@@ -139,6 +139,7 @@ def _outcome(scenario: Scenario, rates: Rates, rows: dict[str, list[float]]) -> 
         completion_ratio=(times[0] / alone_s, times[1] / alone_s, times[2] / alone_s),
         introductions=0,
         per_introduction_bytes=0,
+        hot_available=0.0,
         mirror_peak_bytes_per_s=float(mirrors.max()) * size / MINUTE_S,
         flash_peak_bytes_per_s=float(mirrors[first : first + 5].max()) * size / MINUTE_S if flash else 0.0,
         series=Series(

@@ -44,7 +44,7 @@ class PlannedPlacer:
         self.policy = policy or Policy(
             far_weight=scenario.network.far_weight,
             burst_s=scenario.burst_s
-            or scenario.catalogue.segments * scenario.segment_bits / scenario.network.down_median_bit_per_s,
+            or scenario.catalogue.segments * scenario.segment_bits / scenario.network.down_median_bit_per_s / 2,
         )
         self.join_s: list[float] = []
         self.full_s: list[float] = []

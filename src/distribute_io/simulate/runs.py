@@ -22,6 +22,8 @@ from distribute_io.simulate.swarm import Placer, Swarm
 
 PLANNED: Final = "planned"
 ORACLE: Final = "oracle"
+BY_SEGMENT: Final = "by-segment"
+"""The planner with no runs of several megabytes in large files: what these cost."""
 POLICIES: Final = (PLANNED, ORACLE, *BASELINES)
 
 Progress = Callable[[float], None]
@@ -63,6 +65,10 @@ def make_placer(scenario: Scenario, policy: str) -> Placer:
     """
     if policy == PLANNED:
         return PlannedPlacer(scenario)
+    if policy == BY_SEGMENT:
+        placer = PlannedPlacer(scenario)
+        placer.policy = msgspec.structs.replace(placer.policy, small_file_bytes=1 << 62)
+        return placer
     if policy == ORACLE:
         return OraclePlacer(scenario)
     if policy in BASELINES:

@@ -148,7 +148,7 @@ class Scenario(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     plan_first_s: float = 0.0
     """Time of the first of them."""
     burst_s: float | None = None
-    """How long the planner takes a download to last; None: what it does at the median downlink."""
+    """`Policy.burst_s` of the planner; None: half of what a download takes at the median downlink."""
     bound_window_s: float = 600.0
     """Windows of the bound; shorter ones make it tighter and slower."""
     donors: Donors = Donors()

@@ -2,8 +2,8 @@
 
 A donor with load `z` (bytes asked of it within the time that a request waits, over what its uplink carries in that
 time) serves the share `(1 + z^p)^(-1/p)` of what it is asked: all of it when idle, `1/z` when swamped. `p` says how
-sharp the knee is: a Poisson stream of single requests has `(1 - e^-z)/z`, close to p = 1.5; requests known to the byte
-have `min(1, 1/z)`, p without bound.
+sharp the knee is: a Poisson stream of single requests has `(1 - e^-z)/z`, close to p = 1.5; requests spread evenly
+have `min(1, 1/z)`, p without bound. A request is many segments, which come from several donors: in between.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ def test_a_run_that_is_held_in_part_is_not_swapped_in_beside_itself() -> None:
 
 
 def test_a_young_donor_is_filled_in_steps() -> None:
-    donor, files = a_donor(segments=200), [a_file(name, 100) for name in "ab"]
+    donor, files = a_donor(segments=200, up_bytes_per_s=4_000_000), [a_file(name, 100) for name in "ab"]
     first = only(planned([donor], files))
     assert first.push_bytes == POLICY.first_fill_bytes
     grown = structs.replace(donor, holdings=dict(first.files))

@@ -281,7 +281,7 @@ def test_lists_are_used_up_by_those_who_join() -> None:
     lists = a_round(Rounds(POLICY), changes([], files, asked(files))).lists
     planner = JoinPlanner(lists, POLICY, {file.file_id: file for file in files}.get)
     assert not planner.used_up
-    for number in range(3, 9, 3):
+    for number in range(3, 12, 3):
         assert planner.plan(a_donor(number), 10**9, is_guess=False, is_known=False) is not None
     assert planner.used_up
 
