@@ -262,11 +262,15 @@ class StateSuite(ABC):
             await state.add_match(match(2, downloader=CARL))
             await state.open_match(MatchId(f"{2:032x}"))
             ended = await state.leave(ANNA, 9)
-            assert ended == (match(1), msgspec.structs.replace(match(2, downloader=CARL), phase="open"))
+            assert ended == (match(1), msgspec.structs.replace(match(2, downloader=CARL), phase="open", was_open=True))
             assert await state.standing(BEN) == await state.standing(CARL) == ()
             kept = await state.match(MatchId(f"{2:032x}"))
             assert kept is not None
-            assert (kept.phase, kept.ended_at_us) == ("ended", 9)
+            assert (kept.phase, kept.ended_at_us, kept.was_open) == ("ended", 9, True)
+            await state.open_match(MatchId(f"{1:032x}"))
+            late = await state.match(MatchId(f"{1:032x}"))
+            assert late is not None
+            assert (late.phase, late.was_open) == ("ended", True)
 
         self.run(use)
 

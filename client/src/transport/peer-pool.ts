@@ -35,6 +35,7 @@ import type { Source } from "./source.ts";
 /** Offers kept with the coordinator (measurements, part 4: 4 to 8). Each is a connection that waits. */
 const OFFERS_KEPT = 4;
 const OFFER_LIFE_US = 90_000_000;
+const LEFT_MAX = 64;
 const CONNECT_US = 10_000_000;
 
 /** Shortest time between two looks at who delivers: an emptied donor of 1 MiB gave for some hundred milliseconds. */
@@ -94,6 +95,8 @@ export class PeerPool {
   readonly #say: (message: ClientMessage) => boolean;
   readonly #offers = new Map<string, IdleOffer>();
   readonly #peers = new Map<string, Peer>();
+  /** The matches of sources that are gone: what they sent may prove wrong later. */
+  readonly #left = new Map<string, string>();
   readonly #settling: Deadline;
   /** Settled by `begin`. */
   readonly #begun: Promise<void>;
@@ -192,9 +195,10 @@ export class PeerPool {
   /** The donor sent wrong bytes: it is told on, and not used again. */
   lied(sourceId: string): void {
     const peer = this.#bySource(sourceId);
-    if (peer?.match === undefined) return;
-    this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "lied", code: "segment_mismatch" });
-    peer.link?.close("segment_mismatch");
+    const match_id = peer?.match?.match_id ?? this.#left.get(sourceId);
+    if (match_id === undefined) return;
+    this.#say({ type: "match_report", match_id, outcome: "lied", code: "segment_mismatch" });
+    peer?.link?.close("segment_mismatch");
   }
 
   /** Lets all donors go, with their receipts. Nothing is reported any more. */
@@ -461,7 +465,11 @@ export class PeerPool {
       this.#say({ type: "match_report", match_id: match.match_id, outcome, code });
     }
     if (this.#closed) return;
-    if (state === "active") this.#download?.events.sourceRemoved(peer.sourceId, code);
+    if (state === "active") {
+      if (this.#left.size >= LEFT_MAX) this.#left.clear();
+      if (code !== "segment_mismatch") this.#left.set(peer.sourceId, match.match_id);
+      this.#download?.events.sourceRemoved(peer.sourceId, code);
+    }
     this.#settleIn(0);
   }
 }

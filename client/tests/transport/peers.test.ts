@@ -210,6 +210,18 @@ test("a donor that sent wrong bytes is told on once, and gone", async () => {
   assert.equal(scene.sources.size, 0);
 });
 
+test("a donor that left before its wrong bytes were found is told on too", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  await scene.meet("donor");
+  donor.serving.closeAll(0);
+  await scene.clock.pass(500_000);
+  assert.equal(scene.sources.size, 0);
+  scene.pool.lied("donor 1");
+  const reports = scene.coordinator.said("downloader", "match_report").map(({ outcome }) => outcome);
+  assert.deepEqual(reports, ["open", "closed", "lied"]);
+});
+
 test("a donor with nothing left that is missing is let go", async () => {
   const scene = new Scene();
   const donor = scene.donor("donor", [[0, 2]]);

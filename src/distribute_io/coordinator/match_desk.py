@@ -7,7 +7,7 @@ Rules:
 3. The downloader's side offers, with an offer that it deposited where there is one; only when the downloader is native
    and the donor is a browser the donor offers, as a native peer cannot negotiate channel ids.
 4. Whoever did not work for a downloader, or lied to it, is not introduced to it again in this session. A donor that is
-   accused of a lie is introduced to nobody for a time (`core/standing.py`).
+   accused of a lie is introduced to nobody for a time (`core/standing.py`), also when it ended the match first.
 5. A donor that did not say a word in `SILENCE_US` after it was called (an offer, or a signal) in a match that failed is
    introduced to nobody until it is heard again: a machine that lost its power stays a session for a minute.
 6. A downloader tells the round trip of each connection that came about. It counts once for a session and a pair of
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -67,6 +67,9 @@ PAIRS_PER_SESSION_MAX: Final = 64
 SILENCE_US: Final = 5_000_000
 """How long a donor may take for its first word to a match; clients give a connection twice as long."""
 
+LEFT_MAX: Final = 4_096
+"""Donors that left in the middle of a transfer whose network is remembered, should they be accused."""
+
 
 class MatchDesk:
     """Caller's duties: hand it each session's messages in order."""
@@ -101,6 +104,7 @@ class MatchDesk:
         self._clock_us = clock_us
         self._nat_changed = nat_changed
         self._round_trips = RoundTrips()
+        self._left: OrderedDict[SessionId, str] = OrderedDict()
 
     # --- wants ---
 
@@ -331,19 +335,18 @@ class MatchDesk:
         Raises:
             RemoteProtocolError: `match_unknown`.
         """
-        match = await self._match_of(session, MatchId(message.match_id))
-        if message.outcome == "open":
-            if session.session_id == match.downloader and message.round_trip_ms is not None:
-                self._learn_round_trip(session, match, message.round_trip_ms)
-            if match.phase == "pending":
-                await self._learn(match, met=True)
-            await self._state.open_match(match.match_id)
+        if message.outcome == "lied":
+            await self._accused(session, MatchId(message.match_id), message.code, now_us)
             return
+        if message.outcome == "open":
+            await self._opened(session, MatchId(message.match_id), message.round_trip_ms)
+            return
+        match = await self._match_of(session, MatchId(message.match_id))
         if message.outcome == "failed" and match.phase == "pending" and message.code in NETWORK_CODES:
             await self._learn(match, met=False)
-        if session.session_id == match.downloader and message.outcome in ("failed", "lied"):
+        if session.session_id == match.downloader and message.outcome == "failed":
             session.avoid(match.donor)
-            self._judge(session, match, message.outcome, now_us)
+            self._note_silence(match, now_us)
         await self._end(match, now_us, code=message.code or "peer_closed", told_by=session.session_id)
 
     async def _learn(self, match: MatchRecord, *, met: bool) -> None:
@@ -367,24 +370,52 @@ class MatchDesk:
             session.measured.add(pair)
             self._round_trips.measured(pair, round_trip_ms)
 
-    def _judge(self, session: Session, match: MatchRecord, outcome: str, now_us: int) -> None:
-        """What a downloader's report says of the donor (rules 4 and 5)."""
+    async def _opened(self, session: Session, match_id: MatchId, round_trip_ms: int | None) -> None:
+        match = await self._state.match(match_id)
+        if match is None or session.session_id not in (match.downloader, match.donor):
+            raise _match_unknown()
+        if session.session_id == match.downloader and round_trip_ms is not None:
+            self._learn_round_trip(session, match, round_trip_ms)
+        if match.phase == "pending":
+            await self._learn(match, met=True)
+        # Of a match that the donor has ended already it is only remembered: what came over it may prove wrong.
+        if match.phase != "ended" or session.session_id == match.downloader:
+            await self._state.open_match(match_id)
+
+    async def _accused(self, session: Session, match_id: MatchId, code: str | None, now_us: int) -> None:
+        """A downloader had wrong bytes (rule 4). A liar that ended the match first, or left, is accused all the same.
+
+        Raises:
+            RemoteProtocolError: `match_unknown`.
+        """
+        match = await self._state.match(match_id)
+        if match is None or match.downloader != session.session_id:
+            raise _match_unknown()
         donor = self._sessions.get(match.donor)
-        if donor is None:
-            return
-        called_us = donor.called.get(match.match_id)
-        if outcome == "lied":
-            if match.phase == "open":  # who never had a byte of it cannot have had a wrong one
-                self._standing.accuse(donor.session_id, network=donor.network, accuser=session.network, now_us=now_us)
-        elif called_us is not None and now_us - called_us >= SILENCE_US:
+        network = self._left.get(match.donor) if donor is None else donor.network
+        # Who never had a byte cannot have had a wrong one, and what was said once is not said again.
+        if match.was_open and network is not None and match.donor not in session.avoided:
+            self._standing.accuse(match.donor, network=network, accuser=session.network, now_us=now_us)
+        session.avoid(match.donor)
+        await self._end(match, now_us, code=code or "segment_mismatch", told_by=session.session_id)
+
+    def _note_silence(self, match: MatchRecord, now_us: int) -> None:
+        """A donor that said nothing to a match waits until it is heard (rule 5)."""
+        donor = self._sessions.get(match.donor)
+        called_us = None if donor is None else donor.called.get(match.match_id)
+        if donor is not None and called_us is not None and now_us - called_us >= SILENCE_US:
             donor.unanswered_us = max(donor.unanswered_us, called_us)
 
-    async def session_left(self, session_id: SessionId, ended: tuple[MatchRecord, ...]) -> None:
+    async def session_left(self, session: Session, ended: tuple[MatchRecord, ...]) -> None:
         """A session ended, and its matches with it: tell the other ends of those that were not open."""
+        if any(match.was_open and match.donor == session.session_id for match in ended):
+            self._left[session.session_id] = session.network
+            if len(self._left) > LEFT_MAX:
+                self._left.popitem(last=False)
         for match in ended:
             self._forget_signals(match)
             if match.phase == "pending":
-                self._tell_end(match, _other_end(match, session_id), "peer_closed")
+                self._tell_end(match, _other_end(match, session.session_id), "peer_closed")
 
     async def expire(self, now_us: int) -> None:
         """End the matches that did not open in time."""
@@ -417,8 +448,12 @@ class MatchDesk:
     async def _match_of(self, session: Session, match_id: MatchId) -> MatchRecord:
         match = await self._state.match(match_id)
         if match is None or match.phase == "ended" or session.session_id not in (match.downloader, match.donor):
-            raise RemoteProtocolError("match_unknown", "The message names a match that this session is not part of.")
+            raise _match_unknown()
         return match
+
+
+def _match_unknown() -> RemoteProtocolError:
+    return RemoteProtocolError("match_unknown", "The message names a match that this session is not part of.")
 
 
 def _other_end(match: MatchRecord, session_id: SessionId) -> SessionId:

@@ -145,7 +145,7 @@ class Sessions:
         self._standing.left(session.session_id, session.network)
         await self._donors.stop(session, left=not self._is_stopping)
         ended = await self._state.leave(session.session_id, self._clock_us())
-        await self._matches.session_left(session.session_id, ended)
+        await self._matches.session_left(session, ended)
 
     def stop(self) -> None:
         """Close all sessions; they come back after a random moment."""

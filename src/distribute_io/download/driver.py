@@ -51,6 +51,10 @@ class _Open(Struct, eq=False):
     position_byte: int
 
 
+_DEPARTED_MAX = 64
+"""Peers that left of which a wrong segment may still come to light."""
+
+
 class GaveUpError(Exception):
     """The scheduler gave up. The caller makes the error that people read, out of `action` and the source table."""
 
@@ -81,6 +85,7 @@ class Driver:
         self._on_dropped = on_dropped
         self._on_kept: Callable[[], None] = lambda: None
         self._sources: dict[SourceId, Source] = {}
+        self._departed: dict[SourceId, Source] = {}
         self._failures: dict[SourceId, FailureRow] = {}
         self._open: dict[int, _Open] = {}
         self._source_of: dict[int, SourceId] = {}
@@ -151,6 +156,9 @@ class Driver:
         source = self._sources.pop(source_id, None)
         if source is None:
             return
+        self._departed[source_id] = source
+        if len(self._departed) > _DEPARTED_MAX:
+            del self._departed[next(iter(self._departed))]
         for request_id, opened in list(self._open.items()):
             if opened.source_id == source_id:
                 opened.request.cancelled.set()
@@ -395,8 +403,9 @@ class Driver:
                 self._keep_digests(index, parts)
             case m.BanSource(source_id=source_id, reason=reason):
                 self.banned[source_id] = reason
-                if source_id in self._sources:
-                    self._sources[source_id].accuse()
+                liar = self._sources.get(source_id) or self._departed.get(source_id)
+                if liar is not None:
+                    liar.accuse()
                 self._drop_source(source_id)
                 self._on_dropped(source_id, reason)
             case m.ExcludeSource(source_id=source_id, reason=reason):

@@ -208,8 +208,9 @@ class MemoryState:
 
     async def open_match(self, match_id: MatchId) -> None:
         match = self._matches.get(match_id)
-        if match is not None and match.phase == "pending":
-            self._matches[match_id] = msgspec.structs.replace(match, phase="open")
+        if match is not None:
+            phase = match.phase if match.phase == "ended" else "open"
+            self._matches[match_id] = msgspec.structs.replace(match, phase=phase, was_open=True)
 
     async def end_match(self, match_id: MatchId, now_us: int) -> MatchRecord | None:
         match = self._matches.get(match_id)

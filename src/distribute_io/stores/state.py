@@ -106,6 +106,8 @@ class MatchRecord(Struct, frozen=True):
     """What the donor said that it sends at most."""
     neighbours: bool = False
     """Both ends are behind one public address."""
+    was_open: bool = False
+    """Also after it ended."""
 
 
 class Held(Struct, frozen=True):
@@ -200,7 +202,7 @@ class State(Protocol):
         """The standing matches of a session, on either side, by match id."""
 
     async def open_match(self, match_id: MatchId) -> None:
-        """The two are connected."""
+        """The two are connected; of a match that has ended it is only remembered."""
 
     async def end_match(self, match_id: MatchId, now_us: int) -> MatchRecord | None:
         """End a match; returns it as it was before, or None when it did not stand."""

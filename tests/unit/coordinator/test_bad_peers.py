@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from distribute_io.coordinator import match_desk
+from distribute_io.core.standing import Standing
 from tests.harness.peer import Peer
 from tests.unit.coordinator.served import Served, files, play
 
@@ -34,6 +36,47 @@ def test_one_proof_puts_a_liar_out_of_use_for_everybody(tmp_path: Path) -> None:
             assert (await two.hear("unmatched"))["code"] == "no_donor"
             await honest.donate(held=[{"file_id": file_id, "runs": [1, 3]}])
             assert (await two.hear("match"))["runs"] == [1, 3]
+
+    play(tmp_path, scene)
+
+
+async def has_donors(served: Served, count: int) -> bool:
+    return bool((await served.json("/api/v1/stats"))["donors"] == count)
+
+
+@pytest.mark.parametrize("way_out", ["closes the match", "closes it before it was open", "leaves"])
+def test_a_liar_that_goes_first_is_accused_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way_out: str
+) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with AsyncExitStack() as stack, Peer.connect(served) as one:
+            liar = await stack.enter_async_context(Peer.connect(served))
+            await liar.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await one.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            match_id = (await one.hear("match"))["match_id"]
+            opened = {"match_id": match_id, "outcome": "open"}
+            if way_out != "closes it before it was open":
+                await one.send("match_report", **opened)
+                await one.send("ping")
+                await one.hear("pong")
+            if way_out == "leaves":
+                await stack.aclose()
+                await served.until(lambda: has_donors(served, 0))
+            else:
+                await liar.send("match_report", match_id=match_id, outcome="closed", code="peer_closed")
+                await liar.send("ping")
+                await liar.hear("pong")
+                await one.send("match_report", **opened)
+            accused: list[str] = []
+            monkeypatch.setattr(Standing, "accuse", lambda _self, donor, **_: accused.append(donor))
+            for _ in range(2):  # what was said once is not said again
+                await one.send("match_report", match_id=match_id, outcome="lied", code="segment_mismatch")
+                await one.send("ping")
+                await one.hear("pong")
+            assert len(accused) == 1
 
     play(tmp_path, scene)
 

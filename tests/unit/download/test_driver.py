@@ -200,6 +200,26 @@ def test_liar_among_honest_ones_is_banned_and_nothing_wrong_is_written(published
     run(published, tmp_path, body)
 
 
+class Leaver(Scripted):
+    """It is gone before what it sent is looked at."""
+
+    def _settle(self, request: OpenRange, index: SegmentIndex, buffer: memoryview) -> None:
+        self._bench.driver.remove_source(SourceId("liar"), "peer_closed")
+        super()._settle(request, index, buffer)
+
+
+def test_a_liar_that_left_before_its_segment_was_checked_is_accused_too(published: Published, tmp_path: Path) -> None:
+    async def body(bench: Bench) -> None:
+        liar = bench.add("liar", Leaver(bench, lies=True))
+        bench.add("b", Scripted(bench, pause_s=0.002))
+        await bench.run()
+        assert bench.digest.result() == published.manifest.sha256
+        assert list(bench.driver.banned) == ["liar"]
+        assert liar.accused
+
+    run(published, tmp_path, body)
+
+
 def test_mixed_segments_are_put_together_from_several_buffers(published: Published, tmp_path: Path) -> None:
     async def body(bench: Bench) -> None:
         broken = bench.add("broken", Scripted(bench, step=65_536))
