@@ -123,6 +123,10 @@ class Callers:
                 break
         return _group(peer)
 
+    def direct(self, address: str) -> str | None:
+        """Who is at the other end of a connection; None when it is a trusted proxy, which speaks for many."""
+        return None if self._is_trusted(address) else _group(address)
+
     def _is_trusted(self, text: str) -> bool:
         if not self._trusted:
             return False

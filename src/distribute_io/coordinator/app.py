@@ -30,6 +30,7 @@ from distribute_io.coordinator.changes import Changes
 from distribute_io.coordinator.claims import Claims
 from distribute_io.coordinator.client_parts import ClientParts
 from distribute_io.coordinator.config import DEFAULT_CAUSE, CoordinatorConfig
+from distribute_io.coordinator.doorway import HEAD_S, Doorway
 from distribute_io.coordinator.folder_mark import refuse_other_folder
 from distribute_io.coordinator.front_page import contact_link
 from distribute_io.coordinator.library import Library
@@ -310,10 +311,19 @@ async def _site(app: web.Application, listener: socket.socket, config: Coordinat
     # No access log: it would hold addresses and file names.
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_TIMEOUT_S)
     await runner.setup()
+    handler = runner.server
+    if handler is None:
+        raise RuntimeError("a runner that is set up has a server")
+    doorway = Doorway(handler, Callers(parse_networks(config.trusted_proxies)))
+    tls = _tls(config)
+    server = await asyncio.get_running_loop().create_server(
+        doorway.guard, sock=listener, ssl=tls, ssl_handshake_timeout=HEAD_S if tls else None, backlog=1024
+    )
     try:
-        await web.SockSite(runner, listener, ssl_context=_tls(config), backlog=1024).start()
         yield
     finally:
+        server.close()
+        doorway.close()
         await runner.cleanup()
 
 
