@@ -176,6 +176,8 @@ class Session:
         """Hash of the secret under which its credit is added up; empty: none."""
         self.tallies_named = 0
         self.tally_is_news = False
+        self.tally_is_known = False
+        self.tally_crumbs: Counter[str] = Counter()
         self.tallied_at_us = 0
         self.unanswered_us = 0
         """When this donor was last called in a match that failed."""

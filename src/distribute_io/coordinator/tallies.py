@@ -4,7 +4,9 @@ Rules:
 
 1. Of a code's secret only a hash is kept, with sums by country and of the newest day: no address, no time of day.
 2. What was credited is added up in memory and written every second; a crash loses at most that (invariant 5).
-3. A session is told its sum when it names its code, and then when it has grown, at most every `TELL_EVERY_US`.
+3. A code that is new begins with `BEGIN_BYTES` credited to one session, and until then is in no table: the table is
+   bounded, and crumbs under made-up codes would fill it.
+4. A session is told its sum when it names its code, and then when it has grown, at most every `TELL_EVERY_US`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ TELL_EVERY_US: Final = 10_000_000
 NAMED_MAX: Final = 16
 """Codes that one session may name: each is a write and a query. A person has one, and now and then types another."""
 
+BEGIN_BYTES: Final = 262_144
+"""The smallest segment."""
+
 _LABEL: Final = b"distribute.io/tally/1"
 
 
@@ -52,13 +57,21 @@ class Tallies:
             raise RefusedError("rate_limited", f"A session may name a code {NAMED_MAX} times.")
         session.tallies_named += 1
         session.tally = hashlib.sha256(_LABEL + secret).hexdigest()
+        session.tally_is_known = False
+        session.tally_crumbs.clear()
         await self._tell(session, now_us)
 
     def credited(self, session: Session, country: str, size_bytes: int) -> None:
         """A session was credited for bytes that went to a country."""
-        if session.tally:
-            self._unwritten[session.tally, country, self._today()] += size_bytes
-            session.tally_is_news = True
+        if not session.tally:
+            return
+        session.tally_crumbs[country] += size_bytes
+        if session.tally_is_known or session.tally_crumbs.total() >= BEGIN_BYTES:
+            today = self._today()
+            for place, size in session.tally_crumbs.items():
+                self._unwritten[session.tally, place, today] += size
+            session.tally_crumbs.clear()
+            session.tally_is_known = session.tally_is_news = True
 
     async def tell_news(self, session: Session, now_us: int) -> None:
         """Tell a session its sum, if it has grown and is due."""
@@ -96,6 +109,7 @@ class Tallies:
         session.tallied_at_us = now_us
         await self.write()
         sums = await self._catalogue.tally(session.tally)
+        session.tally_is_known = session.tally_is_known or bool(sums)
         today = self._today()
         ranked = sorted(sums, key=lambda each: (-each.bytes_total, each.country))
         session.send(

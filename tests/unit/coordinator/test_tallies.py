@@ -30,6 +30,7 @@ def test_one_code_has_the_sum_of_several_donors_and_survives_them(tmp_path: Path
                     await donor.send("tally", secret=SECRET)
                     return await donor.hear("tallied")
 
+            assert (await give(200_000))["bytes_total"] == 0, "crumbs begin no sum"
             assert (await give(300_000))["bytes_total"] == 300_000
             told = await give(200_000)
             assert (told["bytes_total"], told["bytes_today"]) == (500_000, 500_000)
