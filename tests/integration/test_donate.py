@@ -19,6 +19,7 @@ from tests.harness.coordinator import (
     Release,
     make_publisher,
     make_release,
+    run_dio_well,
     start_coordinator,
 )
 from tests.harness.donors import folder_bytes, start_headless_donor, wait_until_held
@@ -204,18 +205,32 @@ def test_upload_rate_and_daily_limit_are_kept(scene: Scene) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_withdrawn_file_is_erased(scene: Scene) -> None:
-    release = scene.publish("release.iso", 6 * MIB)
-    scene.publish("other.iso", 4 * MIB)
+def test_withdrawn_file_is_erased_at_once_or_when_the_donor_comes_back(scene: Scene) -> None:
+    release = scene.publish("release.iso", 4 * MIB)
+    other = scene.publish("other.iso", 2 * MIB)
+    kept = scene.publish("kept.iso", 2 * MIB)
     data_dir = scene.stage.folder / "donor"
+
+    def withdraw(file: Release) -> None:
+        run_dio_well("unpublish", file.sha256, "--to", scene.coordinator.url, "--token", scene.publisher.token)
+
+    def is_held(file: Release) -> bool:
+        return (data_dir / "segments" / file.sha256).is_dir()
+
     donor = start_headless_donor(scene.coordinator, data_dir)
-    wait_until_held(scene.coordinator, 10 * MIB)
-    assert (data_dir / "segments" / release.sha256).is_dir()
-    command = dio("unpublish", release.sha256, "--to", scene.coordinator.url, "--token", scene.publisher.token)
-    unpublish = scene.stage.start("unpublish", command)
-    assert unpublish.wait(timeout_s=30) == 0, unpublish.output()
-    donor.wait_until(lambda: not (data_dir / "segments" / release.sha256).exists(), "the erasure", timeout_s=30)
+    wait_until_held(scene.coordinator, 8 * MIB)
+    assert is_held(release)
+    withdraw(release)
+    donor.wait_until(lambda: not is_held(release), "the erasure", timeout_s=30)
     assert events(donor, "erased") == [{"event": "erased", "file_id": release.sha256}]
+    donor.kill()
+    withdraw(other)
+    assert is_held(other)
+    back = start_headless_donor(scene.coordinator, data_dir)
+    back.wait_until(lambda: not is_held(other), "the erasure", timeout_s=30)
+    wait_for(lambda: events(back, "erased") or None, "the news")
+    assert events(back, "erased") == [{"event": "erased", "file_id": other.sha256}]
+    assert is_held(kept)
 
 
 def test_erase_leaves_no_segment(scene: Scene) -> None:

@@ -21,7 +21,7 @@ import msgspec
 import typer
 
 from distribute_io import __version__
-from distribute_io.core.allowance import AllowanceLimits, Pause
+from distribute_io.core.allowance import AllowanceLimits, DeviceState, Pause
 from distribute_io.core.tally_code import SECRET_BYTES, read_tally_code, write_tally_code
 from distribute_io.donor import events as e
 from distribute_io.donor.agent import DonorAgent, DonorConfig
@@ -29,6 +29,7 @@ from distribute_io.donor.filling import Filler
 from distribute_io.donor.kept_allowance import KeptAllowance
 from distribute_io.donor.store import SegmentStore
 from distribute_io.errors import RefusedError, UsageError
+from distribute_io.runtime.device import read_device
 from distribute_io.runtime.disk import write_durably
 from distribute_io.transport.coordinator_api import CoordinatorApi
 from distribute_io.transport.dial import HttpPolicy, is_private_server
@@ -42,6 +43,8 @@ _STORAGE_BYTES_MIN: Final = 1_000_000
 _UP_BYTES_PER_S_MIN: Final = 16_000
 _TAKERS_MAX: Final = 1024
 _DAY_MINUTES: Final = 24 * 60
+_LOOK_EVERY_S: Final = 10.0
+"""Power and network are looked at this often: a laptop that is unplugged rests within it."""
 
 
 @app.command()
@@ -55,6 +58,12 @@ def donate(
     hours: Annotated[
         str | None, typer.Option(metavar="FROM-TO", help="Only in these hours of the day, as 22:00-06:30.")
     ] = None,
+    while_charging: Annotated[
+        bool, typer.Option("--while-charging", help="Only while the machine is on mains, not on its battery.")
+    ] = False,
+    unmetered: Annotated[
+        bool, typer.Option("--unmetered", help="Not over connections that are paid by volume (NetworkManager knows).")
+    ] = False,
     takers: Annotated[int, typer.Option(min=1, max=_TAKERS_MAX, help="Most downloaders at once.")] = 8,
     data_dir: Annotated[Path | None, typer.Option(help="Where segments are kept.")] = None,
     code: Annotated[
@@ -82,7 +91,10 @@ def donate(
         daily_bytes=None if daily is None else parse_size(daily),
         monthly_bytes=None if monthly is None else parse_size(monthly),
         hours=None if hours is None else parse_hours(hours),
+        while_charging=while_charging,
+        unmetered=unmetered,
     )
+    _warn_of_the_unknown(limits)
     if storage_bytes < _STORAGE_BYTES_MIN:
         raise UsageError("bad_argument", f"--storage {storage} is too little: a segment takes up to 1 MB and more")
     if up_bytes_per_s < _UP_BYTES_PER_S_MIN:
@@ -134,15 +146,18 @@ async def _donate(
     limits: AllowanceLimits,
     tell: Callable[[e.DonorEvent], None],
 ) -> None:
+    device = _Device(limits)
     agent = DonorAgent(
         config,
         store=store,
-        allowance=KeptAllowance(folder / "given.json", limits),
+        allowance=KeptAllowance(folder / "given.json", limits, device=device.state),
         filler=filler,
         engine=engine,
         rng=random.Random(),
         tell=tell,
     )
+    await device.look()
+    looking = asyncio.ensure_future(device.watch())
     running = asyncio.ensure_future(agent.run())
     terminated = asyncio.Event()
 
@@ -158,7 +173,43 @@ async def _donate(
         if not terminated.is_set():
             raise
     finally:
+        looking.cancel()
         await engine.close()
+
+
+class _Device:
+    """What the machine says of power and network, where a limit is about it."""
+
+    def __init__(self, limits: AllowanceLimits) -> None:
+        self._is_asked = limits.while_charging or limits.unmetered
+        self._state = DeviceState()
+
+    def state(self) -> DeviceState:
+        return self._state
+
+    async def look(self) -> None:
+        if self._is_asked:
+            self._state = await asyncio.to_thread(read_device)
+
+    async def watch(self) -> None:
+        while self._is_asked:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            await self.look()
+
+
+def _warn_of_the_unknown(limits: AllowanceLimits) -> None:
+    """Say which limits cannot be kept, as the machine does not tell (spec/allowance.md A6)."""
+    if not (limits.while_charging or limits.unmetered):
+        return
+    device = read_device()
+    if limits.while_charging and device.charging is None:
+        _warn("this machine does not tell whether it is charging, so --while-charging changes nothing")
+    if limits.unmetered and device.metered is None:
+        _warn("NetworkManager does not tell whether the connection is metered, so --unmetered changes nothing")
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"dio: warning: {text}", err=True)
 
 
 def parse_hours(text: str) -> tuple[int, int]:
@@ -222,9 +273,7 @@ def _ask_coordinator(api: CoordinatorApi, wanted: Sequence[str]) -> str:
     for name in wanted:
         if name not in there:
             known = ", ".join(there) or "none"
-            typer.echo(
-                f"dio: warning: the coordinator has no cause {name!r}; it has: {known} [unknown_cause]", err=True
-            )
+            _warn(f"the coordinator has no cause {name!r}; it has: {known} [unknown_cause]")
     return told.session_url
 
 

@@ -127,6 +127,7 @@ class DonorAgent:
         self._welcomed = False
         self._said_lost = False
         self._pause: Pause | None = None
+        self._told_trouble: StoreError | None = None
         self._withdrawn: set[FileId] = set()
         self._receipts: dict[str, Receipt] = {}  # those that no session has taken yet, the latest of each match
         self._ask_donors_after: dict[FileId, float] = {}
@@ -301,6 +302,7 @@ class DonorAgent:
             await asyncio.sleep(_TELL_EVERY_S)
             self._tell_changes()
             self._heed_allowance()
+            self._tell_trouble()
             used = self._allowance.used
             served = e.Served(
                 bytes=self._upload.sent_bytes,
@@ -312,6 +314,13 @@ class DonorAgent:
             if served != told:
                 told = served
                 self._tell(served)
+
+    def _tell_trouble(self) -> None:
+        """A disk so full that what is given cannot be written down, once each time it becomes so."""
+        trouble = self._allowance.trouble
+        if trouble is not None and self._told_trouble is None:
+            self._tell(e.Trouble(code=trouble.code, message=trouble.message))
+        self._told_trouble = trouble
 
     def _heed_allowance(self) -> None:
         """Begins or ends a pause, when it is time: takers are let go, and the coordinator sends no more."""

@@ -1,6 +1,8 @@
 """A donor's limits and what it gave, on disk: `core/allowance.py` with a file and a clock.
 
-The file is written before bytes go out that it does not cover yet, so the limits hold through restarts and crashes.
+The file is written before bytes go out that it does not cover yet, so the limits hold through restarts and crashes. It
+has always the same size: on a disk that has no room for a second one it is overwritten in its place. What a crash then
+tears is no JSON, and counts as used up.
 """
 
 from __future__ import annotations
@@ -9,14 +11,20 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from distribute_io.core.allowance import Allowance, AllowanceLimits, Charged, DeviceState, LocalTime, Pause
-from distribute_io.runtime.disk import stored, write_durably
+from distribute_io.errors import StoreError
+from distribute_io.runtime.disk import FULL_ERRORS, overwrite, stored, write_durably
 
-_UNKNOWN_DEVICE = DeviceState()
+_FILE_BYTES: Final = 512
+"""The figures with room to grow; a disk writes as much at once."""
+
+_RETRY_S: Final = 30.0
+"""After the figures could not be written they are tried again then."""
 
 
 class _State(Struct, frozen=True):
@@ -38,7 +46,13 @@ class KeptAllowance:
     """For one thread. Caller's duty: `close` at the end."""
 
     def __init__(
-        self, path: Path, limits: AllowanceLimits, *, local_time: Callable[[], LocalTime] = local_time_now
+        self,
+        path: Path,
+        limits: AllowanceLimits,
+        *,
+        local_time: Callable[[], LocalTime] = local_time_now,
+        device: Callable[[], DeviceState] = DeviceState,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read what was charged before.
 
@@ -46,12 +60,19 @@ class KeptAllowance:
             path: the file that remembers it.
             limits: in force from now on.
             local_time: the donor's clock.
+            device: what the machine tells of itself.
+            monotonic_s: for the time until the next try on a full disk.
 
         Raises:
             StoreError: the file cannot be read.
         """
         self._path = path
         self._local_time = local_time
+        self._device = device
+        self._monotonic_s = monotonic_s
+        self._full_until_s = 0.0
+        self.trouble: StoreError | None = None
+        """Why the figures cannot be written at present."""
         now = local_time()
         with stored(path):
             try:
@@ -76,19 +97,24 @@ class KeptAllowance:
 
     def pause(self) -> Pause | None:
         """Why nothing may be given now."""
-        return self._allowance.pause(self._local_time(), _UNKNOWN_DEVICE)
+        return self._allowance.pause(self._local_time(), self._device())
 
     def take(self, size_bytes: int) -> bool:
         """Charge bytes that are about to go out on the wire. False when the limits do not allow them.
 
+        Where the disk is full even for that, a donor without limits of bytes gives on, as the figures are its own; one
+        with limits gives nothing until they can be written.
+
         Raises:
-            StoreError: the charge cannot be written down, and then nothing may be sent.
+            StoreError: the charge cannot be written down for another reason.
         """
         now = self._local_time()
         answer = self._allowance.take(size_bytes, now)
         if answer == "store":
             charged = self._allowance.charged
-            self._save(charged)
+            if not self._try_to_save(charged):
+                limits = self._allowance.limits
+                return limits.daily_bytes is None and limits.monthly_bytes is None
             self._allowance.stored(charged)
             answer = self._allowance.take(size_bytes, now)
         return answer == "yes"
@@ -98,9 +124,30 @@ class KeptAllowance:
         self._served_bytes += size_bytes
 
     def close(self) -> None:
-        """Write down exactly what was used."""
-        self._save(self._allowance.settle())
+        """Write down exactly what was used; on a full disk what is written stays, which is more."""
+        self._full_until_s = 0.0
+        self._try_to_save(self._allowance.settle())
+
+    def _try_to_save(self, charged: Charged) -> bool:
+        """False when the disk is full; `trouble` says so."""
+        if self._monotonic_s() < self._full_until_s:
+            return False
+        try:
+            self._save(charged)
+        except StoreError as error:
+            if error.code != "disk_full":
+                raise
+            self.trouble, self._full_until_s = error, self._monotonic_s() + _RETRY_S
+            return False
+        self.trouble = None
+        return True
 
     def _save(self, charged: Charged) -> None:
+        data = msgspec.json.encode(_State(charged, self._served_bytes)).ljust(_FILE_BYTES)
         with stored(self._path):
-            write_durably(self._path, msgspec.json.encode(_State(charged, self._served_bytes)))
+            try:
+                write_durably(self._path, data)
+            except OSError as error:
+                if error.errno not in FULL_ERRORS or not self._path.exists():
+                    raise
+                overwrite(self._path, data)

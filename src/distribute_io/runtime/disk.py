@@ -7,8 +7,11 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from distribute_io.errors import DistributeError, StoreError
+
+FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -19,7 +22,7 @@ def stored(path: Path) -> Iterator[None]:
     except DistributeError:
         raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in FULL_ERRORS:
             raise StoreError(
                 "disk_full", f"there is no room left for {path}; what is there is kept: free some and start again"
             ) from error
@@ -31,6 +34,24 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """Replace the content of a file by as many bytes in its place, which takes no room: for a disk that is full.
+
+    A power cut may leave a mixture of both, so the file must be such that a mixture is told from either.
+
+    Raises:
+        OSError: it is not there, or of another size.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(fd).st_size != len(data):
+            raise OSError(errno.ENOSPC, "no room for more", str(path))
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distribute_io.core.allowance import AllowanceLimits, LocalTime
+from distribute_io.core.allowance import AllowanceLimits, DeviceState, LocalTime
 from distribute_io.donor.kept_allowance import KeptAllowance, local_time_now
 from distribute_io.errors import StoreError
 
@@ -69,16 +69,76 @@ def test_unreadable_figures_count_as_used_up(tmp_path: Path) -> None:
 def test_what_cannot_be_written_down_is_not_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = new(tmp_path, Clock())
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(StoreError) as caught:
         kept.take(1)
-    assert caught.value.code == "disk_full"
+    assert caught.value.code == "store_unreadable"
     assert kept.used.day_bytes == 0
 
 
 def test_the_clock_is_the_machines_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.localtime", lambda: __import__("time").struct_time((2026, 11, 23, 1, 5, 0, 0, 327, 0)))
     assert local_time_now() == LocalTime(20_780, 2026 * 12 + 10, 65)
+
+
+class FullDisk:
+    """A disk on which no new file has room."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._open = os.open
+        self.is_full = True
+        monkeypatch.setattr("distribute_io.runtime.disk.os.open", self.open)
+
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
+        if self.is_full and flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        return self._open(path, flags, mode)
+
+
+def test_on_a_full_disk_figures_are_written_over_those_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    new(tmp_path, clock).close()
+    FullDisk(monkeypatch)
+    kept = new(tmp_path, clock)
+    assert kept.take(STEP)
+    assert kept.trouble is None
+    assert new(tmp_path, clock).used.day_bytes == 2 * STEP
+    kept.close()
+    assert new(tmp_path, clock).used.day_bytes == STEP
+
+
+@pytest.mark.parametrize("daily", [100_000_000, None])
+def test_without_room_for_any_figures_only_a_donor_without_limits_gives_on_until_there_is_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, daily: int | None
+) -> None:
+    disk, now_s = FullDisk(monkeypatch), [0.0]
+    kept = KeptAllowance(
+        tmp_path / "given.json",
+        AllowanceLimits(daily_bytes=daily),
+        local_time=Clock(),
+        monotonic_s=lambda: now_s[0],
+    )
+    assert kept.take(1000) == (daily is None)
+    assert kept.trouble is not None
+    assert kept.trouble.code == "disk_full"
+    disk.is_full = False
+    assert kept.take(1000) == (daily is None), "not tried again at once"
+    now_s[0] = 31.0
+    assert kept.take(1000)
+    assert kept.trouble is None
+
+
+def test_power_and_network_rest_the_donor_as_they_change(tmp_path: Path) -> None:
+    device = DeviceState(charging=False, metered=True)
+    limits = AllowanceLimits(while_charging=True, unmetered=True)
+    kept = KeptAllowance(tmp_path / "given.json", limits, local_time=Clock(), device=lambda: device)
+    assert kept.pause() == "battery"
+    device = DeviceState(charging=True, metered=True)
+    assert kept.pause() == "metered"
+    device = DeviceState(charging=None, metered=None)
+    assert kept.pause() is None
