@@ -40,7 +40,12 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--mib", type=int, default=64)
     chosen = parser.parse_args(options)
     # The file must come right each time, or `fetch` fails; what lied is counted by the one that lied.
-    notes: dict[str, Any] = {"downloads": chosen.downloads, "mib": chosen.mib, "segments rejected": [], "lied to": []}
+    notes: dict[str, Any] = {
+        "downloads": chosen.downloads,
+        "mib": chosen.mib,
+        "segments rejected": [],
+        "introductions": [],
+    }
     comparison = Comparison("liars", (__doc__ or "").splitlines()[0], unit="MiB/s", notes=notes)
     with tempfile.TemporaryDirectory(prefix="dio-liars-", dir="/dev/shm") as name, Stage(Path(name)) as stage:
         swarm = _Swarm(Rig(stage, mib=chosen.mib))
@@ -48,7 +53,7 @@ def run(options: list[str]) -> bool:
         def lied() -> float:
             rate, rejected, takers = swarm.measure(chosen.downloads, is_lying=True)
             notes["segments rejected"].append(rejected)
-            notes["lied to"].append(takers)
+            notes["introductions"].append(takers)
             return rate
 
         def honest() -> float:
@@ -59,9 +64,9 @@ def run(options: list[str]) -> bool:
 
         comparison.run({_LIED: lied, _ALL_HONEST: honest}, rounds=chosen.rounds)
     fast = comparison.finish([Bar(_LIED, _ALL_HONEST, at_least=0.95)])
-    one_proof = max(notes["lied to"]) <= 1
-    print(f"  downloads that each liar was introduced to: {notes['lied to']}; rejected: {notes['segments rejected']}")
-    return fast and one_proof
+    # A liar may be a spare for some downloads before it is asked; after its first segment nobody has a second one.
+    print(f"  introductions of each liar: {notes['introductions']}; segments rejected: {notes['segments rejected']}")
+    return fast and max(notes["segments rejected"]) <= 1
 
 
 class _Swarm:
