@@ -7,7 +7,8 @@ networks), and in the simulator with the same people: same seed, same donors, sa
 Counted are the segments on the donors' disks and `/api/v1/stats`. The donors of a country share a process and its
 WebRTC child (`bench/donor_host.py`).
 Options: `--seed N` (repeatable, default 1; a run takes four minutes), `--fresh` (forget the runs of other seeds that
-the result has), `--shared` (note that others use the machine meanwhile).
+the result has), `--shared` (others use the machine meanwhile: the run is written down and does not count), `--again`
+(no run: the simulator's side anew beside the real runs that the result has).
 """
 
 from __future__ import annotations
@@ -151,10 +152,11 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--seed", type=int, action="append")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--again", action="store_true")
     chosen = parser.parse_args(options)
     scenario = load_scenario(_SCENARIO)
     runs = {} if chosen.fresh else _runs_of_before(scenario)
-    for seed in chosen.seed or [1]:
+    for seed in [] if chosen.again else chosen.seed or [1]:
         runs[seed] = {"seed": seed, "shared_machine": chosen.shared, **_real(scenario, seed)}
     for seed, each in runs.items():
         each["simulated"] = _simulated(scenario, seed)
@@ -194,11 +196,12 @@ def _simulated(scenario: Scenario, seed: int) -> dict[str, Any]:  # Any: as abov
 def _conclude(scenario: Scenario, runs: list[dict[str, Any]]) -> bool:  # Any: as above
     figures: dict[str, Any] = {}  # Any: as above
     bars: dict[str, bool] = {}
+    counted = [run for run in runs if not run["shared_machine"]] or runs
     for name in ("net_offload", "cross_region_share"):
-        real, simulated = (statistics.median(run[side][name] for run in runs) for side in ("real", "simulated"))
+        real, simulated = (statistics.median(run[side][name] for run in counted) for side in ("real", "simulated"))
         figures[name] = {"real": real, "simulated": simulated, "ratio": round(real / simulated, 3)}
         bars[f"{name} within {_AGREE:.0%} of the simulator's"] = abs(real / simulated - 1) <= _AGREE
-    phases = [phase for run in runs for phase in run["real"]["phases"]]
+    phases = [phase for run in counted for phase in run["real"]["phases"]]
     followed = [phase["followed_s"] for phase in phases]
     bars[f"holdings follow within {_FOLLOW_S:.0f} s, in each phase of each run"] = None not in followed
     own = [phase["own_country_last_third"] for phase in phases]
@@ -212,6 +215,7 @@ def _conclude(scenario: Scenario, runs: list[dict[str, Any]]) -> bool:  # Any: a
         _NAME,
         {
             "question": (__doc__ or "").splitlines()[0],
+            "counted_runs": len(counted),
             "medians": figures,
             "followed_s": {"median": statistics.median(each or 1e9 for each in followed), "all": followed},
             "own_country_last_third": {"median": statistics.median(own), "least": min(own)},
