@@ -18,7 +18,7 @@ import msgspec
 from distribute_io.coordinator.hour_books import Forecast, HourBooks
 from distribute_io.coordinator.region_books import RegionBooks
 from distribute_io.coordinator.session import Session
-from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, after_pause
+from distribute_io.core.demand.book import Announcement, CellState, DemandBook, DemandState, after_pause
 from distribute_io.core.placement.model import Expectation
 from distribute_io.core.placement.stays import DonorKind, Stays, StaysState
 from distribute_io.errors import DistributeError
@@ -149,7 +149,11 @@ class DemandDesk:
 
     async def write(self) -> None:
         """Write what was learned."""
-        kept = _Kept(self.book.state(), self.stays.state(), self._clock_us())
+        cells: list[CellState] = []
+        for some in self.book.cells():
+            cells += some
+            await asyncio.sleep(0)
+        kept = _Kept(self.book.state_of(cells), self.stays.state(), self._clock_us())
         await self._catalogue.put_note(NOTE, await asyncio.to_thread(msgspec.msgpack.encode, kept))
 
 

@@ -25,7 +25,7 @@ Times are microseconds since 1970.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -71,6 +71,9 @@ class Tuning(Struct, frozen=True, kw_only=True):
     season_after_s: float = 3 * 86_400.0
     release_half_life_s: float = 1_200.0
 
+
+_CELLS_AT_ONCE: Final = 8_192
+"""Written down before others have their turn."""
 
 KNOWN_AFTER: Final = 20
 """Requests that have to be counted before what pays can be told."""
@@ -325,21 +328,28 @@ class DemandBook:
 
     def state(self) -> DemandState:
         """All that was learned so far."""
+        return self.state_of([cell for cells in self.cells() for cell in cells])
+
+    def cells(self) -> Iterator[list[CellState]]:
+        """The cells, some thousands at a time, so that others may have their turn between; each is as it is then."""
+        names = list(self._regions)
+        known = list(self._cells)
+        for start in range(0, len(known), _CELLS_AT_ONCE):
+            keys = [key for key in known[start : start + _CELLS_AT_ONCE] if key in self._cells]
+            slots = np.array([self._cells[key] for key in keys], dtype=np.int64)
+            columns = (column[slots].tolist() for column in (self._slow, self._fast, self._lost, self._at_us))
+            yield [
+                CellState(file_id, names[region], slow, fast, lost, at_us)
+                for (file_id, region), slow, fast, lost, at_us in zip(keys, *columns, strict=True)
+            ]
+
+    def state_of(self, cells: list[CellState]) -> DemandState:
+        """These cells, and all else that was learned so far."""
         names = list(self._regions)
         return DemandState(
             began_at_us=self._began_at_us,
             requests=self._requests,
-            cells=[
-                CellState(
-                    file_id,
-                    names[region],
-                    float(self._slow[slot]),
-                    float(self._fast[slot]),
-                    float(self._lost[slot]),
-                    int(self._at_us[slot]),
-                )
-                for (file_id, region), slot in self._cells.items()
-            ],
+            cells=cells,
             published=dict(self._published),
             announced=list(self._announced.values()),
             restricted={names[region]: counts for region, counts in self._restricted.items()},

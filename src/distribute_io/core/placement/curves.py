@@ -19,22 +19,28 @@ Singles = NDArray[np.float32]
 
 def served_share(load: Floats | Singles, sharpness: float) -> Floats:
     """The share of what it is asked that a donor of this load serves."""
-    if sharpness == 2.0:  # a root is five times as fast as a power
+    if sharpness == 2.0:  # roots are five times as fast as powers
         return np.asarray(1.0 / np.sqrt(1.0 + load * load), dtype=np.float64)
+    if sharpness == 4.0:
+        square = load * load
+        return np.asarray(1.0 / np.sqrt(np.sqrt(1.0 + square * square)), dtype=np.float64)
     return np.asarray((1.0 + load**sharpness) ** (-1.0 / sharpness), dtype=np.float64)
 
 
-def marginal_share(load: Floats, sharpness: float) -> Floats:
+def marginal_share(load: Floats | Singles, sharpness: float) -> Floats:
     """The share of a little more that it would serve: the derivative of load times `served_share`."""
+    square = load * load
     if sharpness == 2.0:
-        square = 1.0 + load * load
-        return np.asarray(1.0 / (square * np.sqrt(square)), dtype=np.float64)
+        return np.asarray(1.0 / ((1.0 + square) * np.sqrt(1.0 + square)), dtype=np.float64)
+    if sharpness == 4.0:
+        power = 1.0 + square * square
+        return np.asarray(1.0 / (power * np.sqrt(np.sqrt(power))), dtype=np.float64)
     return np.asarray((1.0 + load**sharpness) ** (-1.0 - 1.0 / sharpness), dtype=np.float64)
 
 
 def marginal_share_of_one(load: float, sharpness: float) -> float:
     """`marginal_share` of a single load: an array of one costs ten times as much."""
-    if sharpness == 2.0:
-        square = 1.0 + load * load
-        return 1.0 / (square * math.sqrt(square))
+    if sharpness == 4.0:
+        power = 1.0 + load * load * load * load
+        return 1.0 / (power * math.sqrt(math.sqrt(power)))
     return float((1.0 + load**sharpness) ** (-1.0 - 1.0 / sharpness))

@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from distribute_io.core.placement.curves import Singles, served_share
+from distribute_io.core.placement.curves import Singles, marginal_share, served_share
 from distribute_io.core.placement.model import Policy
 from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.readings import UP_MIN, log_miss_of
@@ -200,7 +200,7 @@ class Survey:
         slots = slice(self._bounds[region], self._bounds[region + 1])
         of_kind = stock.number("is_open")[slots] == is_open
         stay_s = self.stay_s[slots]
-        share = marginal(self._load[at])
+        share = marginal_share(self._load[at], policy.busy_sharpness).astype(np.float32)
         # Without its own copies there a donor's rows are worth more: its own factor is taken out of the product.
         value = worth[stock.row[at]] * np.exp(-self._log_miss[at]) * share
         value *= stay_s.astype(np.float32)[self._slot[at] - slots.start]
@@ -208,7 +208,7 @@ class Survey:
         size = self._rows.size_bytes[stock.row[at]] * stock.share[at]
         used = _reduce(np.add, size, stock.offsets[slots.start : slots.stop + 1], 0.0)
         room = stock.number("storage_bytes")[slots].astype(np.float64) - policy.reserve_bytes - used
-        top = best * stay_s * marginal(self.on_average[slots])
+        top = best * stay_s * marginal_share(self.on_average[slots], policy.busy_sharpness)
         soon = np.minimum(1.0, policy.swap_horizon_s / np.maximum(1.0, stay_s))
         swap = top - worst
         swap = np.where((swap * soon >= policy.return_min) | (swap >= policy.swap_anyway_gain), swap, -1.0)
@@ -250,12 +250,6 @@ class Everywhere:
             both.append((opened, opened + restricted))
         yield False, np.max([pair[0] for pair in both], axis=0) if len(both) > 1 else both[0][0]
         yield True, np.max([pair[1] for pair in both], axis=0) if len(both) > 1 else both[0][1]
-
-
-def marginal(load: NDArray[np.floating]) -> NDArray[np.floating]:
-    """`curves.marginal_share` at a sharpness of 2, near enough for an estimate."""
-    square = 1.0 + load * load
-    return np.asarray(1.0 / (square * np.sqrt(square)))
 
 
 def highest(values: Singles, count: int) -> Ints:

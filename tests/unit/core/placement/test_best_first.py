@@ -50,9 +50,10 @@ def test_equal_rows_come_in_their_own_order() -> None:
     assert seen.index(0) < seen.index(1)
 
 
-@pytest.mark.parametrize("sharpness", [1.5, 2.0, 3.0])
+@pytest.mark.parametrize("sharpness", [1.5, 2.0, 3.0, 4.0])
 def test_one_load_is_weighed_as_many_are(sharpness: float) -> None:
     loads = np.array([0.0, 0.1, 1.0, 7.0])
     shares = marginal_share(loads, sharpness)
+    assert shares == pytest.approx((1.0 + loads**sharpness) ** (-1.0 - 1.0 / sharpness))
     assert [marginal_share_of_one(float(load), sharpness) for load in loads] == pytest.approx(shares.tolist())
     assert served_share(loads, sharpness) == pytest.approx((1.0 + loads**sharpness) ** (-1.0 / sharpness))
