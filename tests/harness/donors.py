@@ -12,6 +12,7 @@ from distribute_io.transport.webrtc_engines import EngineName
 from tests.harness.browser import Browser, Page, wait_for_value
 from tests.harness.coordinator import CAUSE, Coordinator
 from tests.harness.processes import Process, dio, wait_for
+from tests.harness.tun_link import OpenLine
 
 # A donor tells what it holds every second while it fills, and a segment takes less from any mirror of the tests.
 _SETTLED_S = 3.0
@@ -57,11 +58,12 @@ def start_headless_donor(
     up: str = "4MB/s",
     webrtc: EngineName = "reactor-webrtc",
     name: str = "donor",
+    line: OpenLine | None = None,
 ) -> Process:
-    """Start `dio donate` in a process of its own."""
+    """Start `dio donate` in a process of its own; at the far end of a line, where one is given."""
     words: list[str | Path] = ["donate", coordinator.url, "--cause", CAUSE, "--storage", storage, "--up", up]
-    words += ["--webrtc", webrtc]
-    return coordinator.stage.start(name, dio(*words, "--data-dir", data_dir, "--json"))
+    command = dio(*words, "--webrtc", webrtc, "--data-dir", data_dir, "--json")
+    return coordinator.stage.start(name, command if line is None else line.far_command(command))
 
 
 def wait_until_held(coordinator: Coordinator, size_bytes: int, *, donors: int = 1, timeout_s: float = 60.0) -> None:

@@ -126,6 +126,11 @@ export class PeerPool {
     });
   }
 
+  /** Begins some offers ahead of the session: a browser's first connection takes its time. */
+  warm(): void {
+    this.#makeOffers(OFFERS_KEPT, "complete");
+  }
+
   /** Asks for donors of a file of so many segments, all of which count as missing until {@link begin}. */
   seek(fileId: string, segments: number): void {
     const missing: Runs = [[0, segments]];

@@ -6,6 +6,8 @@
  *   "mirrors only" never has an `RTCPeerConnection`.
  * - Channels are created before the first description and transferred in the same task: a channel that has opened or
  *   sent can no longer be moved (docs/browser-facts.md, WebRTC).
+ * - Connections may be made before the STUN servers are known: the first of a page takes the browser some 50 ms. Their
+ *   offers wait for `configure`.
  * - Candidates are trickled. An answer waits for none, nor does an urgent offer; one that is deposited ahead of use waits at
  *   most {@link GATHER_WAIT_MS}, since a dead STUN server would delay it by seconds. (Chromium takes 120 ms to say that it
  *   has gathered all, however quick it was.)
@@ -81,11 +83,19 @@ export class RtcHost {
   };
   /** Ends the wait of a connection whose candidates are being gathered. */
   readonly #waiting = new Map<ConnectionId, () => void>();
-  #stunUrls: readonly string[] = [];
+  /** Offers that are wanted at once, though they were not when they were begun. */
+  readonly #hurried = new Set<ConnectionId>();
+  /** Settled by the first `configure`. */
+  readonly #configured: Promise<void>;
+  #configure: () => void = () => undefined;
+  #iceServers: RTCIceServer[] = [];
 
   constructor(port: RtcHostPort, hostWindow: RtcHostWindow) {
     this.#port = port;
     this.#window = hostWindow;
+    this.#configured = new Promise((resolve) => {
+      this.#configure = resolve;
+    });
     hostWindow.addEventListener("pagehide", this.#onPageHide);
     port.onmessage = (event) => {
       this.#obey(event.data);
@@ -108,7 +118,8 @@ export class RtcHost {
   #obey(command: RtcCommand): void {
     switch (command.type) {
       case "configure":
-        this.#stunUrls = command.stunUrls;
+        this.#iceServers = command.stunUrls.length === 0 ? [] : [{ urls: [...command.stunUrls] }];
+        this.#configure();
         return;
       case "make_offer":
         this.#start(command.connection, (connection) =>
@@ -119,6 +130,7 @@ export class RtcHost {
         this.#start(command.connection, (connection) => this.#takeOffer(command.connection, connection, command.sdp));
         return;
       case "hurry":
+        if (this.#connections.has(command.connection)) this.#hurried.add(command.connection);
         this.#waiting.get(command.connection)?.();
         return;
       case "take_answer":
@@ -141,9 +153,7 @@ export class RtcHost {
     }
     let connection: RTCPeerConnection;
     try {
-      connection = this.#window.createConnection({
-        iceServers: this.#stunUrls.length === 0 ? [] : [{ urls: [...this.#stunUrls] }],
-      });
+      connection = this.#window.createConnection({ iceServers: this.#iceServers });
     } catch {
       // "Cannot create so many PeerConnections", or WebRTC switched off by a policy: both mean none for now.
       this.#report({ type: "closed", connection: id, reason: "full" });
@@ -160,9 +170,13 @@ export class RtcHost {
     this.#handOver(id, "negotiated", negotiatedChannel(connection));
     // A native peer cannot agree on an id beforehand; towards a browser this second channel stays unused.
     this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
+    const iceServers = this.#iceServers;
+    await this.#configured;
+    if (this.#connections.get(id) !== connection) return;
+    if (iceServers !== this.#iceServers) connection.setConfiguration({ iceServers: this.#iceServers });
     await connection.setLocalDescription();
     // An offer that lies at the coordinator until a match comes is better complete than quick.
-    if (!urgent) await this.#gathered(id, connection);
+    if (!urgent && !this.#hurried.has(id)) await this.#gathered(id, connection);
     this.#describe(id, connection);
   }
 
@@ -202,8 +216,9 @@ export class RtcHost {
     const sdp = connection.localDescription?.sdp;
     if (sdp === undefined) throw new Error("no local description");
     connection.onicecandidate = (event) => {
-      // The empty candidate marks the end of a generation: nothing to relay.
-      if (event.candidate === null || event.candidate.candidate === "") return;
+      // The empty candidate marks the end of a generation: nothing to relay. Over TCP no browser accepts connections, so
+      // two that could only open some do not meet.
+      if (event.candidate === null || event.candidate.candidate === "" || event.candidate.protocol === "tcp") return;
       this.#report({ type: "candidate", connection: id, candidate: plainCandidate(event.candidate) });
     };
     this.#report({ type: "description", connection: id, sdp });
@@ -253,6 +268,7 @@ export class RtcHost {
     if (connection === undefined) return;
     this.#connections.delete(id);
     this.#early.delete(id);
+    this.#hurried.delete(id);
     this.#waiting.get(id)?.();
     connection.onicecandidate = null;
     connection.onicegatheringstatechange = null;

@@ -93,7 +93,8 @@ export class PeerSession {
       this.#session.send(message),
     );
     this.#pool = pool;
-    if (this.#welcome !== undefined) pool.onWelcome(this.#welcome);
+    if (this.#welcome === undefined) pool.warm();
+    else pool.onWelcome(this.#welcome);
     if (this.#download !== undefined) pool.begin(this.#download.job, this.#download.events);
     else if (this.#sought !== undefined) pool.seek(this.#sought.fileId, this.#sought.segments);
   }

@@ -17,6 +17,13 @@ class FakeConnection {
   readonly channels: unknown[] = [];
   readonly candidates: unknown[] = [];
 
+  configuration: RTCConfiguration | undefined;
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    assert.equal(this.localDescription, null, "later it would change nothing");
+    this.configuration = configuration;
+  }
+
   createDataChannel(label: string, options: object = {}): unknown {
     const channel = { label, ...options };
     this.channels.push(channel);
@@ -74,6 +81,11 @@ class Scene {
     clearTimeout: () => undefined,
   });
 
+  /** @param configured whether it has been told of STUN servers, of none in fact. */
+  constructor(configured = true) {
+    if (configured) void this.tell({ type: "configure", stunUrls: [] });
+  }
+
   async tell(...commands: RtcCommand[]): Promise<void> {
     for (const data of commands) this.port.onmessage?.({ data } as MessageEvent<RtcCommand>); // as: only `data` is read
     await settled();
@@ -115,6 +127,7 @@ test("an offer: both channels first, the description when gathering ends, later 
   const candidate = { candidate: "candidate:1", sdpMid: null, sdpMLineIndex: 0 };
   scene.connection().onicecandidate?.({ candidate });
   scene.connection().onicecandidate?.({ candidate: { ...candidate, candidate: "" } });
+  scene.connection().onicecandidate?.({ candidate: { ...candidate, protocol: "tcp" } });
   scene.connection().onicecandidate?.({ candidate: null });
   assert.deepEqual(scene.reports.slice(3), [
     {
@@ -132,6 +145,17 @@ test("a STUN server that does not answer holds an offer up for 300 ms and no lon
   scene.timers[0].run();
   await settled();
   assert.equal(scene.types.at(-1), "description");
+});
+
+test("a connection made ahead of the STUN servers offers when they are known, at once if somebody waits by then", async () => {
+  const scene = new Scene(false);
+  await scene.tell({ type: "make_offer", connection: 1, urgent: false });
+  await scene.tell({ type: "make_offer", connection: 2, urgent: false }, { type: "close", connection: 2 });
+  assert.equal(scene.connection().localDescription, null);
+  await scene.tell({ type: "hurry", connection: 1 }, { type: "configure", stunUrls: ["stun:a:1"] });
+  assert.deepEqual(scene.connection().configuration, { iceServers: [{ urls: ["stun:a:1"] }] });
+  assert.deepEqual(scene.reports.at(-1), { type: "description", connection: 1, sdp: "local" });
+  assert.equal(scene.connection(1).localDescription, null, "it was closed meanwhile");
 });
 
 test("an urgent offer waits for nothing", async () => {
