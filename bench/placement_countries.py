@@ -365,7 +365,7 @@ def _far_share(samples: list[Sample], from_s: float, to_s: float) -> float:
     """Of what was credited in a span of time, the share that crossed a border."""
     inside = [sample for sample in samples if from_s <= sample.at_s <= to_s]
     served = inside[-1].served - inside[0].served
-    return round(1 - (inside[-1].nearby - inside[0].nearby) / max(1, served), 3)
+    return round(1 - (inside[-1].nearby - inside[0].nearby) / served, 3) if served else 0.0
 
 
 def _cpu_seconds(stage: Stage) -> dict[str, float]:
