@@ -120,14 +120,11 @@ class BoundProgram:
             ArithmeticError: the solver gave up.
         """
         rows = self._rows()
-        solution = centre = self._optimise(rows)
+        solution = self._optimise(rows)
         for _ in range(cuts):
-            # Between what was best so far, too: cuts at solutions alone jump to and fro (Kelley's method).
-            for point in (solution, centre) if centre is not solution else (solution, solution / 2):
-                for cells in self._visits():
-                    self._cut(rows, cells, point)
+            for cells in self._visits():
+                self._cut(rows, cells, solution)
             solution = self._optimise(rows)
-            centre = (centre + solution) / 2
         cost = self._cost()
         by_kind = solution.reshape(len(self._cells), self._width, self._scenario.files).sum(axis=(0, 2))
         pushed, served = float(by_kind[2]), float(by_kind[4:].sum())

@@ -76,7 +76,7 @@ def make_placer(scenario: Scenario, policy: str) -> Placer:
     raise UsageError("bad_argument", f"There is no policy {policy!r}; there are {', '.join(POLICIES)}.")
 
 
-def bound_of(scenario: Scenario, seed: int, *, cuts: int = 1) -> float | None:
+def bound_of(scenario: Scenario, seed: int, *, cuts: int = 3) -> float | None:
     """The bound of a detailed scenario; None for a coarse one, and where the program would be too large.
 
     Raises:
