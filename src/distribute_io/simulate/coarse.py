@@ -10,7 +10,7 @@ A mean-field model in minutes: donors are one pool of uplinks and storage, files
    their load lets them (`core.placement.curves`, the planner's own).
 4. Mirrors give the rest, up to their capacity; what is beyond it waits, and the downloads' times grow by it.
 
-What it leaves out: regions, single segments, slow donors with wanted segments, chance. It flatters: for orders of
+What it leaves out: regions, single segments, slow donors with wanted segments, chance. For orders of
 magnitude, not for tenths.
 """
 

@@ -66,3 +66,9 @@ def test_coarse_scenarios_are_run_by_classes() -> None:
     outcome = run_policy(load_scenario("release-day"), 1, "planned").outcome
     assert 0.9e6 < outcome.downloads < 1.1e6
     assert 0.0 < outcome.net_offload < outcome.gross_offload < 1.0
+
+
+def test_the_coarse_model_is_near_the_detailed_one_where_both_run() -> None:
+    detailed = msgspec.structs.replace(load_scenario("steady"), duration_s=2700.0)
+    coarse = msgspec.structs.replace(detailed, kind="coarse")
+    assert abs(run("planned", coarse).net_offload - run("planned", detailed).net_offload) < 0.12
