@@ -111,6 +111,7 @@ def _joins(
         began = time.perf_counter()
         assignment = planner.plan(donor, _NOW_US, is_guess=True, is_known=False)
         times_ms.append((time.perf_counter() - began) * 1_000)
+        planner.tidy()
         pushed += assignment.push_bytes // _MIB if assignment is not None else 0
     return sorted(times_ms), pushed
 

@@ -272,6 +272,8 @@ class DonorDesk:
                 session.storage_bytes = donor.storage_bytes
                 await self._assign(session, assignment, now_us)
             await asyncio.sleep(0)  # a plan takes most of a millisecond: others have their turn
+            self._swarm.tidy()
+            await asyncio.sleep(0)
         if self._waiting or self._swarm.used_up:
             self._round_soon.set()
 

@@ -75,6 +75,11 @@ class SwarmPlans:
         is_known = view.session_id in self._told
         return self._joins.plan(view, now_us, is_guess=self._demand.book.is_guess, is_known=is_known)
 
+    def tidy(self) -> None:
+        """After a join, in another turn of the loop."""
+        if self._joins is not None:
+            self._joins.tidy()
+
     async def round(
         self,
         now_us: int,

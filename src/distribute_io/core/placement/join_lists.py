@@ -83,7 +83,7 @@ class JoinLists:
 
 
 class JoinPlanner:
-    """Caller's duties: one for each `JoinLists`; tell each donor's plan that was not sent as one that was."""
+    """Caller's duties: one for each `JoinLists`; `tidy` after a plan."""
 
     def __init__(self, lists: JoinLists, policy: Policy, shape: Callable[[FileId], FileView | None]) -> None:
         """Keep the parts.
@@ -147,33 +147,23 @@ class JoinPlanner:
         region.picks_in_order += len(plan.pushed)
         return self._whole(assignment_of(donor, plan, planner.worth, part, policy), donor, target)
 
+    def tidy(self) -> None:
+        """Put the lists in order again of which much was taken: between two plans, as it takes as long as one."""
+        for region in self._lists.regions.values():
+            if region.picks_in_order > _ORDER_FOR_PICKS:
+                put_in_order(region, self._lists.columns, self._lists.outlook, self._policy)
+
     # --- what may be picked ---
 
     def _candidates(self, region: RegionList, donor: DonorView, room: int) -> Ints:
         """The rows that are worth most now, of the donor's causes."""
         is_open = donor.nat != "restricted"
-        if is_open not in region.order or region.picks_in_order > _ORDER_FOR_PICKS:
-            region.order[is_open] = self._ordered(region, is_open=is_open)
-            if len(region.order) == 2:
-                region.picks_in_order = 0
         order = region.order[is_open]
         if donor.causes:
             files = self._lists.columns.files
             given = np.fromiter((file.cause in donor.causes for file in files), dtype=bool, count=len(files))
             order = order[given[self._lists.columns.file[order]]]
         return order[: max(CANDIDATES, 4 * min(_PICKS_MAX, room // self._smallest))]
-
-    def _ordered(self, region: RegionList, *, is_open: bool) -> Ints:
-        near = None
-        if region.near_open is not None and region.near_restricted is not None:
-            near = (region.near_open, region.near_restricted)
-        part = Part(self._lists.columns, region.rows, near, self._policy)
-        expected = self._lists.outlook.of_files(part.rows.places, region.area).during(self._policy.horizon_s, 0)
-        nothing = np.zeros(0, dtype=np.int64)
-        anyone = Held(
-            rows=nothing, shares=np.zeros(0), region=0, is_open=is_open, network="", stays=1.0, up_bytes_per_s=1.0
-        )
-        return region.rows[np.argsort(-part.worth(anyone, expected), kind="stable")]
 
     def _allowed(self, part: Part, donor: DonorView) -> np.ndarray[tuple[int], np.dtype[np.bool_]] | None:
         if not donor.causes:
@@ -240,6 +230,20 @@ class JoinPlanner:
         if part.near_open is not None and part.near_restricted is not None:
             region.near_open[place] = part.near_open[known]
             region.near_restricted[place] = part.near_restricted[known]
+
+
+def put_in_order(region: RegionList, columns: Columns, outlook: Outlook, policy: Policy) -> None:
+    """Put the rows of a list in the order of their worth, for restricted and for open donors."""
+    near = None
+    if region.near_open is not None and region.near_restricted is not None:
+        near = (region.near_open, region.near_restricted)
+    part = Part(columns, region.rows, near, policy)
+    expected = outlook.of_files(part.rows.places, region.area).during(policy.horizon_s, 0)
+    nothing, none = np.zeros(0, dtype=np.int64), np.zeros(0)
+    for is_open in (False, True):
+        anyone = Held(rows=nothing, shares=none, region=0, is_open=is_open, network="", stays=1.0, up_bytes_per_s=1.0)
+        region.order[is_open] = region.rows[np.argsort(-part.worth(anyone, expected), kind="stable")]
+    region.picks_in_order = 0
 
 
 def _places(region: RegionList, positions: Ints) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.bool_]]]:

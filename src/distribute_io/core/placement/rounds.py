@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 
 from distribute_io.core.placement.board import network_of
 from distribute_io.core.placement.donor_plan import DonorPlanner
-from distribute_io.core.placement.join_lists import JoinLists, RegionList
+from distribute_io.core.placement.join_lists import JoinLists, RegionList, put_in_order
 from distribute_io.core.placement.model import Assignment, DonorView, Expectation, FileView, Policy
 from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.part import Alike, Columns, Part
@@ -260,7 +260,10 @@ class _Look:
         columns.alike = self._columns.alike.renumbered(self._listed)
         for of in self._lists.values():
             of.rows = np.searchsorted(self._listed, of.rows)
-        return JoinLists(columns, self._outlook.of_files(places), self._lists)
+        outlook = self._outlook.of_files(places)
+        for of in self._lists.values():
+            put_in_order(of, columns, outlook, self._policy)
+        return JoinLists(columns, outlook, self._lists)
 
     def _enter(self, region: int) -> None:
         """Come to another region: what is near there, and the listed rows in order."""
@@ -270,15 +273,8 @@ class _Look:
         changed = self._list_of(region)
         if self._near is not None and changed.near_open is not None and changed.near_restricted is not None:
             self._near[0][rows], self._near[1][rows] = changed.near_open, changed.near_restricted
-        near = None if self._near is None else (self._near[0][rows], self._near[1][rows])
-        part = Part(self._columns, rows, near, self._policy)
-        expected = self._outlook.of_files(part.rows.places, region).during(self._policy.horizon_s, 0)
-        nothing = np.zeros(0, dtype=np.int64)
-        for is_open in (False, True):
-            anyone = Held(
-                rows=nothing, shares=np.zeros(0), region=0, is_open=is_open, network="", stays=1.0, up_bytes_per_s=1.0
-            )
-            self._order[is_open] = rows[np.argsort(-part.worth(anyone, expected), kind="stable")]
+        put_in_order(changed, self._columns, self._outlook, self._policy)
+        self._order = changed.order
 
     def _leave(self) -> None:
         """Keep what is near now for those who join."""
