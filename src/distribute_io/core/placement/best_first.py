@@ -57,12 +57,12 @@ class BestFirst:
         loads, sharpness = self._loads, self._sharpness
         share = marginal_share_of_one(on_average, sharpness)
         idle = self._idle[-1][1] * share if self._idle else -1.0
-        heap = self._heap
+        heap, share_of, replace = self._heap, marginal_share_of_one, heapq.heapreplace
         while heap and -heap[0][0] > idle:
             known, place, group, worth = heap[0]
-            value = worth * marginal_share_of_one(loads[group] + on_average, sharpness)
+            value = worth * share_of(loads[group] + on_average, sharpness)
             if value < -known:
-                heapq.heapreplace(heap, (-value, place, group, worth))
+                replace(heap, (-value, place, group, worth))
             if heap[0][1] == place and value > idle:
                 self._group = group
                 return place, value

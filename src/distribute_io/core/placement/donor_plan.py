@@ -142,7 +142,9 @@ class DonorPlanner:
             return push_left
         sizes = self._missing_bytes(candidates, target)
         candidates, sizes = candidates[sizes > 0], sizes[sizes > 0]
+        # Lists: a number out of an array costs ten times as much.
         names, amounts = candidates.tolist(), sizes.tolist()
+        files, routed = self._rows.file[candidates].tolist(), self._board.routed_bytes(candidates).tolist()
         has = dict(zip(target.rows, range(len(target.rows)), strict=True))
         worth = self.worth[candidates] + self._ties(candidates)
         queue = BestFirst(self._rows.file[candidates], worth, self._at_once, self._policy.busy_sharpness)
@@ -156,7 +158,7 @@ class DonorPlanner:
             if value < self._fill_min:
                 target.halted = "does_not_pay"
                 break
-            if self._board.is_too_alike(self._held, row):
+            if self._held.network and self._board.is_too_alike(self._held, row):
                 target.too_alike.add(row)
                 queue.drop()
                 continue
@@ -172,17 +174,17 @@ class DonorPlanner:
                 target.cut[row] = fitting
                 size, share = fitting * segment, fitting / segments
             if row in has:
-                self._load(row, share - target.shares[has[row]])
+                added = share - target.shares[has[row]]
                 target.shares[has[row]] = share
             else:
-                self._load(row, share)
+                added = share
                 has[row] = len(target.rows)
                 target.rows.append(row)
                 target.shares.append(share)
             target.pushed[row] = value
             room -= size
             push_left -= size
-            queue.take(float(self._at_once[self._rows.file[row]]))
+            queue.take(self._add(files[place], routed[place] * added))
         return push_left
 
     # --- rule 3 ---
@@ -234,11 +236,16 @@ class DonorPlanner:
 
     def _load(self, row: int, share: float) -> None:
         """Count one more copy (or, negative, one less) into the donor's load."""
-        file = int(self._rows.file[row])
-        routed = float(self._rows.size_bytes[row]) * share / (1.0 + max(0.0, float(self._board.serving[row])))
+        routed = float(self._rows.size_bytes[row]) / (1.0 + max(0.0, float(self._board.serving[row])))
+        self._add(int(self._rows.file[row]), routed * share)
+
+    def _add(self, file: int, routed_bytes: float) -> float:
+        """Count bytes of each request for a file into the donor's load; returns its load at once by that file."""
         up = self._held.up_bytes_per_s
-        self._at_once[file] = max(0.0, self._at_once[file] + routed / (up * self._policy.burst_s))
-        self._on_average = max(0.0, self._on_average + routed * float(self._board.asked_per_s[file]) / up)
+        at_once = max(0.0, float(self._at_once[file]) + routed_bytes / (up * self._policy.burst_s))
+        self._at_once[file] = at_once
+        self._on_average = max(0.0, self._on_average + routed_bytes * float(self._board.asked_per_s[file]) / up)
+        return at_once
 
     def _ties(self, rows: Ints) -> Floats:
         """Rule 5: a hash of the run in [0, 1), scaled down; within a run the first row comes first."""
