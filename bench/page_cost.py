@@ -34,8 +34,9 @@ _SMALL_PEAK = "page: renderer's peak, the small file"
 _PEAK_BAR_MIB = 220.0
 
 _FLOOR = Path(__file__).with_name("page_floor_worker.mjs")
+# The worker stays until its thread has been looked at.
 _RUN_FLOOR = """new Promise((resolve, reject) => {{
-    const worker = new Worker(URL.createObjectURL(new Blob([{code}], {{ type: "text/javascript" }})));
+    const worker = window.bareLoop = new Worker(URL.createObjectURL(new Blob([{code}], {{ type: "text/javascript" }})));
     worker.onerror = ({{ message }}) => {{ reject(new Error(message)); }};
     worker.onmessage = ({{ data }}) => {{ resolve(data); }};
     worker.postMessage({{ url: {url}, segmentBytes: {segment_bytes} }});
