@@ -4,7 +4,7 @@
  *
  * The last word is the digest of the whole file: segments that are all right cannot make a wrong file, but what we call
  * verified is what people compare with a published checksum, so it is computed and compared. The browser may begin to
- * save the file before (docs/decisions/0035-handed-over-before-the-digest.md), but for one that an earlier visit began:
+ * save the file before (docs/decisions/0036-handed-over-before-the-digest.md), but for one that an earlier visit began:
  * of that only the whole digest says that it still is what was stored.
  *
  * A download that ends for want of sources, or by the end of its worker, is kept: the next run of the same file goes on.
