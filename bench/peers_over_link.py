@@ -2,8 +2,8 @@
 
 A Chromium donor at the far end of a line in user space (`tests.harness.tun_link`), a page at the near end; beside it
 a bare data channel and WebTorrent over the same line in the same round. Ours is measured from the click, over a session
-that crosses the line as well. Small files where loss rules the rate. Options: `--rounds N` (default 3), `--lines A,B`
-(names as below; not all: nothing is written).
+that crosses the line as well. Small files where loss rules the rate. Options: `--rounds N` (default 3),
+`--lines "A; B"` (names as they are printed; then nothing is written).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.harness.tun_link import Line, open_line
 
 _MBIT_BYTES_PER_S: Final = 125_000
 _FAST: Final = Line(rate_bytes_per_s=1_000 * _MBIT_BYTES_PER_S, queue_bytes=2_000_000)
-_LARGE_MIB: Final = 12
-_SMALL_MIB: Final = 3
+_LARGE_MIB: Final = 8
+_SMALL_MIB: Final = 2
 
 
 @dataclass(frozen=True)
