@@ -31,6 +31,10 @@ _NUMBERS = ("region", "network", "is_open", "is_native", "up_bytes_per_s", "stor
 _TYPES = (np.int32, np.int64, np.bool_, np.bool_, np.float64, np.int64, np.int64)
 
 
+_DONORS_AT_ONCE = 8_192
+"""Donors whose objects are there at a time."""
+
+
 class KnownDonor(msgspec.Struct, frozen=True):
     """A donor, and how those of its kind stay."""
 
@@ -83,34 +87,29 @@ class Stock:
 
     def change(self, rows: Rows, told: Sequence[bytes], gone: Collection[SessionId]) -> None:
         """Put these donors (`encode_donor`) in place of what was known of them, and forget the others."""
-        donors = [_DECODER.decode(data) for data in told]
-        out = {donor.view.session_id for donor in donors} | set(gone)
+        names: list[SessionId] = []
+        added: list[tuple[float, ...]] = []
+        entries: list[tuple[Ints, Numbers, Singles]] = []
+        for start in range(0, len(told), _DONORS_AT_ONCE):
+            donors = [_DECODER.decode(data) for data in told[start : start + _DONORS_AT_ONCE]]
+            names += [donor.view.session_id for donor in donors]
+            added += [self._line(donor) for donor in donors]
+            entries.append(_entries(rows, donors))
+        out = {*names, *gone}
         kept = np.flatnonzero(np.fromiter((name not in out for name in self.ids), dtype=bool, count=len(self.ids)))
-        added = [
-            (
-                self.region_of(coarse(view.region)),
-                zlib.crc32(network.encode()) if (network := network_of(view.region)) else 0,
-                view.nat != "restricted",
-                donor.kind == "native",
-                view.up_bytes_per_s,
-                view.storage_bytes,
-                view.joined_at_us,
-            )
-            for donor in donors
-            for view in (donor.view,)
-        ]
         numbers = {
             name: np.concatenate((self._numbers[name][kept], np.array([line[place] for line in added], dtype=kind)))
             for place, (name, kind) in enumerate(zip(_NUMBERS, _TYPES, strict=True))
         }
         order = np.argsort(numbers["region"], kind="stable")
         self._numbers = {name: column[order] for name, column in numbers.items()}
-        ids = [self.ids[slot] for slot in kept.tolist()] + [donor.view.session_id for donor in donors]
+        ids = [self.ids[slot] for slot in kept.tolist()] + names
         encoded = [self._encoded[slot] for slot in kept.tolist()] + list(told)
         self.ids = [ids[slot] for slot in order.tolist()]
         self._encoded = [encoded[slot] for slot in order.tolist()]
         self.place = {name: slot for slot, name in enumerate(self.ids)}
-        counts, row, share = _entries(rows, donors)
+        nothing = _entries(rows, ())
+        counts, row, share = (np.concatenate(columns) for columns in zip(nothing, *entries, strict=True))
         begins = np.concatenate((self.offsets[:-1][kept], len(self.row) + np.cumsum(counts) - counts))
         self._take(
             np.concatenate((self.row, row)),
@@ -118,6 +117,20 @@ class Stock:
             np.concatenate((self.serving, share)),
             begins[order],
             np.concatenate((np.diff(self.offsets)[kept], counts))[order],
+        )
+
+    def _line(self, donor: KnownDonor) -> tuple[float, ...]:
+        """The donor's numbers, in the order of `_NUMBERS`."""
+        view = donor.view
+        network = network_of(view.region)
+        return (
+            self.region_of(coarse(view.region)),
+            zlib.crc32(network.encode()) if network else 0,
+            view.nat != "restricted",
+            donor.kind == "native",
+            view.up_bytes_per_s,
+            view.storage_bytes,
+            view.joined_at_us,
         )
 
     def renumber(self, before: Rows, now: Rows) -> None:
