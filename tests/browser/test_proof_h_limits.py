@@ -134,7 +134,7 @@ def test_a_donor_never_holds_more_than_it_gave(stage: Stage, chromium: Callable[
 
 
 def test_crashes_and_a_second_tab_double_no_store(stage: Stage, chromium: Callable[..., Chromium]) -> None:
-    scene = make_scene(stage, [MirrorPlan(rate="4MB/s")])
+    scene = make_scene(stage, [MirrorPlan(rate="1MB/s")])
     release = make_release(scene.served, "release.iso", 48 * MIB)
     scene.publisher.publish([release], scene.mirrors)
     coordinator = scene.coordinator
@@ -145,6 +145,7 @@ def test_crashes_and_a_second_tab_double_no_store(stage: Stage, chromium: Callab
         wait_for(lambda: disk.largest > 4 * MIB, "a store that is half full")
         assert disk.largest < 12 * MIB, "in the middle of filling"
         browser.kill()
+        scene.mirrors[0].change(rate=None)
         browser = chromium("donor")
         return_to_donor_page(browser, coordinator)
         wait_until_filled(coordinator, 14 * MIB)
