@@ -55,6 +55,9 @@ const FILL_WAITS_US = 1_000_000;
 /** Receipts of ended introductions that wait for a session to be forwarded in. */
 const RECEIPTS_MAX = 256;
 
+/** Introductions that wait for the downloader's offer. */
+const UNOFFERED_MAX = 64;
+
 /** How many downloaders a donor of this rate serves at a time, if the person allows `takersMax`. */
 export function takersFor(upBytesPerS: number, takersMax: number): number {
   return Math.max(1, Math.min(TAKERS_MAX, takersMax, Math.floor(upBytesPerS / TAKER_BYTES_PER_S)));
@@ -76,6 +79,8 @@ export class Serving {
   readonly #say: (message: ClientMessage) => boolean;
   readonly #events: ServingEvents;
   readonly #takers = new Map<string, Taker>();
+  /** Introductions whose offer is to come, in their order. */
+  readonly #unoffered = new Map<string, Complete<Match>>();
   readonly #turns = new FairTurns<Taker>();
   readonly #bucket: TokenBucket;
   readonly #alarm: Deadline;
@@ -164,8 +169,14 @@ export class Serving {
       this.#say({ type: "match_report", match_id: match.match_id, outcome: "failed", code: "busy" });
       return;
     }
-    if (secret === undefined || (offer === undefined && !match.make_offer)) {
+    if (secret === undefined) {
       this.#say({ type: "match_report", match_id: match.match_id, outcome: "failed", code: "message_malformed" });
+      return;
+    }
+    if (offer === undefined && !match.make_offer) {
+      this.#unoffered.set(match.match_id, match); // the downloader had none in stock: it comes as a signal
+      const oldest = this.#unoffered.keys().next();
+      if (this.#unoffered.size > UNOFFERED_MAX && oldest.done !== true) this.#unoffered.delete(oldest.value);
       return;
     }
     const expiresUs = this.#now() + match.ticket.valid_ms * 1_000;
@@ -227,17 +238,22 @@ export class Serving {
 
   #signalled(matchId: string, payload: unknown): void {
     const taker = this.#takers.get(matchId);
-    if (taker === undefined) return;
+    const unoffered = this.#unoffered.get(matchId);
     try {
-      taker.link.heed(decodeSignal(payload));
+      const signal = decodeSignal(payload);
+      taker?.link.heed(signal);
+      if (unoffered === undefined || signal.kind !== "offer") return;
+      this.#unoffered.delete(matchId);
+      this.#introduced({ ...unoffered, offer: signal.sdp });
     } catch (error) {
       // The other peer wrote it, the coordinator relays unseen: that peer is not to be talked with.
-      taker.link.close(codeOf(error, "message_malformed"));
+      taker?.link.close(codeOf(error, "message_malformed"));
     }
   }
 
   /** The introduction is void. An open channel needs no coordinator and stays. */
   #matchEnded(matchId: string): void {
+    this.#unoffered.delete(matchId);
     const taker = this.#takers.get(matchId);
     if (taker?.greeted === false) taker.link.close("peer_closed");
   }

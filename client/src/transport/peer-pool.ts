@@ -331,13 +331,20 @@ export class PeerPool {
     for (let more = count - this.#offers.size; more > 0; more -= 1) this.#makeOffer(how);
   }
 
-  #makeOffer(offer: "urgent" | "complete"): void {
+  /** An offer that the coordinator has not: what lies there may be on its way to another donor. */
+  #spareOffer(): string {
+    for (const [offerId, { deposited }] of this.#offers) if (!deposited) return offerId;
+    return this.#makeOffer("urgent");
+  }
+
+  #makeOffer(offer: "urgent" | "complete"): string {
     this.#lastId += 1;
     const peer = new Peer(this.#lastId);
     const offerId = String(peer.id);
     const link = new PeerLink(this.#rtc, ROLE_DOWNLOADER, this.#world, this.#linkEvents(peer, offerId), { offer });
     peer.link = link;
     this.#offers.set(offerId, { link, peer, madeUs: this.#world.clock.nowUs(), deposited: false });
+    return offerId;
   }
 
   #linkEvents(peer: Peer, offerId: string): ConstructorParameters<typeof PeerLink>[3] {
@@ -386,11 +393,10 @@ export class PeerPool {
 
   #introduced(match: Complete<Match>): void {
     this.#asked = Math.max(0, this.#asked - 1);
-    if (match.make_offer && this.#offers.size === 0) this.#makeOffer("urgent");
-    const offerId = match.make_offer ? [...this.#offers.keys()][0] : (match.offer_id ?? "");
-    const offer = this.#offers.get(offerId ?? "");
+    const offerId = match.make_offer ? this.#spareOffer() : (match.offer_id ?? "");
+    const offer = this.#offers.get(offerId);
     const secret = decodeBase64(match.ticket.secret);
-    if (offerId === undefined || offer === undefined || secret === undefined || this.#closed) {
+    if (offer === undefined || secret === undefined || this.#closed) {
       this.#say({ type: "match_report", match_id: match.match_id, outcome: "failed", code: "peer_unreachable" });
       return;
     }

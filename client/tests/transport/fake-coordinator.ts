@@ -23,6 +23,8 @@ export class FakeCoordinator {
   readonly #matches = new Map<string, { readonly ends: readonly [string, string]; readonly receiptSecret: Buffer }>();
   /** Secret of the tickets that donors get; another than the downloader's makes every proof wrong. */
   donorSecret: Buffer | undefined;
+  /** Offers that went into matches. */
+  #used = 0;
   /** Whether sessions are up. */
   up = true;
 
@@ -43,10 +45,16 @@ export class FakeCoordinator {
     return (this.#members.get(name)?.said ?? []).filter(of);
   }
 
-  /** Introduces a downloader to a donor, with an offer out of its last want. @returns the match's id. */
-  introduce(downloader: string, donor: string, fileId: string, runs: number[]): string {
+  /**
+   * Introduces a downloader to a donor, with an offer out of its wants if it has one left.
+   *
+   * @param late the offers that it sent are still on their way.
+   * @returns the match's id.
+   */
+  introduce(downloader: string, donor: string, fileId: string, runs: number[], late = false): string {
     const offers = this.said(downloader, "want").flatMap((want) => want.offers ?? []);
-    const offer = offers[this.#matches.size];
+    const offer = late ? undefined : offers[this.#used];
+    if (offer !== undefined) this.#used += 1;
     const matchId = randomBytes(16).toString("hex");
     const receiptSecret = randomBytes(32);
     this.#matches.set(matchId, { ends: [downloader, donor], receiptSecret });

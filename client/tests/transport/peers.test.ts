@@ -314,6 +314,20 @@ test("who is full says so", async () => {
   assert.deepEqual(reports.at(-1), ["failed", "busy"]);
 });
 
+test("whom the coordinator has no offer for gets one by signal, and none that lies there", async () => {
+  const scene = new Scene();
+  for (const name of ["a", "b", "c"]) scene.donor(name, [[0, layout.count]]);
+  await scene.clock.pass(400_000);
+  const runs = [0, layout.count];
+  scene.coordinator.introduce("downloader", "a", FILE, runs, true); // its want has not arrived yet
+  scene.coordinator.introduce("downloader", "b", FILE, runs);
+  scene.coordinator.introduce("downloader", "c", FILE, runs);
+  await scene.clock.pass(1_000_000);
+  assert.equal(scene.sources.size, 3);
+  const reports = scene.coordinator.said("downloader", "match_report").map(({ outcome }) => outcome);
+  assert.deepEqual(reports, ["open", "open", "open"]);
+});
+
 test("signals that are none end only that introduction", async () => {
   const scene = new Scene();
   scene.donor("donor", [[0, layout.count]]);

@@ -425,7 +425,9 @@ class PeerPool:
         if match.offer_id is not None:
             return self._offers.pop(match.offer_id, None)
         if match.make_offer:
-            return self._offers.pop(next(iter(self._offers)), None) if self._offers else self._take(self._make_offer())
+            # One that the coordinator has not: what lies there may be on its way to another donor.
+            spare = next((offer for offer in self._offers.values() if not offer.deposited), None)
+            return self._take(spare or self._make_offer())
         self._last_id += 1
         peer = _Peer(self, self._last_id)
         peer.link = PeerLink(self._engine, ROLE_DOWNLOADER, peer, stun=self._stun)
