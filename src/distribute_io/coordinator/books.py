@@ -31,6 +31,18 @@ def added(left: Totals, right: Totals) -> Totals:
     return Totals(*(a + b for a, b in zip(msgspec.structs.astuple(left), msgspec.structs.astuple(right), strict=True)))
 
 
+def rounded(count: int) -> int:
+    """A count of people or of downloads, with two significant digits.
+
+    >>> rounded(7), rounded(84), rounded(1_234)
+    (7, 84, 1200)
+    """
+    if count < 100:
+        return count
+    step: int = 10 ** (len(str(count)) - 2)
+    return (count + step // 2) // step * step
+
+
 def offload(totals: Totals) -> tuple[float, float]:
     """Gross and net offload, 0 before anything was delivered."""
     delivered = totals.donors_bytes + totals.mirrors_bytes

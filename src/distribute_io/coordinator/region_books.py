@@ -15,7 +15,7 @@ from collections import Counter
 
 from msgspec import Struct
 
-from distribute_io.coordinator.books import NOTHING, added, offload
+from distribute_io.coordinator.books import NOTHING, added, offload, rounded
 from distribute_io.coordinator.hour_books import HourBook
 from distribute_io.core.demand.book import REGIONS_MAX
 from distribute_io.core.demand.regions import coarse
@@ -87,9 +87,9 @@ class RegionBooks:
             bytes_rejected=totals.rejected_bytes,
             gross_offload=gross,
             net_offload=net,
-            downloads=self._downloads[region],
+            downloads=rounded(self._downloads[region]),
             forecast_last_hour=round(self._hours.foretold(region), 1),
-            came_last_hour=self._hours.came_of(region),
+            came_last_hour=rounded(self._hours.came_of(region)),
         )
 
     def _place(self, region: str) -> str:

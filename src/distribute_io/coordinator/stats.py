@@ -1,7 +1,7 @@
 """The live numbers of `/api/v1/stats` and `/api/v1/causes`.
 
-Counts of people are told with two significant digits: an exact count, watched over time, tells when a certain person
-came and went. Bytes are exact: they name nobody.
+Counts of people and of their downloads are told with two significant digits: an exact count, watched over time, tells
+when a certain person came and went. Bytes are exact: they name nobody.
 
 Net offload = (bytes from donors that downloaders verified, minus all bytes filled into donors, minus rejected bytes) /
 bytes delivered to downloaders, from the first second on. Gross offload leaves out the subtractions.
@@ -15,7 +15,7 @@ from typing import Final, TypedDict
 
 from msgspec import Struct
 
-from distribute_io.coordinator.books import NOTHING, Books, added, offload
+from distribute_io.coordinator.books import NOTHING, Books, added, offload, rounded
 from distribute_io.coordinator.hour_books import HourBooks
 from distribute_io.coordinator.region_books import RegionBooks, RegionNumbers
 from distribute_io.ids import CauseId, FileId
@@ -75,18 +75,6 @@ class Report(Numbers, frozen=True, kw_only=True):
     files: list[FileNumbers]
     regions: list[RegionNumbers]
     """By the downloaders' region, since the coordinator began."""
-
-
-def rounded(count: int) -> int:
-    """A count of people with two significant digits.
-
-    >>> rounded(7), rounded(84), rounded(1_234)
-    (7, 84, 1200)
-    """
-    if count < 100:
-        return count
-    step: int = 10 ** (len(str(count)) - 2)
-    return (count + step // 2) // step * step
 
 
 class Statistics:
@@ -251,5 +239,5 @@ def _numbers(totals: Totals, held: Iterable[Held], hours: Mapping[str, tuple[flo
         "gross_offload": gross,
         "net_offload": net,
         "forecast_last_hour": round(foretold, 1),
-        "came_last_hour": came,
+        "came_last_hour": rounded(came),
     }

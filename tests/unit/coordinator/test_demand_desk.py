@@ -85,14 +85,14 @@ def test_forecasts_are_told_by_region_file_and_cause_beside_what_came(tmp_path: 
             books.book(CAUSE, FILE, Totals(mirrors_bytes=1))
             foretold = rate(desk) * 3_600  # of the hour that begins now
             desk.hours.turn()
-            for number in range(60):
+            for number in range(144):
                 desk.asked(a_session(number), FILE)
-                clock.now_us += 60 * S
+                clock.now_us += 25 * S
             report = await statistics.report()
             (cause,), (file,), (region, *_) = report.causes, report.files, report.regions
             for told in (report, cause, file):
-                assert (told.forecast_last_hour, told.came_last_hour) == (round(foretold, 1), 60)
-            assert (region.region, region.came_last_hour) == ("EU/DE", 60)
+                assert (told.forecast_last_hour, told.came_last_hour) == (round(foretold, 1), 140)
+            assert (region.region, region.came_last_hour) == ("EU/DE", 140)
             assert sum(each.forecast_last_hour for each in report.regions) == pytest.approx(foretold, abs=0.2)
         finally:
             await catalogue.close()

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distribute_io.coordinator.books import Books, offload
-from distribute_io.coordinator.stats import rounded
+from distribute_io.coordinator.books import Books, offload, rounded
 from distribute_io.errors import StoreError
 from distribute_io.ids import CauseId, FileId
 from distribute_io.stores.catalogue import Totals

@@ -250,7 +250,7 @@ class DemandBook:
             off += (float(self._fast[slot]) - foretold) ** 2 / (max(foretold, 1.0) / 2.0)
         per_s = (slow + prior) / span_s
         believed = self._believed(per_s, fast)
-        if believed != per_s or off > self._tuning.rise_sigmas**2 + len(cells) - 1:
+        if believed != per_s or off > moved_at(len(cells), self._tuning.rise_sigmas):
             per_s = believed
             if fast > 0.0:
                 per_cell = {region: float(self._fast[slot]) for region, slot in cells}
@@ -410,3 +410,13 @@ class DemandBook:
         self._fast[slots] *= fast
         self._lost[slots] *= fast
         self._at_us[slots] = np.maximum(self._at_us[slots], now_us)
+
+
+def moved_at(cells: int, sigmas: float) -> float:
+    """The sum of squared deviations, in variances, from which on a file's cells have changed together.
+
+    By chance alone it has about a chi-square distribution of as many degrees as there are cells, whose tail ends
+    `n + s sqrt(2 n) + s^2` above (Laurent and Massart 2000, lemma 1, s^2 = 2 x); one cell alone is held against `s`.
+    """
+    others = max(0, cells - 1)
+    return others + sigmas * math.sqrt(2.0 * others) + sigmas * sigmas

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 import msgspec
+import numpy as np
 import pytest
 
-from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, Tuning, after_pause
+from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, Tuning, after_pause, moved_at
 from distribute_io.core.demand.season import Season, SeasonState
 from distribute_io.core.placement.model import Expectation
 from distribute_io.ids import FileId
@@ -75,6 +76,14 @@ def test_a_crowd_that_moves_on_is_seen_before_any_one_place_of_it_is() -> None:
         book.asked(A, "EU/DE" if second < 240 else "NA/US", "unknown", START + second * S)
     rates = {each.region: each.open_per_s + each.restricted_per_s for each in of(book, A, START + 300 * S).rates}
     assert rates["NA/US"] > rates["EU/DE"]  # the slow counts say four to one the other way
+
+
+@pytest.mark.parametrize("cells", [1, 3, 30, 60, 100, 200])
+def test_many_places_are_no_reason_to_see_crowds(cells: int) -> None:
+    by_chance = np.random.default_rng(cells).chisquare(cells, 20_000)
+    assert (by_chance > moved_at(cells, 4.0)).mean() < 0.001
+    # A crowd that goes from five of them to five others is seen still.
+    assert 10 * 6.0**2 + cells - 10 > moved_at(cells, 4.0)
 
 
 def test_regions_and_restricted_networks_are_told_apart() -> None:
