@@ -11,6 +11,8 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Final
 
 
@@ -35,6 +37,10 @@ class DistributeError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[Callable[..., DistributeError], tuple[str, str]]:
+        """How another process gets it: an exception is made again from its `args`, and these lack the code."""
+        return type(self), (self.code, self.message)
 
 
 class UsageError(DistributeError):
@@ -61,6 +67,9 @@ class SourceError(DistributeError):
     def __init__(self, code: str, message: str, *, retry_after_us: int | None = None) -> None:
         super().__init__(code, message)
         self.retry_after_us: Final = retry_after_us
+
+    def __reduce__(self) -> tuple[Callable[..., DistributeError], tuple[str, str]]:
+        return partial(type(self), retry_after_us=self.retry_after_us), (self.code, self.message)
 
 
 class IntegrityError(DistributeError):

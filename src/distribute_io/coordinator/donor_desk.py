@@ -3,12 +3,14 @@
 Rules:
 
 1. A donor is assigned something only after it told all that it holds, so that nothing is pushed twice.
-2. Plans are made one after another by one task (`run`), so two of them never give away the same scarce thing. Those who
+2. Plans of a small swarm are made one after another, so two of them never give away the same scarce thing. Those who
    join are planned at once, all that wait together; those who stand every `PLAN_EVERY_S`.
 3. What a donor was assigned and does not hold yet counts as held when it is planned again, so that a fill that is under
    way is not thrown away; only when its storage shrank must the fill yield to what is there.
 4. A lease is renewed at half of its time while the donor is here.
-5. A large swarm is planned in rounds (`swarm_plans.py`), and who joins between them is planned at once all the same.
+5. A large swarm is planned in rounds, and who joins is planned at once all the same, also while a round is under way
+   (`swarm_plans.py` says which word stands). A round begins early for those whom the lists cannot place, never sooner
+   than `RETRY_S` after the one before.
 6. A plan that fails is logged and lost; those who join are planned again after `RETRY_S`.
 """
 
@@ -235,13 +237,13 @@ class DonorDesk:
 
     async def _plan_standing_ever(self) -> None:
         while True:
+            await asyncio.sleep(RETRY_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PLAN_EVERY_S):
+                async with asyncio.timeout(max(0.0, PLAN_EVERY_S - RETRY_S)):
                     await self._round_soon.wait()
             self._round_soon.clear()
             await self.plan_standing()
             if self._waiting:
-                await asyncio.sleep(RETRY_S)
                 self._round_soon.set()
 
     async def plan_standing(self) -> None:
@@ -263,14 +265,16 @@ class DonorDesk:
             donor, now_us = await self._state.donor(session_id), self._clock_us()
             view = await self._assignable(donor, now_us) if donor is not None else None
             session = self._sessions.get(session_id)
-            if donor is None or view is None or session is None:
-                continue
-            assignment = self._swarm.join(view, now_us)
-            if assignment is None:
-                self._waiting.add(session_id)
-            else:
-                session.storage_bytes = donor.storage_bytes
-                await self._assign(session, assignment, now_us)
+            if session is not None:
+                session.planned_at_us = now_us
+            if donor is not None and view is not None and session is not None:
+                assignment = self._swarm.join(view, now_us)
+                if assignment is None:
+                    self._waiting.add(session_id)
+                else:
+                    self._waiting.discard(session_id)
+                    session.storage_bytes = donor.storage_bytes
+                    await self._assign(session, assignment, now_us)
             await asyncio.sleep(0)  # a plan takes most of a millisecond: others have their turn
             self._swarm.tidy()
             await asyncio.sleep(0)

@@ -5,7 +5,8 @@ Rules:
 1. A plan that takes at most `INLINE_WORK_MAX_US`, as estimated, is made in the loop, where all sessions wait for it:
    sending it away would take longer, and a small coordinator has no second process.
 2. Every other plan is made by one process that gets the snapshot and gives the plan back; it stays for the plans to
-   come. When it dies, the plan is lost, a new process is there for the next one, and nothing else is.
+   come. When it dies, or hangs for `PATIENCE_S`, the plan is lost, a new process is there for the next one, and nothing
+   else is.
 3. Plans are made with a seed drawn for each, so that any of them can be made again.
 4. Of a large swarm the process keeps what it is told, and is told what changes (`core.placement.rounds`).
 """
@@ -14,9 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final, TypeVar, TypeVarTuple, Unpack
 
@@ -35,6 +38,10 @@ _Made = TypeVar("_Made")
 _Given = TypeVarTuple("_Given")
 
 INLINE_WORK_MAX_US: Final = 10_000
+
+PATIENCE_S: Final = 120.0
+"""A planning process that takes longer is ended: others wait for it. Ten times what the first round of 100,000 donors
+takes."""
 
 # Microseconds on one core, from plans of up to 4,096 rows, 30 regions and 64 donors: estimates that err upwards.
 _PLAN_US: Final = 400.0
@@ -56,6 +63,7 @@ class PlanOffice:
     def __init__(self, rng: Rng) -> None:
         self._rng = rng
         self._pool: ProcessPoolExecutor | None = None
+        self._pid: Future[int] | None = None
 
     async def plan(self, snapshot: Snapshot, policy: Policy) -> Plan:
         """The plan of a snapshot.
@@ -90,14 +98,24 @@ class PlanOffice:
         if self._pool is None:
             # Spawned: a forked child would have the sockets and threads of the coordinator.
             self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        pool = self._pool
+            self._pid = self._pool.submit(os.getpid)
+        pool, pid = self._pool, self._pid
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, make, *given)
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.get_running_loop().run_in_executor(pool, make, *given)
+        except TimeoutError:
+            self._drop(pool)
+            if pid is not None and pid.done():
+                os.kill(pid.result(), signal.SIGKILL)
+            raise RefusedError("internal", "The planning process hung and was ended.") from None
         except BrokenProcessPool:
-            if self._pool is pool:
-                self._pool = None
-                pool.shutdown(wait=False)
+            self._drop(pool)
             raise RefusedError("internal", "The planning process died; the next plan has a new one.") from None
+
+    def _drop(self, pool: ProcessPoolExecutor) -> None:
+        if self._pool is pool:
+            self._pool = None
+            pool.shutdown(wait=False)
 
     def close(self) -> None:
         """End the planning process."""

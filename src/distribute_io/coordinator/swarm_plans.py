@@ -5,24 +5,28 @@ Rules:
 1. A swarm is large from `LARGE_FROM_DONORS` on, or where there are so many donors and segments that a plan of all at
    once takes longer than a round.
 2. The planning process is told each donor that came, changed or went since the round before; after a failure, all.
-3. Those who join are planned from the lists of the last round. Whom these cannot place is placed by the next round,
-   which is then made at once.
+3. Those who join are planned from the lists of the last round, also while the next one is under way. Whom these cannot
+   place is placed by the next round, which then begins early.
+4. What the lists gave while a round was under way stands: the round's word for that donor is dropped, and the lists
+   that it brings count what was given.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.plan_office import PlanOffice
 from distribute_io.coordinator.shapes import Shapes
+from distribute_io.core import runs as sets
+from distribute_io.core.placement.board import target_of
 from distribute_io.core.placement.join_lists import JoinPlanner
 from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy
 from distribute_io.core.placement.rounds import Changes
 from distribute_io.core.placement.stock import KnownDonor, encode_donor
-from distribute_io.errors import DistributeError
+from distribute_io.core.runs import Runs
 from distribute_io.ids import FileId, SessionId
 from distribute_io.stores.state import Donor, FileShape
 
@@ -46,6 +50,8 @@ class SwarmPlans:
         self._told: dict[SessionId, Donor] = {}
         self._files_told = -1
         self._joins: JoinPlanner | None = None
+        self._given: dict[SessionId, tuple[DonorView, Assignment]] = {}
+        """By the lists, since the round before was told."""
 
     def is_large(self, donors: int) -> bool:
         """Whether so many donors are planned in rounds (rule 1)."""
@@ -57,7 +63,7 @@ class SwarmPlans:
 
     def forget(self) -> None:
         """The planning process knows nothing any more, or the swarm is small: the next round tells all."""
-        self._changed, self._told, self._joins, self._files_told = {}, {}, None, -1
+        self._changed, self._told, self._given, self._joins, self._files_told = {}, {}, {}, None, -1
 
     def told(self, session_id: SessionId) -> Donor | None:
         """The donor's record as the last round was told it."""
@@ -72,8 +78,11 @@ class SwarmPlans:
         """A donor's target by the lists, or None (rule 3)."""
         if self._joins is None:
             return None
-        is_known = view.session_id in self._told
-        return self._joins.plan(view, now_us, is_guess=self._demand.book.is_guess, is_known=is_known)
+        is_known = view.session_id in self._told or view.session_id in self._given
+        assignment = self._joins.plan(view, now_us, is_guess=self._demand.book.is_guess, is_known=is_known)
+        if assignment is not None:
+            self._given[view.session_id] = (view, assignment)
+        return assignment
 
     def tidy(self) -> None:
         """After a join, in another turn of the loop."""
@@ -99,7 +108,26 @@ class SwarmPlans:
         Raises:
             DistributeError: when the planning process failed.
         """
-        donors = await here()
+        self._given = {}
+        try:
+            changes = await self._changes(now_us, await here(), view, joining)
+            result = await self._office.round(changes, self._policy, ROUND_S)
+        except BaseException:
+            self.forget()
+            raise
+        self._joins = JoinPlanner(result.lists, self._policy, self._shape)
+        for donor, assignment in self._given.values():
+            self._joins.count(donor, self._added(donor, assignment))
+        return tuple(assignment for assignment in result.assignments if assignment.session_id not in self._given)
+
+    async def _changes(
+        self,
+        now_us: int,
+        donors: Mapping[SessionId, Donor],
+        view: Callable[[Donor], Awaitable[DonorView | None]],
+        joining: frozenset[SessionId],
+    ) -> Changes:
+        """What the planning process has to be told."""
         whole = not self._told
         names = list(donors) if whole else list(self._changed)
         self._changed = {}
@@ -118,7 +146,7 @@ class SwarmPlans:
             self._told[session_id] = donor
         files = None if self._files_told == self._shapes.version else [file_view(shape) for shape in self._shapes.all()]
         self._files_told = self._shapes.version
-        changes = Changes(
+        return Changes(
             now_us=now_us,
             whole=whole,
             donors=told,
@@ -129,13 +157,13 @@ class SwarmPlans:
             is_guess=self._demand.book.is_guess,
             joining=joining,
         )
-        try:
-            result = await self._office.round(changes, self._policy, ROUND_S)
-        except DistributeError:
-            self.forget()
-            raise
-        self._joins = JoinPlanner(result.lists, self._policy, self._shape)
-        return result.assignments
+
+    def _added(self, donor: DonorView, assignment: Assignment) -> dict[FileId, Runs]:
+        """What an assignment gave that the round was not told of."""
+        if donor.session_id not in self._told:
+            return dict(assignment.files)
+        has = target_of(donor)
+        return {file_id: sets.difference(runs, has.get(file_id, sets.EMPTY)) for file_id, runs in assignment.files}
 
     def _shape(self, file_id: FileId) -> FileView | None:
         shape = self._shapes.get(file_id)

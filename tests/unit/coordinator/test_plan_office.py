@@ -15,6 +15,8 @@ from distribute_io.coordinator import plan_office
 from distribute_io.coordinator.plan_office import PlanOffice, work_of
 from distribute_io.coordinator.plan_process import make_plan
 from distribute_io.core.placement.model import DonorView, Expectation, FileView, Plan, Policy, RegionRates, Snapshot
+from distribute_io.core.placement.rounds import Changes
+from distribute_io.core.placement.stays import Stays
 from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 
@@ -104,5 +106,37 @@ def test_a_large_plan_comes_from_another_process_and_its_death_is_harmless(monke
         for each in both:
             assert isinstance(each, Plan | RefusedError), each
         assert (await office.plan(snapshot, Policy())).assignments == expected
+
+    scene(play)
+
+
+def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = a_snapshot(3)
+    monkeypatch.setattr(plan_office, "INLINE_WORK_MAX_US", 0)
+
+    async def play(office: PlanOffice) -> None:
+        expected = await office.plan(snapshot, Policy())
+        assert office._pool is not None
+        (process,) = office._pool._processes.values()
+        os.kill(process.pid or 0, signal.SIGSTOP)
+        monkeypatch.setattr(plan_office, "PATIENCE_S", 0.05)
+        with pytest.raises(RefusedError, match="hung"):
+            await office.plan(snapshot, Policy())
+        await asyncio.to_thread(process.join)
+        monkeypatch.setattr(plan_office, "PATIENCE_S", 60.0)
+        assert await office.plan(snapshot, Policy()) == expected
+
+    scene(play)
+
+
+def test_a_process_that_was_told_nothing_says_so_and_lives() -> None:
+    changes = Changes(now_us=0, whole=False, stays=Stays().state())
+
+    async def play(office: PlanOffice) -> None:
+        with pytest.raises(RefusedError, match="knows nothing"):
+            await office.round(changes, Policy(), 1.0)
+        result = await office.round(structs.replace(changes, whole=True, files=[]), Policy(), 1.0)
+        assert result.assignments == ()
+        assert await office.peak_memory_bytes() > 1_000_000
 
     scene(play)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from distribute_io.coordinator import donor_desk, swarm_plans
 from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.core import runs as sets
 from distribute_io.core.placement.join_lists import JoinPlanner
 from distribute_io.core.placement.model import Assignment, DonorView, Policy
-from distribute_io.core.placement.rounds import Changes, Round
+from distribute_io.core.placement.rounds import Changes, Round, Rounds
 from tests.harness.peer import Peer
 from tests.unit.coordinator.served import MIB, Served, files, play, write
 from tests.unit.coordinator.test_donor_desk import held, segments
@@ -63,3 +65,52 @@ def test_a_large_swarm_is_planned_in_rounds_and_joins_by_lists(tmp_path: Path, m
             assert segments(await first.hear("assign")) >= 9
 
     play(tmp_path, scene)
+
+
+def test_a_join_during_a_round_stands_and_its_rows_are_not_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swarm_plans, "LARGE_FROM_DONORS", 1)
+    monkeypatch.setattr(donor_desk, "RETRY_S", 0.01)
+    monkeypatch.setattr(donor_desk, "PLAN_EVERY_S", 0.02)
+    may_end, is_held, rounds = asyncio.Event(), asyncio.Event(), 0
+    kept = Rounds(Policy())
+
+    async def slow(self: PlanOffice, changes: Changes, policy: Policy, budget_s: float) -> Round:
+        nonlocal rounds
+        # Told before the second donor comes; the third round is made with what became of it.
+        if rounds == 1:
+            is_held.set()
+            await may_end.wait()
+        result = kept.round(changes, seed=1, is_over=lambda: False)
+        rounds += 1
+        return result
+
+    monkeypatch.setattr(PlanOffice, "round", slow)
+    files(tmp_path, 16)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as first, Peer.connect(served) as second, Peer.connect(served) as third:
+            (one,) = held(await first.donate(storage_bytes=6 * MIB)).values()
+            await is_held.wait()
+            # The round is under way; the lists of the one before are there.
+            (two,) = held(await second.donate(storage_bytes=6 * MIB)).values()
+            assert rounds == 1
+            may_end.set()
+            (three,) = held(await third.donate(storage_bytes=6 * MIB)).values()
+            given = [set(sets.from_wire(runs, 16)) for runs in (one, two, three)]
+            indices = [{index for start, end in runs for index in range(start, end)} for runs in given]
+            assert not indices[0] & indices[1]
+            assert len(indices[0] | indices[1] | indices[2]) >= 15
+            before = rounds
+            await served.until(lambda: _soon(rounds >= before + 3))
+            await second.send("donate", causes=[], storage_bytes=6 * MIB, up_bytes_per_s=1_000_000)
+            again = await second.hear("assign")
+            assert again["assignment"] == 2  # no round has spoken between
+            assert held(again) == {next(iter(held(again))): two}
+
+    play(tmp_path, scene)
+
+
+async def _soon(condition: bool) -> bool:
+    return condition

@@ -8,7 +8,7 @@ Rules:
 2. It is filled, and swaps nothing: that is for the next look at all. What it holds and the lists do not name stays in
    its target, and its room is less by it.
 3. A donor that holds more than it has room for is not planned here: what it should keep is not on the lists.
-4. A list of which half was taken is `used_up`; it still serves until there is another.
+4. A list of which half was taken is `used_up` where there are other rows; it still serves until there is another.
 """
 
 from __future__ import annotations
@@ -69,17 +69,18 @@ class RegionList:
 class JoinLists:
     """What the last look at all donors found, for those who come after it."""
 
-    __slots__ = ("columns", "outlook", "regions")
+    __slots__ = ("columns", "outlook", "regions", "rows")
 
-    def __init__(self, columns: Columns, outlook: Outlook, regions: Mapping[str, RegionList]) -> None:
+    def __init__(self, columns: Columns, outlook: Outlook, regions: Mapping[str, RegionList], rows: int) -> None:
         """Keep the parts.
 
         Args:
             columns: of all rows on any list.
             outlook: the demand for their files.
             regions: by coarse region; the empty one is for those that no other is for.
+            rows: how many there are, listed or not.
         """
-        self.columns, self.outlook, self.regions = columns, outlook, regions
+        self.columns, self.outlook, self.regions, self.rows = columns, outlook, regions, rows
 
 
 class JoinPlanner:
@@ -102,7 +103,19 @@ class JoinPlanner:
     @property
     def used_up(self) -> bool:
         """Whether a list should be made anew (rule 4)."""
-        return any(2 * of.picks > len(of.rows) for of in self._lists.regions.values() if len(of.rows))
+        return any(
+            2 * of.picks > len(of.rows) for of in self._lists.regions.values() if 0 < len(of.rows) < self._lists.rows
+        )
+
+    def count(self, donor: DonorView, runs: Mapping[FileId, Runs]) -> None:
+        """Put copies on the lists that a donor was given when these were not there yet."""
+        region = self._region_of(donor)
+        rows, shares = self._held(runs)
+        part = Part(self._lists.columns, rows, self._near(region, rows), self._policy)
+        held = _held(donor, self._policy, np.zeros(0, dtype=np.int64), np.zeros(0))
+        part.put(held, np.arange(len(rows)), shares)
+        part.commit()
+        self._note_near(region, part)
 
     def plan(self, donor: DonorView, now_us: int, *, is_guess: bool, is_known: bool) -> Assignment | None:
         """A donor's target, or None where it cannot be found here (rule 3).
@@ -123,7 +136,7 @@ class JoinPlanner:
         room = max(0, donor.storage_bytes - policy.reserve_bytes)
         if held_bytes > room:
             return None
-        region = self._lists.regions.get(coarse(donor.region)) or self._lists.regions[""]
+        region = self._region_of(donor)
         rows, shares = self._held(target)
         push_bytes = push_bytes_max(donor, now_us, policy)
         candidates = self._candidates(region, donor, min(push_bytes, room - held_bytes))
@@ -152,6 +165,9 @@ class JoinPlanner:
         for region in self._lists.regions.values():
             if region.picks_in_order > _ORDER_FOR_PICKS:
                 put_in_order(region, self._lists.columns, self._lists.outlook, self._policy)
+
+    def _region_of(self, donor: DonorView) -> RegionList:
+        return self._lists.regions.get(coarse(donor.region)) or self._lists.regions[""]
 
     # --- what may be picked ---
 

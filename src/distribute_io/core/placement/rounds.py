@@ -263,7 +263,7 @@ class _Look:
         outlook = self._outlook.of_files(places)
         for of in self._lists.values():
             put_in_order(of, columns, outlook, self._policy)
-        return JoinLists(columns, outlook, self._lists)
+        return JoinLists(columns, outlook, self._lists, self._rows.count)
 
     def _enter(self, region: int) -> None:
         """Come to another region: what is near there, and the listed rows in order."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from distribute_io.core import runs as sets
+from distribute_io.core.placement import survey
 from distribute_io.core.placement.board import Board
 from distribute_io.core.placement.join_lists import JoinPlanner
 from distribute_io.core.placement.model import (
@@ -276,14 +277,34 @@ def test_a_donor_without_room_for_what_it_holds_is_planned_elsewhere() -> None:
     assert planner.plan(full, 0, is_guess=False, is_known=False) is None
 
 
-def test_lists_are_used_up_by_those_who_join() -> None:
+def test_lists_are_used_up_by_those_who_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "LIST_ROWS", 64)
+    files = [a_file(number, 100) for number in range(8)]
+    lists = a_round(Rounds(POLICY), changes([], files, asked(files))).lists
+    planner = JoinPlanner(lists, POLICY, {file.file_id: file for file in files}.get)
+    for number in range(0, 60, 3):
+        assert planner.used_up == (number >= 12), number
+        assert planner.plan(a_donor(number), 10**9, is_guess=True, is_known=False) is not None
+        planner.tidy()
+
+
+def test_where_all_rows_are_listed_others_would_be_no_better() -> None:
     files = [a_file(0)]
     lists = a_round(Rounds(POLICY), changes([], files, asked(files))).lists
     planner = JoinPlanner(lists, POLICY, {file.file_id: file for file in files}.get)
+    for number in range(0, 15, 3):
+        assert planner.plan(a_donor(number), 10**9, is_guess=True, is_known=False) is not None
     assert not planner.used_up
-    for number in range(3, 12, 3):
-        assert planner.plan(a_donor(number), 10**9, is_guess=False, is_known=False) is not None
-    assert planner.used_up
+
+
+def test_what_was_given_meanwhile_is_counted_by_new_lists() -> None:
+    files = [a_file(0, 16)]
+    lists = a_round(Rounds(POLICY), changes([], files, asked(files))).lists
+    planner = JoinPlanner(lists, POLICY, {file.file_id: file for file in files}.get)
+    planner.count(a_donor(0), {files[0].file_id: ((0, 8),)})
+    assignment = planner.plan(a_donor(3, segments=8), 10**9, is_guess=False, is_known=False)
+    assert assignment is not None
+    assert dict(assignment.files) == {files[0].file_id: ((8, 16),)}
 
 
 def test_one_network_does_not_hold_all_copies_where_there_are_three() -> None:
