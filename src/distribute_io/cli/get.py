@@ -230,7 +230,7 @@ async def _donors_of(
     from distribute_io.download.peer_pool import PeerPool
 
     try:
-        engine = open_engine(choose_engine(webrtc))
+        engine = open_engine(webrtc)
     except UsageError as error:
         _warn(f"{error.message} Going on with mirrors only. [{error.code}]")
         yield None

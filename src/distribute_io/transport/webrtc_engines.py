@@ -38,20 +38,39 @@ def choose_engine(wanted: EngineName | None, *, installed: Callable[[EngineName]
 
 
 def load_engine(name: EngineName) -> WebRtcEngine:
-    """The engine itself, in this process."""
-    if name == "aiortc":
-        from distribute_io.transport.webrtc_aiortc import AiortcEngine
+    """The engine itself, in this process.
 
-        return AiortcEngine()
-    from distribute_io.transport.webrtc_reactor import ReactorEngine
+    Raises:
+        UsageError: `dependency_missing` when it is there and cannot be loaded, as on a system that is too old for it.
+    """
+    try:
+        if name == "aiortc":
+            from distribute_io.transport.webrtc_aiortc import AiortcEngine
 
-    return ReactorEngine()
+            return AiortcEngine()
+        from distribute_io.transport.webrtc_reactor import ReactorEngine
+
+        return ReactorEngine()
+    except (ImportError, OSError) as error:
+        raise UsageError("dependency_missing", f"The WebRTC engine {name} cannot be loaded here: {error}.") from error
 
 
-def open_engine(name: EngineName) -> WebRtcEngine:
-    """The engine for a program that has other work too: a Python one would hold the interpreter, so it gets a child."""
+def open_engine(wanted: EngineName | None) -> WebRtcEngine:
+    """The engine for a program that has other work too; without `wanted` the first that is there and can be loaded.
+
+    One in Python would hold the interpreter, so it gets a child process.
+
+    Raises:
+        UsageError: `dependency_missing`.
+    """
+    name = choose_engine(wanted, installed=is_installed)
     if name == "aiortc":
         from distribute_io.transport.webrtc_child import ChildEngine
 
         return ChildEngine(name)
-    return load_engine(name)
+    try:
+        return load_engine(name)
+    except UsageError:
+        if wanted is not None or not is_installed("aiortc"):
+            raise
+        return open_engine("aiortc")
