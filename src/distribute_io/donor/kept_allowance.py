@@ -1,12 +1,13 @@
 """A donor's limits and what it gave, on disk: `core/allowance.py` with a file and a clock.
 
 The file is written before bytes go out that it does not cover yet, so the limits hold through restarts and crashes. It
-has always the same size: on a disk that has no room for a second one it is overwritten in its place. What a crash then
-tears is no JSON, and counts as used up.
+has always the same size: on a disk that has no room for a second one it is overwritten in its place. The digest in it
+tells what a crash then tore, which counts as used up.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from datetime import date
@@ -28,11 +29,19 @@ _RETRY_S: Final = 30.0
 
 
 class _State(Struct, frozen=True):
-    """What lies in the file."""
+    """The figures."""
 
     charged: Charged
     served_bytes: int = 0
     """Payload bytes that were ever served, for the donor's own eyes."""
+
+
+class _File(Struct, frozen=True):
+    """What lies in the file."""
+
+    state: msgspec.Raw
+    sha256: str
+    """Of `state` as it lies there."""
 
 
 def local_time_now() -> LocalTime:
@@ -76,7 +85,7 @@ class KeptAllowance:
         now = local_time()
         with stored(path):
             try:
-                state = msgspec.json.decode(path.read_bytes(), type=_State)
+                state = _read(path.read_bytes())
             except FileNotFoundError:
                 state = _State(Charged())
             except msgspec.DecodeError:
@@ -143,7 +152,9 @@ class KeptAllowance:
         return True
 
     def _save(self, charged: Charged) -> None:
-        data = msgspec.json.encode(_State(charged, self._served_bytes)).ljust(_FILE_BYTES)
+        state = msgspec.json.encode(_State(charged, self._served_bytes))
+        kept = _File(msgspec.Raw(state), hashlib.sha256(state).hexdigest())
+        data = msgspec.json.encode(kept).ljust(_FILE_BYTES)
         with stored(self._path):
             try:
                 write_durably(self._path, data)
@@ -151,3 +162,15 @@ class KeptAllowance:
                 if error.errno not in FULL_ERRORS or not self._path.exists():
                     raise
                 overwrite(self._path, data)
+
+
+def _read(data: bytes) -> _State:
+    """The figures of a file.
+
+    Raises:
+        msgspec.DecodeError: it is none of ours, or torn.
+    """
+    kept = msgspec.json.decode(data, type=_File)
+    if hashlib.sha256(kept.state).hexdigest() != kept.sha256:
+        raise msgspec.DecodeError("the figures are torn")
+    return msgspec.json.decode(kept.state, type=_State)

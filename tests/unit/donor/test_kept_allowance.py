@@ -142,3 +142,20 @@ def test_power_and_network_rest_the_donor_as_they_change(tmp_path: Path) -> None
     assert kept.pause() == "metered"
     device = DeviceState(charging=None, metered=None)
     assert kept.pause() is None
+
+
+def test_figures_torn_anywhere_count_as_used_up(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "given.json"
+    contents = []
+    for given in (1_999_999, 2_000_000):
+        path.unlink(missing_ok=True)
+        kept = new(tmp_path, clock)
+        assert kept.take(given)
+        kept.close()
+        contents.append(path.read_bytes())
+    old, later = contents
+    assert len(old) == len(later) == 512
+    for cut in range(len(old) + 1):
+        path.write_bytes(later[:cut] + old[cut:])
+        torn = path.read_bytes() not in contents
+        assert new(tmp_path, clock).used.day_bytes in ((100_000_000,) if torn else (1_999_999, 2_000_000))
