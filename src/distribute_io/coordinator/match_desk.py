@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -67,9 +67,6 @@ PAIRS_PER_SESSION_MAX: Final = 64
 SILENCE_US: Final = 5_000_000
 """How long a donor may take for its first word to a match; clients give a connection twice as long."""
 
-LEFT_MAX: Final = 4_096
-"""Donors that left in the middle of a transfer whose network is remembered, should they be accused."""
-
 
 class MatchDesk:
     """Caller's duties: hand it each session's messages in order."""
@@ -104,7 +101,6 @@ class MatchDesk:
         self._clock_us = clock_us
         self._nat_changed = nat_changed
         self._round_trips = RoundTrips()
-        self._left: OrderedDict[SessionId, str] = OrderedDict()
 
     # --- wants ---
 
@@ -262,6 +258,7 @@ class MatchDesk:
             fill=want.fill,
             up_bytes_per_s=holder.donor.up_bytes_per_s,
             neighbours=session.network == other.network and is_public_address(session.network.partition("/")[0]),
+            donor_network=other.network,
         )
         if not await self._state.add_match(match):
             return False
@@ -391,11 +388,9 @@ class MatchDesk:
         match = await self._state.match(match_id)
         if match is None or match.downloader != session.session_id:
             raise _match_unknown()
-        donor = self._sessions.get(match.donor)
-        network = self._left.get(match.donor) if donor is None else donor.network
         # Who never had a byte cannot have had a wrong one, and what was said once is not said again.
-        if match.was_open and network is not None and match.donor not in session.avoided:
-            self._standing.accuse(match.donor, network=network, accuser=session.network, now_us=now_us)
+        if match.was_open and session.accuse(match_id):
+            self._standing.accuse(match.donor, network=match.donor_network, accuser=session.network, now_us=now_us)
         session.avoid(match.donor)
         await self._end(match, now_us, code=code or "segment_mismatch", told_by=session.session_id)
 
@@ -408,10 +403,6 @@ class MatchDesk:
 
     async def session_left(self, session: Session, ended: tuple[MatchRecord, ...]) -> None:
         """A session ended, and its matches with it: tell the other ends of those that were not open."""
-        if any(match.was_open and match.donor == session.session_id for match in ended):
-            self._left[session.session_id] = session.network
-            if len(self._left) > LEFT_MAX:
-                self._left.popitem(last=False)
         for match in ended:
             self._forget_signals(match)
             if match.phase == "pending":

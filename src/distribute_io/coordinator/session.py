@@ -157,6 +157,7 @@ class Session:
         self.offers: dict[FileId, deque[Offer]] = {}
         self.used: dict[FileId, Usage] = {}
         self.avoided: dict[SessionId, None] = {}
+        self.accused: dict[MatchId, None] = {}
         self.asked: set[FileId] = set()
         self.measured: set[Pair] = set()
         """Pairs of places that its round trips were counted for."""
@@ -228,6 +229,15 @@ class Session:
     def is_silent(self) -> bool:
         """Whether nothing was heard since a call that came to nothing: perhaps it is gone, and nobody knows yet."""
         return self.heard_at_us < self.unanswered_us
+
+    def accuse(self, match_id: MatchId) -> bool:
+        """Wrong bytes came over this match; False when that was said before. Of many the oldest is forgotten."""
+        if match_id in self.accused:
+            return False
+        self.accused[match_id] = None
+        if len(self.accused) > AVOIDED_MAX:
+            del self.accused[next(iter(self.accused))]
+        return True
 
     def avoid(self, donor: SessionId) -> None:
         """Do not introduce this donor again; the oldest is forgotten when there are many."""

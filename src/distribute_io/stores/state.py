@@ -108,6 +108,8 @@ class MatchRecord(Struct, frozen=True):
     """Both ends are behind one public address."""
     was_open: bool = False
     """Also after it ended."""
+    donor_network: str = ""
+    """The donor's group of addresses, to tell liars' networks apart when the donor has gone. In memory only."""
 
 
 class Held(Struct, frozen=True):

@@ -44,7 +44,9 @@ async def has_donors(served: Served, count: int) -> bool:
     return bool((await served.json("/api/v1/stats"))["donors"] == count)
 
 
-@pytest.mark.parametrize("way_out", ["closes the match", "closes it before it was open", "leaves"])
+@pytest.mark.parametrize(
+    "way_out", ["closes the match", "closes it before it was open", "leaves", "closes it and leaves"]
+)
 def test_a_liar_that_goes_first_is_accused_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way_out: str
 ) -> None:
@@ -62,13 +64,14 @@ def test_a_liar_that_goes_first_is_accused_all_the_same(
                 await one.send("match_report", **opened)
                 await one.send("ping")
                 await one.hear("pong")
-            if way_out == "leaves":
-                await stack.aclose()
-                await served.until(lambda: has_donors(served, 0))
-            else:
+            if way_out != "leaves":
                 await liar.send("match_report", match_id=match_id, outcome="closed", code="peer_closed")
                 await liar.send("ping")
                 await liar.hear("pong")
+            if "leaves" in way_out:
+                await stack.aclose()
+                await served.until(lambda: has_donors(served, 0))
+            if way_out == "closes it before it was open":
                 await one.send("match_report", **opened)
             accused: list[str] = []
             monkeypatch.setattr(Standing, "accuse", lambda _self, donor, **_: accused.append(donor))
