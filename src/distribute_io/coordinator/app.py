@@ -30,7 +30,7 @@ from distribute_io.coordinator.changes import Changes
 from distribute_io.coordinator.claims import Claims
 from distribute_io.coordinator.client_parts import ClientParts
 from distribute_io.coordinator.config import DEFAULT_CAUSE, CoordinatorConfig
-from distribute_io.coordinator.doorway import HEAD_S, Doorway
+from distribute_io.coordinator.doorway import HEAD_S, IDLE_S, Doorway
 from distribute_io.coordinator.folder_mark import refuse_other_folder
 from distribute_io.coordinator.front_page import contact_link
 from distribute_io.coordinator.library import Library
@@ -61,6 +61,9 @@ log = logging.getLogger(__name__)
 
 REQUEST_BURST_S: Final = 5
 """Seconds' worth of requests that one address may make at once."""
+
+REQUESTS_PER_ADDRESS_MAX: Final = 512
+"""Connections of one address beside those of its sessions: six for each of some eighty browsers."""
 
 STOP_TIMEOUT_S: Final = 3.0
 """How long open requests may go on after the stop: a download resumes elsewhere, so no longer than a person waits."""
@@ -309,12 +312,18 @@ def _refuse_to_publish_secrets(config: CoordinatorConfig, folder: Path) -> None:
 async def _site(app: web.Application, listener: socket.socket, config: CoordinatorConfig) -> AsyncIterator[None]:
     """The HTTP server; at the end open requests get a moment, then their connections are closed."""
     # No access log: it would hold addresses and file names.
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_TIMEOUT_S)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=STOP_TIMEOUT_S, keepalive_timeout=IDLE_S
+    )
     await runner.setup()
     handler = runner.server
     if handler is None:
         raise RuntimeError("a runner that is set up has a server")
-    doorway = Doorway(handler, Callers(parse_networks(config.trusted_proxies)))
+    doorway = Doorway(
+        handler,
+        Callers(parse_networks(config.trusted_proxies)),
+        open_per_caller_max=config.sessions_per_address_max + REQUESTS_PER_ADDRESS_MAX,
+    )
     tls = _tls(config)
     server = await asyncio.get_running_loop().create_server(
         doorway.guard, sock=listener, ssl=tls, ssl_handshake_timeout=HEAD_S if tls else None, backlog=1024

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientError, ClientSession, web
 
 from distribute_io.coordinator.addresses import Callers, parse_networks
 from distribute_io.coordinator.doorway import Doorway
@@ -44,14 +44,20 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(
-    *, head_s: float = 60, per_caller_max: int = 1000, waiting_max: int = 1000, trusted: tuple[str, ...] = ()
+    *,
+    head_s: float = 60,
+    idle_s: float = 60,
+    per_caller_max: int = 1000,
+    open_per_caller_max: int = 1000,
+    waiting_max: int = 1000,
+    trusted: tuple[str, ...] = (),
 ) -> AsyncIterator[Site]:
     async def hello(_request: web.Request) -> web.Response:
         return web.Response(text="hello")
 
     app = web.Application()
     app.router.add_get("/", hello)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=idle_s)
     await runner.setup()
     assert runner.server is not None
     doorway = Doorway(
@@ -59,6 +65,7 @@ async def site(
         Callers(parse_networks(trusted)),
         head_s=head_s,
         per_caller_max=per_caller_max,
+        open_per_caller_max=open_per_caller_max,
         waiting_max=waiting_max,
     )
     server = await asyncio.get_running_loop().create_server(doorway.guard, HOST, 0, backlog=1024)
@@ -111,7 +118,54 @@ def test_a_trusted_proxy_may_keep_connections_in_store() -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: drop-by-drop\r\n"])
+async def ask(streams: Streams) -> None:
+    """One request, of which the connection is kept."""
+    reader, writer = streams
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await reader.readuntil(b"hello")
+
+
+def test_connections_that_are_kept_after_a_request_are_counted_too() -> None:
+    async def scene() -> None:
+        async with site(open_per_caller_max=20) as found:
+            kept = await found.connect(20)
+            for streams in kept:
+                await ask(streams)
+            assert found.doorway.waiting == 0
+            ((reader, _),) = await found.connect(1)
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b"", "one too many"
+            ((_, other),) = await found.connect(1, source="127.0.0.2")
+            await found.until(1)
+            other.close()
+            for _, writer in kept[:5]:
+                writer.close()
+            await found.until(0)
+            while not await answers_well(found):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.005)
+
+    asyncio.run(scene())
+
+
+async def answers_well(found: Site) -> bool:
+    try:
+        return await found.answers()
+    except ClientError:
+        return False
+
+
+def test_a_connection_that_is_idle_after_its_request_is_let_go() -> None:
+    async def scene() -> None:
+        async with site(idle_s=0.05) as found:
+            ((reader, writer),) = await found.connect(1)
+            await ask((reader, writer))
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("said", [b"", b"\n", b"\r\n\r\n\r\n", b"GET / HTTP/1.1\r\nHost: drop-by-drop\r\n"])
 def test_who_does_not_come_to_the_point_is_let_go(said: bytes) -> None:
     async def scene() -> None:
         async with site(head_s=0.05) as found:
@@ -128,7 +182,7 @@ def test_a_head_in_pieces_and_what_is_no_head_reach_the_server() -> None:
     async def scene() -> None:
         async with site() as found:
             (first, large, tls) = await found.connect(3)
-            for piece in (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r", b"\n\r", b"\n"):
+            for piece in (b"\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r", b"\n\r", b"\n"):
                 first[1].write(piece)
                 await first[1].drain()
                 await asyncio.sleep(0)
