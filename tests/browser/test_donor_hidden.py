@@ -24,7 +24,7 @@ from tests.harness.scene import MIB, MirrorPlan, make_scene
 
 # The slowest step of the page's slider: two donors at this rate take longer than the test for the file.
 _RATE_BYTES_PER_S = 64_000
-_SIZE_BYTES = 13 * MIB
+_SIZE_BYTES = 15 * MIB
 _VISIBLE_S = 6
 _HIDDEN_S = 60
 _HELD_BACK_S = 8

@@ -17,7 +17,8 @@ import { watchDevice, watchPressure } from "./device-state.ts";
 import { GIVING_LOCK, type DonorSettings, type DonorStatus, type FromDonor, type ToDonor } from "./messages.ts";
 
 export type DonorState =
-  | { readonly is: "off" }
+  /** `erased`: nothing of what was held is left, since a moment ago. */
+  | { readonly is: "off"; readonly erased: boolean }
   | { readonly is: "starting" }
   | { readonly is: "running"; readonly status: DonorStatus }
   | { readonly is: "stopping"; readonly erasing: boolean }
@@ -60,7 +61,7 @@ export class DonorControl {
   readonly #place: DonorPlace;
   readonly #changed: (state: DonorState) => void;
   readonly #tabs = new BroadcastChannel(GIVING_LOCK);
-  #state: DonorState = { is: "off" };
+  #state: DonorState = { is: "off", erased: false };
   #worker: Worker | undefined;
   #host: RtcHost | undefined;
   #release: (() => void) | undefined;
@@ -155,7 +156,7 @@ export class DonorControl {
     this.#host?.close();
     this.#host = undefined;
     if (this.#worker === undefined && erase && !(await this.#startEraser())) return;
-    if (this.#worker === undefined) this.#end({ is: "off" });
+    if (this.#worker === undefined) this.#end({ is: "off", erased: false });
     else this.#tell({ type: erase ? "erase" : "stop" });
   }
 
@@ -201,7 +202,7 @@ export class DonorControl {
         this.#set({ is: "running", status: message.status });
         return;
       case "stopped":
-        this.#end({ is: "off" });
+        this.#end({ is: "off", erased: message.erased });
         return;
       case "failed":
         this.#fail(new StoreError(message.code, message.message));
@@ -234,7 +235,7 @@ export class DonorControl {
   /** Waits until no other tab donates any more, also because it was closed or crashed, and gives the lock back. */
   async #awaitLock(): Promise<void> {
     await navigator.locks.request(GIVING_LOCK, () => undefined);
-    if (this.#state.is === "elsewhere") this.#set({ is: "off" });
+    if (this.#state.is === "elsewhere") this.#set({ is: "off", erased: false });
   }
 
   #set(state: DonorState): void {

@@ -74,7 +74,10 @@ class Badge {
       { coordinatorUrl: location.origin, workers: new WorkerFactory({ kind: "part", url, integrity }) },
       (state) => {
         if (state.is === "running") this.#stored = true;
-        if (state.is === "stopping" && state.erasing) this.#stored = false;
+        if (state.is === "off" && state.erased) {
+          this.#stored = false;
+          forgetAllButCode();
+        }
         this.#show(state);
       },
     );
@@ -160,8 +163,7 @@ class Badge {
   }
 
   #end(erase: boolean): void {
-    if (erase) forgetAllButCode();
-    else remember({ on: false });
+    if (!erase) remember({ on: false });
     void this.#control.stop(erase);
   }
 

@@ -29,6 +29,13 @@ export class TallyView {
     this.#show();
   }
 
+  /** Takes over what another tab remembered. @param secret in hex; empty: nothing. */
+  follow(secret: string): void {
+    if (secret === "" || secret === this.#secret) return;
+    this.#secret = secret;
+    this.#show();
+  }
+
   /** In hex. */
   get secret(): string {
     return this.#secret;

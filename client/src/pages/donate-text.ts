@@ -65,6 +65,7 @@ export const TEXT = {
   noContact: "The operator of this site has named nobody to complain to.",
   slowed: "On, and going slower: this device is busy with something else.",
   kept: "The browser keeps this until you erase it.",
+  keptRefused: "The browser did not agree. It may remove this when the device runs low on space; others hold the same.",
   keptWhileRoom:
     "If this device runs low on space, the browser may remove this. Nothing is lost: others hold the same.",
   unnamed: "name not known at present",

@@ -28,20 +28,19 @@ async function run(scriptUrl: string): Promise<void> {
   const screen = new ScreenLock();
   const keeping = new KeepStored(keepingBrowser());
   const shell = new AppShell(() => recall().on);
-  let { rateKnown, measuredBytesPerS } = remembered;
+  let { rateKnown } = remembered;
   let last: DonorState["is"] = "off";
   let timer: number | undefined;
-  let erasing = false;
   let stored = false;
   /** The measurement that is under way. */
   let measuring: AbortController | undefined;
 
   const save = () => {
-    remember({ settings: view.chosen(), rateKnown: rateKnown || view.rateMoved, measuredBytesPerS });
+    remember({ settings: view.chosen(), ...((rateKnown || view.rateMoved) && { rateKnown: true }) });
   };
   /** Left on, or not: what the next visit goes by. */
   const leave = (on: boolean) => {
-    remember({ on, tallySecret: tally.secret });
+    remember({ on, tallySecret: recall().tallySecret || tally.secret });
   };
   const endMeasuring = () => {
     if (measuring === undefined) return;
@@ -57,7 +56,7 @@ async function run(scriptUrl: string): Promise<void> {
     const found = await measureUpload(signal);
     if (signal.aborted) return false;
     endMeasuring();
-    measuredBytesPerS = found;
+    remember({ measuredBytesPerS: found });
     if (view.rateMoved) return !view.noCauseChosen;
     view.showRate(found === undefined ? view.chosen().upBytesPerS : defaultRate(found, RATE_STEPS), found);
     rateKnown = found !== undefined;
@@ -81,8 +80,8 @@ async function run(scriptUrl: string): Promise<void> {
     },
     erase: () => {
       endMeasuring();
-      forget();
-      void shell.drop();
+      // All else is forgotten when it is done: another tab may give from the store by now, and keeps it.
+      if (control.state.is === "running") leave(false);
       void control.stop(true);
     },
     changed: () => {
@@ -98,6 +97,10 @@ async function run(scriptUrl: string): Promise<void> {
   const tally = new TallyView(remembered.tallySecret, () => {
     remember({ tallySecret: tally.secret });
   });
+  // A code that the person took over in another tab counts here, too.
+  addEventListener("storage", () => {
+    tally.follow(recall().tallySecret);
+  });
   if (why !== undefined) {
     view.showUnavailable(why);
     return;
@@ -112,13 +115,15 @@ async function run(scriptUrl: string): Promise<void> {
       workers: new WorkerFactory({ kind: "part", url, integrity: __DIO_PARTS__[DONOR_WORKER] ?? "" }),
     },
     (state) => {
-      const words = last === "stopping" && state.is === "off" ? (erasing ? TEXT.erased : TEXT.stopped) : undefined;
+      const stopped = last === "stopping" && state.is === "off";
+      const words = stopped ? (state.erased ? TEXT.erased : TEXT.stopped) : undefined;
       last = state.is;
-      if (state.is === "stopping") {
-        erasing = state.erasing;
-      }
       if (state.is === "running") stored = true;
-      else if (words === TEXT.erased) stored = false;
+      if (state.is === "off" && state.erased) {
+        stored = false;
+        forget();
+        void shell.drop();
+      }
       if ((state.is === "running" || state.is === "elsewhere") && state.status !== null) tally.showSum(state.status);
       screen.want(state.is === "running");
       view.show(state, stored, words);
@@ -126,7 +131,7 @@ async function run(scriptUrl: string): Promise<void> {
   );
   stored = await storeExists();
   const steps = including(storageSteps(await grantedBytes()), remembered.settings.storageBytes);
-  view.showSettings(remembered.settings, steps, measuredBytesPerS);
+  view.showSettings(remembered.settings, steps, remembered.measuredBytesPerS);
   view.show(control.state, stored);
   const told = await loadCauses();
   view.showCauses(told?.causes, remembered.settings.causes);

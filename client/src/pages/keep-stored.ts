@@ -42,7 +42,7 @@ export class KeepStored {
   constructor(browser: KeepingBrowser) {
     this.#browser = browser;
     this.#button.addEventListener("click", () => {
-      void this.#ask();
+      void this.#ask(TEXT.keptRefused);
     });
   }
 
@@ -50,18 +50,19 @@ export class KeepStored {
   async started(): Promise<void> {
     const isKept = await this.#browser.persisted().catch(() => false);
     const asks = await this.#browser.asksPerson().catch(() => false);
-    if (isKept || asks) this.#show(isKept, asks);
-    else await this.#ask();
+    if (isKept || asks) this.#show(isKept ? TEXT.kept : TEXT.keptWhileRoom, !isKept);
+    else await this.#ask(TEXT.keptWhileRoom);
   }
 
-  async #ask(): Promise<void> {
-    this.#show(await this.#browser.persist().catch(() => false), false);
+  /** @param refused what is said when the answer is no. */
+  async #ask(refused: string): Promise<void> {
+    this.#show((await this.#browser.persist().catch(() => false)) ? TEXT.kept : refused, false);
   }
 
-  #show(isKept: boolean, asks: boolean): void {
-    setText(this.#note, isKept ? TEXT.kept : TEXT.keptWhileRoom);
+  #show(words: string, asks: boolean): void {
+    setText(this.#note, words);
     const hadFocus = document.activeElement === this.#button;
-    this.#button.hidden = isKept || !asks;
+    this.#button.hidden = !asks;
     if (hadFocus && this.#button.hidden) this.#note.focus();
   }
 }

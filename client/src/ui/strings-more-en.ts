@@ -16,7 +16,7 @@ export const MORE_ENGLISH = {
   share_waiting: "Nobody needs it right now.",
   share_now: { one: "{rate} to {count} person", other: "{rate} to {count} people" },
   share_given: { one: "{size} given to {count} person", other: "{size} given to {count} people" },
-  share_offline: "The coordinator does not answer; we keep trying.",
+  share_offline: "The server does not answer; we keep trying.",
   share_elsewhere: "Another tab of this site helps already.",
   share_failed: "This page cannot do it here.",
   share_day_used: "Paused: today's {daily} are used up.",

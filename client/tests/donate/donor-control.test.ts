@@ -50,6 +50,7 @@ class Scene {
   readonly locks = new FakeLocks();
   readonly worker = new FakeWorker();
   readonly states: DonorState["is"][] = [];
+  erased = false;
   readonly control: DonorControl;
   deliver: () => void = () => undefined;
 
@@ -65,6 +66,7 @@ class Scene {
     } as unknown as WorkerFactory; // as: the one function that is used
     this.control = new DonorControl({ coordinatorUrl: "https://dio.example", workers }, (state) => {
       this.states.push(state.is);
+      this.erased ||= state.is === "off" && state.erased;
     });
   }
 }
@@ -142,6 +144,7 @@ test("what another tab gives from is not erased under it", async () => {
   await erased;
   assert.deepEqual(scene.states, ["stopping", "elsewhere"]);
   assert.deepEqual(scene.worker.told, []);
+  assert.equal(scene.erased, false);
 });
 
 test("what an earlier visit left is erased, and the lock given back", async () => {
@@ -157,4 +160,5 @@ test("what an earlier visit left is erased, and the lock given back", async () =
   await settled();
   assert.deepEqual(scene.states, ["stopping", "off"]);
   assert.equal(scene.locks.held, 0);
+  assert.equal(scene.erased, true);
 });

@@ -69,6 +69,14 @@ test("a browser that asks the person is asked by a button", async () => {
   assert.deepEqual([asking.asked, kept.textContent, keep.hidden], [1, TEXT.kept, true]);
 });
 
+test("an answer is seen, also when it is no", async () => {
+  const asking = browser({ asks: true, allows: false });
+  await new KeepStored(asking).started();
+  keep.press();
+  await setImmediate();
+  assert.deepEqual([kept.textContent, keep.hidden], [TEXT.keptRefused, true]);
+});
+
 test("what is kept already is not asked for again", async () => {
   const keeper = browser({ asks: true, allows: false, isKept: true });
   await new KeepStored(keeper).started();
