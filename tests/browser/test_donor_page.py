@@ -19,6 +19,7 @@ StartBrowser = Callable[[str, str], Browser]
 
 _STATE = "document.getElementById('state').textContent"
 _BUTTONS = "[...document.querySelectorAll('button')].filter((b) => b.checkVisibility()).map((b) => b.textContent)"
+_MEMORY = "localStorage['distribute-io:donor']"
 _STORED = "navigator.storage.getDirectory().then(async (root) => (await Array.fromAsync(root.keys())).length)"
 
 
@@ -81,10 +82,17 @@ def test_a_second_tab_shows_the_first_and_can_stop_it(stage: Stage, any_browser:
     assert second.evaluate(_BUTTONS) == ["Stop"]
     assert coordinator.stats()["donors"] == 1
 
+    # A code that is taken over in one tab counts in the other, which does not write its own over it.
+    code, other = "document.getElementById('tally-code').textContent", "0f" * 16
+    own = first.evaluate(code)
+    second.evaluate(f"void ({_MEMORY} = JSON.stringify({{ ...JSON.parse({_MEMORY}), tallySecret: '{other}' }}))")
+    wait_for_value(first, f"{code} !== {json.dumps(own)}", "the other code")
+
     second.press_button("Stop")
     wait_until_donors(coordinator, 0)
     for page in (first, second):
         wait_for_value(page, f"{_BUTTONS}.includes('Start donating')", "a tab that is off")
+    assert first.evaluate(f"JSON.parse({_MEMORY}).tallySecret") == other
 
 
 def test_a_second_tab_may_follow_when_the_first_is_closed(stage: Stage, any_browser: StartBrowser) -> None:
