@@ -206,7 +206,7 @@ class DonorPlanner:
             best = int(value.argmax())
             row, old = int(lacking[best]), target.rows[worst]
             gain = float(value[best] - kept[worst])
-            pays = gain * soon >= self._policy.return_min if done < swaps else gain >= self._policy.swap_anyway_gain
+            pays = gain >= self._policy.swap_anyway_gain or (done < swaps and gain * soon >= self._policy.return_min)
             if not pays:
                 target.halted = "better_elsewhere"
                 return

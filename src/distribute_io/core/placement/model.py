@@ -141,9 +141,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     another even where the far ones have it all."""
     return_min: float = 2.0
     """A push has to be served at least this often, as expected."""
-    swap_horizon_s: float = 600.0
-    """A swap has to pay within this time, however long the donor stays: later, others have moved there too. An hour
-    costs .01 to .02 of net offload in pushes (steady and wandering demand, `dio simulate`)."""
+    swap_horizon_s: float = 250.0
+    """A swap has to pay within this time, however long the donor stays: later, others have moved there too, and what
+    looks better now may be noise. With 600 pushes take .012 of net offload in steady demand and .007 in wandering
+    (`dio simulate`, seeds 1 to 4 and 1 to 2)."""
     swaps_per_round: int = 1
     """Runs that a full standing donor swaps in one planning round, for a gain that just pays."""
     swap_anyway_gain: float = 20.0

@@ -172,9 +172,9 @@ def test_of_an_own_download_the_most_wanted_part_is_kept() -> None:
 
 
 def test_a_full_standing_donor_swaps_one_run_where_the_gain_pays() -> None:
-    donor = a_donor(segments=4, holdings={"a": ((0, 4),)})
+    donor = a_donor(segments=4, stay_left_s=600.0, holdings={"a": ((0, 4),)})
     files = [a_file("a", 8), a_file("b", 8)]
-    swapped = only(planned([donor], files, asked(a=0.0001, b=0.004), joins=False))
+    swapped = only(planned([donor], files, asked(a=0.0001, b=0.02), joins=False))
     assert (amount(swapped, "a"), amount(swapped, "b"), swapped.push_bytes) == (3, 1, MIB)
     moved = only(planned([donor], files, asked(a=0.0001, b=0.1), joins=False))
     assert (amount(moved, "a"), amount(moved, "b")) == (0, 4)
