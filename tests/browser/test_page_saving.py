@@ -23,6 +23,7 @@ from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 
 _LARGE_BYTES = 72 * MIB  # more than the window of 64 MiB, which goes to memory
+_MEDIUM_BYTES = 8 * MIB  # more segments than the hasher has buffers
 _SMALL_BYTES = 3 * MIB
 _HUGE_BYTES = 130 * MIB  # more than the 128 MiB that a small machine keeps in memory
 
@@ -50,6 +51,40 @@ _HASTY_WORKER = """
 const later = setTimeout;
 self.setTimeout = (callback, delayMs) => later(callback, delayMs === 10_000 ? 200 : delayMs);
 importScripts("download-worker.js");
+"""
+
+# Hashers that answer a second late, and never: the file was handed over by then, and its digest is still to come.
+_LATE_HASHER = """
+const post = MessagePort.prototype.postMessage;
+MessagePort.prototype.postMessage = function (message, ...rest) {
+  const isAnswer = message.type === "updated" || message.sha256 !== undefined;
+  if (isAnswer) setTimeout(() => post.call(this, message, ...rest), 1_000);
+  else post.call(this, message, ...rest);
+};
+importScripts("download-worker.js");
+"""
+_MUTE_HASHER = """
+const post = MessagePort.prototype.postMessage;
+MessagePort.prototype.postMessage = function (message, ...rest) {
+  if (message.sha256 === undefined) post.call(this, message, ...rest);
+};
+importScripts("download-worker.js");
+"""
+
+# ... and a file that cannot be read any more once it has been handed over.
+_BAD_DISK = """
+const { move } = FileSystemFileHandle.prototype;
+const { read } = FileSystemSyncAccessHandle.prototype;
+let moved = false;
+FileSystemFileHandle.prototype.move = function (...words) {
+  moved = true;
+  return move.apply(this, words);
+};
+FileSystemSyncAccessHandle.prototype.read = function (...words) {
+  if (moved) throw new DOMException("a bad disk", "NotReadableError");
+  return read.apply(this, words);
+};
+importScripts("late-hasher.js");
 """
 
 # A file dialog that the visitor first closes, and then uses; on a machine with little memory.
@@ -83,10 +118,11 @@ _DIGEST_OF_PICKED = """(async () => {
 class Published:
     scene: Scene
     large: Release
+    medium: Release
     small: Release
 
     def visit(self, browser: Browser, *, init_script: str | None = None, **attributes: str) -> Visitor:
-        links = {name: self.scene.mirrors[0].link(getattr(self, name).name) for name in ("large", "small")}
+        links = {name: self.scene.mirrors[0].link(getattr(self, name).name) for name in ("large", "medium", "small")}
         wanted = {"data-peers": "off"} | {f"data-{name}": value for name, value in attributes.items()}
         return self.scene.visit(browser, links, attributes=wanted, init_script=init_script)
 
@@ -112,7 +148,15 @@ def published(module_stage: Stage) -> Published:
     (scene.site.folder / "full-disk-worker.js").write_text(_FULL_DISK)
     (scene.site.folder / "mute-saver.js").write_text(_MUTE_SAVER)
     (scene.site.folder / "hasty-worker.js").write_text(_HASTY_WORKER)
-    return Published(scene, scene.publish("big (1.0)'ü.iso", _LARGE_BYTES), scene.publish("small.iso", _SMALL_BYTES))
+    (scene.site.folder / "late-hasher.js").write_text(_LATE_HASHER)
+    (scene.site.folder / "mute-hasher.js").write_text(_MUTE_HASHER)
+    (scene.site.folder / "bad-disk.js").write_text(_BAD_DISK)
+    return Published(
+        scene,
+        large=scene.publish("big (1.0)'ü.iso", _LARGE_BYTES),
+        medium=scene.publish("medium.iso", _MEDIUM_BYTES),
+        small=scene.publish("small.iso", _SMALL_BYTES),
+    )
 
 
 def limit_quota(visitor: Visitor, size_bytes: int | None) -> None:
@@ -262,6 +306,38 @@ def test_a_second_file_since_the_last_click_waits_for_one(
     saved = visitor.page.downloads()[1]
     assert hashlib.sha256(saved.path.read_bytes()).hexdigest() == published.large.sha256
     assert [event["link"] for event in visitor.events("saved")] == ["small", "large"]
+
+
+def test_what_was_handed_over_and_not_hashed_goes_on_where_it_was(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    browser = chromium("visitor")
+    visitor = published.visit(browser, worker="mute-hasher.js")
+    visitor.click("medium")
+    wait_for(lambda: len(visitor.page.downloads()) == 1, "the file")
+    visitor.page.press_button("Close")  # the digest never comes; the file that the browser has is whole
+    assert hashlib.sha256(visitor.page.downloads()[0].path.read_bytes()).hexdigest() == published.medium.sha256
+    assert visitor.events("verified", "saved", "error", "fallback") == []
+    sent_before = published.sent_bytes()
+    again = published.visit(browser)
+    again.click("medium")
+    again.expect_verified()
+    first_range = 2 * MIB  # asked for before it is known what an earlier visit has stored
+    assert published.sent_bytes() - sent_before <= first_range
+    assert_saved(again, published.medium)
+
+
+def test_a_digest_that_cannot_be_had_after_the_hand_over_fetches_nothing_again(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    visitor = published.visit(chromium("visitor"), worker="bad-disk.js")
+    sent_before = published.sent_bytes()
+    visitor.click("medium")
+    visitor.expect_error("store_unreadable")
+    assert_saved(visitor, published.medium)
+    assert len(visitor.page.downloads()) == 1
+    assert visitor.events("verified", "saved", "fallback") == []
+    assert published.sent_bytes() - sent_before <= len(published.medium.content)
 
 
 @BOTH

@@ -13,7 +13,7 @@ import type { Policy } from "../core/scheduler/messages.ts";
 import { segmentSizeBytes } from "../core/segment-list.ts";
 import { waitForOther, Broadcast } from "../saving/other-tab.ts";
 import { canPickFile, Places, type PlaceOptions } from "../saving/places.ts";
-import { isDistributeError, StoreError } from "../wire/errors.ts";
+import { isDistributeError, StoreError, UsageError } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
 import type { DownloadJob, FromWorker, MirrorJob, Progress, SentRuns } from "../worker/messages.ts";
@@ -194,6 +194,7 @@ export class FileDownload {
         return { file, progress, blob, keptName, saved: this.#isSaved || blob === null };
       } catch (cause) {
         if (!isDistributeError(cause) || !(cause instanceof StoreError)) throw cause;
+        if (this.#isSaved) throw cause; // not fetched a second time
         if (cause.code === "save_interrupted") throw cause; // the visitor's own doing, or nothing to go on with
         if (cause.code === "store_in_use") {
           const other = await this.#waitForOther(file, sinceMs);
@@ -221,7 +222,7 @@ export class FileDownload {
     this.#observer.stores?.(place.kind === "opfs" ? job : null);
     const broadcast = new Broadcast(job.fileId);
     const toHasher = new MessageChannel();
-    const ended = this.#outcome(worker, (message) => {
+    const ended = this.#outcome(worker, hashing, (message) => {
       if (message.type === "progress") broadcast.progressed(message.progress);
       else if (message.type === "stream_runs" && stream?.runs() === false) tell(worker, { type: "stream_gone" });
     });
@@ -250,28 +251,48 @@ export class FileDownload {
   }
 
   /** A file that cannot be read back now is waited for like any other. */
-  async #stored(stored: StoredFile): Promise<void> {
+  async #stored(stored: StoredFile, isOver: () => boolean): Promise<void> {
     if (this.#observer.stored === undefined || stored.kind === "delivered") return;
     const blob = await storedBlob(stored).catch(() => undefined);
-    if (blob !== undefined && !this.#cancelled.signal.aborted) this.#isSaved = this.#observer.stored(blob);
+    if (blob !== undefined && !isOver()) this.#isSaved = this.#observer.stored(blob);
   }
 
-  #outcome(worker: Worker, heard: (message: FromWorker) => void): Promise<Extract<FromWorker, { type: "done" }>> {
+  #outcome(
+    worker: Worker,
+    hashing: Worker,
+    heard: (message: FromWorker) => void,
+  ): Promise<Extract<FromWorker, { type: "done" }>> {
     return new Promise((finish, fail) => {
+      let storing = Promise.resolve();
+      let isOver = false;
       this.#cancelled.signal.addEventListener("abort", () => {
+        isOver = true;
         fail(this.#cancelled.signal.reason as Error); // whatever the caller gave: it is what it gets back
       });
       worker.onerror = (event) => {
         fail(new StoreError("store_unreadable", `The download worker failed: ${event.message}`));
+      };
+      // Without it there is no digest to wait for, in no place.
+      hashing.onerror = (event) => {
+        isOver = true;
+        fail(new UsageError("part_unavailable", `The hashing worker failed: ${event.message}`));
       };
       worker.onmessage = (event: MessageEvent<FromWorker>) => {
         const message = event.data;
         heard(message);
         if (message.type === "opened") this.#observer.started(message.progress, message.sent);
         else if (message.type === "progress") this.#observer.progressed(message.progress, message.sent);
-        else if (message.type === "stored") void this.#stored(message.stored);
-        else if (message.type === "done") finish(message);
-        else if (message.type === "failed") fail(remoteError(message));
+        else if (message.type === "stored") storing = this.#stored(message.stored, () => isOver);
+        else if (message.type === "done")
+          void storing.then(() => {
+            finish(message);
+          });
+        else if (message.type === "failed") {
+          isOver = true; // what was refused is not handed over any more
+          void storing.then(() => {
+            fail(remoteError(message));
+          });
+        }
       };
     });
   }

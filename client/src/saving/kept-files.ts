@@ -4,7 +4,15 @@
  */
 
 import { journalSummary } from "../core/download-journal.ts";
-import { DOWNLOADS_PATH, downloadLock, keptLock, Suffix } from "../storage/names.ts";
+import {
+  DOWNLOADS_PATH,
+  downloadLock,
+  finishedAtMs,
+  keptLock,
+  lastFinished,
+  namesIn,
+  Suffix,
+} from "../storage/names.ts";
 import { StoreError } from "../wire/errors.ts";
 
 /** One file of the list. */
@@ -31,10 +39,12 @@ export async function listUnfinished(): Promise<readonly UnfinishedDownload[]> {
   const held = await heldLocks();
   const found: UnfinishedDownload[] = [];
   for await (const name of folder.keys()) {
-    const [fileId = "", ...rest] = name.split(Suffix.data);
-    const data = rest[0] === "" ? await fileOf(folder, name) : undefined;
-    if (data === undefined) continue;
+    const [fileId = ""] = name.split(".");
     const journal = await fileOf(folder, fileId + Suffix.journal);
+    // A finished file with a journal is one whose digest was never compared.
+    const isUnfinished = name.endsWith(Suffix.data) || (name.endsWith(Suffix.finished) && journal !== undefined);
+    const data = isUnfinished ? await fileOf(folder, name) : undefined;
+    if (data === undefined) continue;
     const about = readAbout(await (await fileOf(folder, fileId + Suffix.about))?.text());
     found.push({
       fileId,
@@ -63,7 +73,9 @@ export async function deleteUnfinished(fileId: string): Promise<void> {
     for await (const name of folder?.keys() ?? [])
       if (name.startsWith(`${fileId}.`) && !held.has(keptLock(name))) names.push(name);
     // A journal must not outlive what it speaks of.
-    for (const name of names.sort()) await folder?.removeEntry(name).catch(() => undefined);
+    const journal = fileId + Suffix.journal;
+    names.sort((left, right) => Number(right === journal) - Number(left === journal));
+    for (const name of names) await folder?.removeEntry(name).catch(() => undefined);
   });
 }
 
@@ -78,11 +90,9 @@ export async function finishedFile(fileId: string, sinceMs: number): Promise<Fil
 }
 
 async function newestFinished(folder: FileSystemDirectoryHandle | undefined, fileId: string, sinceMs: number) {
-  for await (const name of folder?.keys() ?? []) {
-    if (!name.startsWith(`${fileId}.`) || !name.endsWith(Suffix.finished)) continue;
-    if (Number(name.split(".")[1]) >= sinceMs) return folder && fileOf(folder, name);
-  }
-  return undefined;
+  if (folder === undefined) return undefined;
+  const name = lastFinished(await namesIn(folder), fileId);
+  return name !== undefined && finishedAtMs(name) >= sinceMs ? fileOf(folder, name) : undefined;
 }
 
 /** A file of this site's downloads as it is now, on its way or finished; undefined when it is gone. */

@@ -314,10 +314,15 @@ export class LinkDownload {
   #end(error: DistributeError): void {
     const { code, message } = error;
     const detail = { file: this.#file, progress: this.#progress, code, message };
-    // A pin that is no key counts as one that does not fit: whoever misspells it must hear of it, not lose the check. And
-    // what the browser has saved is not fetched a second time because its digest could not be computed.
-    if (isIntegrityFailure(error) || error.code === "bad_argument" || this.#isHandedOver) {
+    // A pin that is no key counts as one that does not fit: whoever misspells it must hear of it, not lose the check.
+    if (isIntegrityFailure(error) || error.code === "bad_argument") {
       this.#tell({ type: "stopped", code });
+      this.#announce("error", detail);
+      return;
+    }
+    // What the browser has saved is not fetched a second time because its digest could not be computed.
+    if (this.#isHandedOver) {
+      this.#tell({ type: "unchecked", code });
       this.#announce("error", detail);
       return;
     }

@@ -7,7 +7,8 @@
  *   journal claims only what was flushed before, and nothing outlives a data file of another size.
  * - A finished one gets another name: the browser may still be copying it to the download folder (nothing tells when that
  *   is over), and a second download of the same file must not write into it. Its journal stays until the whole file's
- *   digest is known to be right: so long no other tab takes it for finished (saving/kept-files.ts).
+ *   digest is known to be right: so long no other tab takes it for finished (saving/kept-files.ts), and a later run goes on
+ *   with it.
  */
 
 import { Mark, type HashedFront } from "../core/download-journal.ts";
@@ -16,7 +17,7 @@ import { StoreError } from "../wire/errors.ts";
 import { inUse } from "./download-lock.ts";
 import type { DownloadStore, Kept, StoreTarget } from "./download-store.ts";
 import { JournalFile } from "./journal-file.ts";
-import { DOWNLOADS_PATH, keptLock, Suffix } from "./names.ts";
+import { DOWNLOADS_PATH, keptLock, lastFinished, namesIn, Suffix } from "./names.ts";
 import { recheck } from "./recheck.ts";
 import type { StoredFile } from "./stored-file.ts";
 
@@ -97,6 +98,7 @@ export class OpfsStore implements DownloadStore {
     try {
       folder = await downloadsFolder(browser.storage);
       await removeOld(folder, KEEP_MS, browser.locks);
+      await takeBack(folder, target);
       const data = await openFile(folder, dataName(target), open);
       const journal = new JournalFile((await openFile(folder, journalName(target), open)).handle, target);
       let left = await leftBefore(target, data, journal, sha256);
@@ -121,6 +123,7 @@ export class OpfsStore implements DownloadStore {
     const open: FileSystemSyncAccessHandle[] = [];
     try {
       const folder = await downloadsFolder(browser.storage);
+      await takeBack(folder, target);
       await folder.getFileHandle(dataName(target));
       const data = await openFile(folder, dataName(target), open);
       const journal = new JournalFile((await openFile(folder, journalName(target), open)).handle, target);
@@ -201,6 +204,8 @@ export class OpfsStore implements DownloadStore {
   async #rename(): Promise<StoredFile> {
     // Not flushed: the browser copies it through the page cache, and nobody comes back to it after a power cut.
     const { entry } = this.#data;
+    // What no checkpoint has claimed yet is checked again by a run that goes on from here, flushed or not.
+    this.#journal.write(this.#marks, this.#front);
     this.#data.handle.close();
     await move(entry, `${this.#target.fileId}.${Date.now()}${Suffix.finished}`);
     this.#data = { entry, handle: await entry.createSyncAccessHandle() };
@@ -230,6 +235,14 @@ async function downloadsFolder(storage: StorageManager): Promise<FileSystemDirec
   let folder = await storage.getDirectory();
   for (const name of DOWNLOADS_PATH) folder = await folder.getDirectoryHandle(name, { create: true });
   return folder;
+}
+
+/** A finished file whose digest was never compared, since its tab ended before, is an unfinished one again. */
+async function takeBack(folder: FileSystemDirectoryHandle, target: StoreTarget): Promise<void> {
+  const names = await namesIn(folder);
+  if (names.includes(dataName(target)) || !names.includes(journalName(target))) return;
+  const finished = lastFinished(names, target.fileId);
+  if (finished !== undefined) await move(await folder.getFileHandle(finished), dataName(target));
 }
 
 /** Leaves word of what this is; a list of files without names helps nobody, and nor does a download without this. */

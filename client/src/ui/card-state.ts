@@ -41,6 +41,8 @@ export type CardEvent =
   | { readonly type: "save_waits" }
   /** The file was handed to the browser's downloads. */
   | { readonly type: "saved" }
+  /** It was handed over, and the digest of the whole cannot be had. */
+  | { readonly type: "unchecked"; readonly code: ErrorCode }
   /** Bytes or signatures are wrong: it stopped, and the plain link is a choice. */
   | { readonly type: "stopped"; readonly code: ErrorCode }
   /** Something of ours was missing, and the browser follows the link now. */
@@ -58,6 +60,7 @@ export type Phase =
   | "verified"
   | "save_waits"
   | "saved"
+  | "unchecked"
   | "stopped"
   | "followed"
   | "elsewhere"
@@ -118,6 +121,7 @@ export function nextState(state: CardState, event: CardEvent): CardState {
       return { ...state, peers: event.allowed ? "on" : "off" };
     case "verified":
       return { ...state, phase: "verified", proof: event.proof };
+    case "unchecked":
     case "stopped":
     case "followed":
     case "cancelled":

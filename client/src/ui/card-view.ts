@@ -98,7 +98,7 @@ const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
     { action: "cancel", label: "cancel" },
   ],
   checking: [{ action: "cancel", label: "cancel" }],
-  saving: [],
+  saving: [{ action: "dismiss", label: "dismiss" }],
   no_room: [
     { action: "choose", label: "choose", primary: true },
     { action: "dismiss", label: "dismiss" },
@@ -112,6 +112,7 @@ const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
     { action: "save", label: "save_again" },
     { action: "dismiss", label: "dismiss" },
   ],
+  unchecked: [{ action: "dismiss", label: "dismiss" }],
   stopped: [{ action: "dismiss", label: "dismiss" }],
   followed: [{ action: "dismiss", label: "dismiss" }],
   elsewhere: [{ action: "dismiss", label: "dismiss" }],
@@ -192,9 +193,17 @@ export function noteOf({ phase, proof, code }: CardState, { words, coordinator }
   if (phase === "stopped") return whyOf(code, words);
   if (phase === "followed") return `${whyOf(code, words)} ${words.say("followed_note")}`;
   if (phase === "cancelled" && code !== null) return "";
-  if (phase === "paused" || phase === "saving" || phase === "no_room" || phase === "elsewhere" || phase === "cancelled")
-    return words.say(`${phase}_note`);
-  return "";
+  switch (phase) {
+    case "paused":
+    case "saving":
+    case "unchecked":
+    case "no_room":
+    case "elsewhere":
+    case "cancelled":
+      return words.say(`${phase}_note`);
+    default:
+      return "";
+  }
 }
 
 function whyOf(code: string | null, words: Words): string {

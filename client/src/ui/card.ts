@@ -27,6 +27,7 @@ const SHAPE_OF: Readonly<Record<CardView["phase"], Shape>> = {
   downloading: "down",
   checking: "down",
   saving: "down",
+  unchecked: "warning",
   paused: "pause",
   no_room: "warning",
   verified: "shield",

@@ -104,6 +104,8 @@ export class DownloadRun {
   /** Donors that came, ever: "mirrors only" and back again does not number anew. */
   #donors = 0;
   #over = false;
+  /** The browser may be copying the file: our copy is taken away only when it is wrong. */
+  #isHandedOver = false;
 
   /**
    * Opens the store and starts, where an earlier run ended if there was one.
@@ -254,11 +256,11 @@ export class DownloadRun {
     this.#fail(new StoreError("saver_gone", "The service worker that saves this file has ended."));
   }
 
-  /** Ends the download and forgets what was stored. */
+  /** Ends the download and forgets what was stored, but for a file that the browser has by now. */
   async cancel(): Promise<void> {
     if (!this.#stop()) return;
     this.#stopStreamRuns();
-    await this.#store.discard();
+    await (this.#isHandedOver ? this.#store.suspend() : this.#store.discard());
   }
 
   /** A donor that comes again keeps its row. */
@@ -315,7 +317,9 @@ export class DownloadRun {
   /** Gives the page the file, whose every segment is right, while its last ones are hashed once more. */
   async #handOver(): Promise<void> {
     const stored = await this.#store.handOver?.();
-    if (stored !== undefined && !this.#over) this.#environment.report({ type: "stored", stored });
+    if (stored === undefined || this.#over) return;
+    this.#isHandedOver = true;
+    this.#environment.report({ type: "stored", stored });
   }
 
   async #deliver(progress: Progress): Promise<void> {
@@ -343,7 +347,11 @@ export class DownloadRun {
   }
 
   #end(error: DistributeError): void {
-    const isKept = error.family === "usage" || error.family === "source" || ROOM_CODES.has(error.code);
+    const isKept =
+      error.family === "usage" ||
+      error.family === "source" ||
+      ROOM_CODES.has(error.code) ||
+      (this.#isHandedOver && error.code !== "file_mismatch");
     this.#stopStreamRuns();
     // Told when the store has let go: the page may try another place at once.
     void (isKept ? this.#store.suspend() : this.#store.discard()).finally(() => {

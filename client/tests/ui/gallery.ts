@@ -94,6 +94,7 @@ const SCENES: Readonly<Record<string, readonly Step[]>> = {
   paused: [FOUND, START, RUNNING, { type: "paused" }],
   checking: [FOUND, START, ALL],
   saving: [FOUND, START, ALL, { type: "saving" }],
+  unchecked: [FOUND, START, ALL, { type: "saving" }, { type: "unchecked", code: "store_unreadable" }],
   verified: [FOUND, START, ALL, verified(true), { type: "saved" }],
   listed: [FOUND, START, ALL, verified(false), { type: "saved" }],
   save_waits: [FOUND, START, ALL, verified(true), { type: "save_waits" }],
