@@ -6,7 +6,7 @@ The donor's browser does not tell of the processors' pressure, for which a donor
 be its taker's, which shares the machine.
 Options: names of parts (default all): memory, visit, stop, rate, hidden, thaw; `--mib N` held for memory (default
 1000), `--rate-s N` seconds for each of the `--caps` (default 24), `--hidden-s N` seconds hidden (default 60)
-for each of the `--browsers`.
+for each of the `--browsers`, `--frozen-s N…` seconds frozen (default 10 and 45).
 """
 
 from __future__ import annotations
@@ -270,22 +270,28 @@ class Bench:
             )
 
     def thaw(self) -> None:
-        """Frozen for a while and thawed: when does the taker, who waits, get bytes again?"""
-        with self.scene("thaw", 200, 4_000_000) as (scene, donor):
-            page = donor.idle_page()
-            start(page, scene)
-            devtools = page.context.new_cdp_session(page)
-            with taker(scene) as visitor:
-                for frozen_s in (10, 45):
-                    visitor.wait_for_timeout(2_000)
-                    devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
-                    visitor.wait_for_timeout(1_000 * frozen_s)
-                    had = received(visitor)[-1][1]
-                    thawed_ms = now_ms()
-                    devtools.send("Page.setWebLifecycleState", {"state": "active"})
-                    visitor.wait_for_function("(had) => samples.at(-1)[1] > had", arg=had, timeout=60_000)
-                    took_s = (next(at for at, size in received(visitor) if size > had) - thawed_ms) / 1_000
-                    self.report.add(f"serves again after {frozen_s} s frozen (<= 5 s)", took_s, holds=took_s <= 5)
+        """Hidden, frozen for a while and thawed: when does the taker, who waits, get bytes again?"""
+        with ExitStack() as stack:
+            scene = open_site(stack.enter_context(peer_scene(self.folder / "thaw", self.playwright, mib=200)))
+            browser = stack.enter_context(run_chromium_tabs(self.folder / "thaw-donor"))
+            page = filled_tab(scene, browser, _HIDDEN_BYTES_PER_S)
+            page.press_button("Start…")
+            wait_until_held(scene.coordinator, scene.size_bytes)
+            page.cover()  # a tab in sight is never frozen
+            visitor = stack.enter_context(taker(scene))
+            for frozen_s in self.chosen.frozen_s:
+                visitor.wait_for_timeout(2_000)
+                page.set_lifecycle("frozen")
+                visitor.wait_for_timeout(1_000 * frozen_s)
+                had = received(visitor)[-1][1]
+                visitor.wait_for_timeout(1_000)
+                if received(visitor)[-1][1] != had:
+                    raise RuntimeError("the donor is not frozen")
+                thawed_ms = now_ms()
+                page.set_lifecycle("active")
+                visitor.wait_for_function("(had) => samples.at(-1)[1] > had", arg=had, timeout=60_000)
+                took_s = (next(at for at, size in received(visitor) if size > had) - thawed_ms) / 1_000
+                self.report.add(f"serves again after {frozen_s} s frozen (<= 5 s)", took_s, holds=took_s <= 5)
 
 
 def now_ms() -> int:
@@ -322,6 +328,7 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--mib", type=int, default=1_000)
     parser.add_argument("--rate-s", type=int, default=24)
     parser.add_argument("--hidden-s", type=int, default=60)
+    parser.add_argument("--frozen-s", type=int, nargs="+", default=[10, 45])
     parser.add_argument("--browsers", nargs="+", choices=("Chromium", "Firefox"), default=["Chromium", "Firefox"])
     parser.add_argument("--caps", type=int, nargs="+", default=[64_000, 1_000_000, 10_000_000])
     chosen = parser.parse_args(options)

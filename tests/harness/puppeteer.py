@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from tests.harness.browser import Downloaded
 
@@ -141,6 +141,10 @@ class PuppeteerPage:
     def cover(self) -> None:
         """Open another tab in front of this one, which is hidden then."""
         self._bridge.call("cover")
+
+    def set_lifecycle(self, state: Literal["frozen", "active"]) -> None:
+        """What Chromium does to tabs long hidden: timers, events and workers stand still. `cover` it first."""
+        self._bridge.call("setLifecycle", page=self._page, state=state)
 
     def console(self) -> str:
         return "\n".join(self._bridge.console_lines)

@@ -97,6 +97,13 @@ const methods = {
     await page.bringToFront();
     return null;
   },
+  // Of a tab that is hidden; one in sight is never frozen, whatever this says. Chromium alone.
+  async setLifecycle({ page, state }) {
+    const devtools = await pages.get(page).createCDPSession();
+    await devtools.send("Page.setWebLifecycleState", { state });
+    await devtools.detach();
+    return null;
+  },
   async newPage({ initScript }) {
     const page = await browser.newPage();
     page.on("console", (message) => send({ console: `[${message.type()}] ${message.text()}` }));
