@@ -32,10 +32,10 @@ from distribute_io.core.placement.rows import Floats, Ints
 from distribute_io.core.runs import Runs
 from distribute_io.ids import FileId
 
-CANDIDATES: Final = 512
+CANDIDATES: Final = 256
 """Rows of a list that one donor's fill looks at, or four times what it may take."""
 
-_ORDER_FOR_PICKS: Final = 256
+_ORDER_FOR_PICKS: Final = 64
 """After so many picks a list is put in order again."""
 
 _PICKS_MAX: Final = 1_024

@@ -189,7 +189,10 @@ def test_joining_one_after_another_by_lists_is_worth_what_plans_of_all_are() -> 
         here = keep([*here, donor], plan(now, POLICY, random.Random(1)).assignments)
     lists = a_round(Rounds(POLICY), changes([], files, demand)).lists
     planner = JoinPlanner(lists, POLICY, {file.file_id: file for file in files}.get)
-    joined = [planner.plan(donor, 10**9, is_guess=False, is_known=False) for donor in donors]
+    joined = []
+    for donor in donors:
+        joined.append(planner.plan(donor, 10**9, is_guess=False, is_known=False))
+        planner.tidy()
     by_lists = keep(donors, [assignment for assignment in joined if assignment is not None])
     assert value(by_lists, files, demand) >= 0.98 * value(here, files, demand)
 
