@@ -219,17 +219,19 @@ class Bench:
         for cap in self.chosen.caps:
             seconds = self.chosen.rate_s
             with self.scene(f"rate-{cap}", max(8, cap * (seconds + 8) // MIB), cap) as (scene, donor):
-                start(donor.idle_page(), scene)
+                page = donor.idle_page()
+                start(page, scene)
                 with taker(scene) as visitor:
                     visitor.wait_for_timeout(2_000)
                     used_s = cpu_seconds(donor.browser)
                     visitor.wait_for_timeout(1_000 * seconds)
                     used_s = (cpu_seconds(donor.browser) - used_s) / seconds
                     found = received(visitor)
+                    words = page.evaluate("document.getElementById('state').textContent")
                 first_ms = next(at for at, size in found if size > 0)
                 found = [sample for sample in found if sample[0] > first_ms + 2_000]
                 seconds_of = [round(rate / cap, 3) for rate in rates(found, 1_000)[::50]]
-                print(f"  of {cap} B/s: {seconds_of}; the donor uses {used_s:.2f} processors", flush=True)
+                print(f"  of {cap} B/s: {seconds_of}; the donor uses {used_s:.2f} processors: {words}", flush=True)
                 over = [rate / cap for rate in rates(found, 10_000)]
                 self.report.add(f"least 10 s / cap of {cap} B/s (>= 0.95)", min(over), holds=min(over) >= 0.95)
                 self.report.add(f"most 10 s / cap of {cap} B/s (<= 1.05)", max(over), holds=max(over) <= 1.05)
