@@ -21,7 +21,7 @@ export const ENGLISH = {
   checking: "Checking the whole file …",
   saving: "Checking the whole file …",
   saving_note: "All its parts are right, and your browser saves it. What is left is the checksum of the whole.",
-  unchecked: "Saved, but not checked as a whole",
+  unchecked: "Saved, but not fully checked",
   unchecked_note: "Each of its parts was right. But the checksum of the whole file could not be computed.",
   no_room: "No room left for this file",
   no_room_note: "What is here is kept. Choose a place for the file, and it goes on there.",
