@@ -1,10 +1,10 @@
 """Does a donor that fills itself from a mirror slow down a download from the same mirror?
 
 Two mirrors alike, each with one token bucket for all of its requests; a headless donor fills itself from the first.
-`dio get` downloads a file from either in turn: where the donor is, and where nobody is. First when the donor has just
-come and may use its burst (15 s of a mirror's time: `core/fill_pace.py`), then when that is used up; slow mirrors, so
-that it is before the donor has all that it is to hold at first. Options: `--rounds N` (default 3), `--mib N` (default
-24; the first phase takes a third), `--rate R` (default 1MB/s), `--part burst` or `paced` (default both).
+`dio get` downloads a file from either in turn: where the donor is, and where nobody is. First beside a donor that has
+just come and may use its burst (15 s of a mirror's time: `core/fill_pace.py`), a new one each time; then beside one
+that has used it up. Options: `--rounds N` (default 3), `--mib N` (default 64; a third of it beside the burst), `--rate
+R` (default 4MB/s), `--part burst` or `paced` (default both).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def run(options: list[str]) -> bool:
     """Run both alternately, in both phases, and write the results; True when the bars hold."""
     parser = argparse.ArgumentParser(prog="fill_beside_download", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--mib", type=int, default=24)
-    parser.add_argument("--rate", default="1MB/s")
+    parser.add_argument("--mib", type=int, default=64)
+    parser.add_argument("--rate", default="4MB/s")
     parser.add_argument("--part", choices=("burst", "paced", "all"), default="all")
     chosen = parser.parse_args(options)
     with tempfile.TemporaryDirectory(prefix="dio-fill-", dir="/dev/shm") as name, Stage(Path(name)) as stage:
@@ -56,16 +56,19 @@ def _compare(scene: _Scene, part: str, *, rounds: int, rate: str) -> bool:
     question = (__doc__ or "").splitlines()[0]
     comparison = Comparison(f"fill_{part}_beside_download", question, unit="MiB/s", notes={"rate": rate, "filled": []})
 
+    standing = scene.start_donor(used_up=True) if part == "paced" else None
+
     def beside() -> float:
-        donor = scene.start_donor(used_up=part == "paced")
+        donor = standing or scene.start_donor(used_up=False)
         before = scene.busy.bytes_sent()
         got = scene.download(scene.busy)
         filled = scene.busy.bytes_sent() - before - scene.size_bytes
         comparison.notes["filled"].append(filled)
         if filled <= 0:
             raise RuntimeError(f"the donor did not fill itself meanwhile\n{scene.stage.report()}")
-        donor.send_signal(signal.SIGINT)
-        donor.wait(timeout_s=10)
+        if donor is not standing:
+            donor.send_signal(signal.SIGINT)
+            donor.wait(timeout_s=10)
         return got
 
     comparison.run({_ALONE: lambda: scene.download(scene.quiet), _BESIDE: beside}, rounds=rounds)
@@ -80,7 +83,7 @@ class _Scene:
         self.stage = stage
         self._folder = stage.folder / part
         self._folder.mkdir()
-        self._burst_bytes = _BURST_S * parse_rate(rate) * 11 // 10
+        self._burst_bytes = _BURST_S * parse_rate(rate) * 12 // 10
         self.size_bytes = mib * _MIB
         self._coordinator = start_coordinator(stage)
         self._downloads = 0
@@ -99,7 +102,7 @@ class _Scene:
         )
         sent_bytes = self._burst_bytes if used_up else 1
         wait_for(
-            lambda: self.busy.bytes_sent() >= before + sent_bytes or None, "a donor that fills itself", timeout_s=60
+            lambda: self.busy.bytes_sent() >= before + sent_bytes or None, "a donor that fills itself", timeout_s=90
         )
         return donor
 

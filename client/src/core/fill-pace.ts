@@ -4,15 +4,15 @@
  * Filling must not disturb downloads, and nobody tells a donor who else is at a mirror. So it is judged by time:
  *
  * - P1 A donor may use mirrors for {@link BURST_US} at once, and beyond that for one part of {@link PARTS} of the time. A
- *   mirror that it shares with one download gives it half of that, so the download keeps 0.95 of its rate, however fast the
- *   mirror is; and 16 MB are there at once where the mirror is not slow.
+ *   mirror that it shares with one download gives it half of that, so the download keeps 0.97 of its rate, however fast the
+ *   mirror is; and 16 MB are there at once where it is not slow.
  * - P2 Never more than the donor's own ceiling, so that no home line is full.
  * - P3 A pause is {@link PAUSE_US_MAX} at most: a mirror that is hardly alive must not keep the donor from asking the next.
  *
  * `core/fill_pace.py` is its twin; vectors: `spec/vectors/fill-pace.json`.
  */
 
-const PARTS = 10;
+const PARTS = 16;
 const BURST_US = 15_000_000;
 const PAUSE_US_MAX = 60_000_000;
 

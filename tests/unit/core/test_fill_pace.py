@@ -22,7 +22,7 @@ def test_pauses(vector: Vector) -> None:
         assert pause_us == piece["pause_us"]
 
 
-def test_in_the_long_run_a_mirror_is_used_for_a_tenth_of_the_time() -> None:
+def test_in_the_long_run_a_mirror_is_used_for_a_sixteenth_of_the_time() -> None:
     pace = FillPace(ceiling_bytes_per_s=10**12, now_us=0)
     now_us = busy_us = 0
     for number in range(1_000):
