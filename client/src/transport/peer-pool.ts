@@ -4,8 +4,8 @@
  *
  * Rules:
  * - A few offers lie at the coordinator, so that an introduction costs one trip. They are made anew when they are older
- *   than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer. The first are made as soon as there is a
- *   session, before it is known what is wanted.
+ *   than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer. The first are begun while the session
+ *   comes about ({@link PeerPool.warm}), before it is known what is wanted.
  * - Introductions are asked for when the file is known ({@link PeerPool.seek}), while its manifest is still checked and its
  *   store opened. Nothing is asked of a donor before all that is done ({@link PeerPool.begin}).
  * - While no donor delivers the visitor waits: offers are deposited before their candidates are gathered.
@@ -26,6 +26,7 @@ import { codeOf } from "../wire/errors.ts";
 import { ROLE_DOWNLOADER } from "../wire/frames.ts";
 import type { ClientMessage, ErrorCode, Match, Welcome } from "../wire/messages.ts";
 import { Deadline } from "./clock.ts";
+import { Peer, type IdleOffer } from "./introduced-peer.ts";
 import { PeerLink, type LinkWorld } from "./peer-link.ts";
 import { PeerSource, type PeerFile } from "./peer-source.ts";
 import type { RtcClient } from "./rtc-client.ts";
@@ -61,32 +62,6 @@ export interface PeerPoolEvents {
   holdingsChanged(sourceId: string, holdings: Runs): void;
   /** After this the source is not to be used; its requests have failed. `code` says why. */
   sourceRemoved(sourceId: string, code: ErrorCode): void;
-}
-
-/** An offer that no match has used yet. */
-interface IdleOffer {
-  readonly link: PeerLink;
-  readonly peer: Peer;
-  readonly madeUs: number;
-  deposited: boolean;
-}
-
-/** One introduction, or an offer that waits for one. */
-class Peer {
-  readonly id: number;
-  sourceId = "";
-  match: Complete<Match> | undefined;
-  link: PeerLink | undefined;
-  source: PeerSource | undefined;
-  holdings: Runs = [];
-  state: "offered" | "pending" | "ready" | "active" | "closed" = "offered";
-  /** It has proved itself, and said what it holds. */
-  met = false;
-  connect: Deadline | undefined;
-
-  constructor(id: number) {
-    this.id = id;
-  }
 }
 
 export class PeerPool {
@@ -202,6 +177,7 @@ export class PeerPool {
     const peer = this.#bySource(sourceId);
     const match_id = peer?.match?.match_id ?? this.#left.get(sourceId);
     if (match_id === undefined) return;
+    if (peer !== undefined) this.#sayOpen(peer);
     this.#say({ type: "match_report", match_id, outcome: "lied", code: "segment_mismatch" });
     peer?.link?.close("segment_mismatch");
   }
@@ -253,7 +229,8 @@ export class PeerPool {
           : [
               {
                 id: peer.id,
-                state: peer.state,
+                // What it is believed to hold is there already: what it holds will be known soon.
+                state: peer.met || overlap(peer.holdings, missing) ? peer.state : "pending",
                 useful: overlap(peer.holdings, missing),
                 busy: (peer.source?.openRanges ?? 0) > 0,
               },
@@ -363,6 +340,10 @@ export class PeerPool {
         const job = this.#download?.job;
         if (match === undefined || link === undefined || receiptSecret === undefined || job === undefined) return;
         peer.source = new PeerSource(link, proofs, receiptSecret, job, this.#world, {
+          greeted: () => {
+            peer.met = true;
+            peer.connect?.set(undefined);
+          },
           holdings: (ranges) => {
             this.#holds(peer, ranges);
           },
@@ -445,19 +426,23 @@ export class PeerPool {
 
   #holds(peer: Peer, ranges: Runs): void {
     peer.holdings = ranges;
-    if (!peer.met && peer.match !== undefined) {
-      peer.met = true;
-      peer.connect?.set(undefined);
-      const took = peer.source === undefined ? {} : { round_trip_ms: peer.source.roundTripMs };
-      this.#say({ type: "match_report", match_id: peer.match.match_id, outcome: "open", ...took });
-    }
+    this.#sayOpen(peer);
     const job = this.#download?.job;
     if (peer.state === "pending" && job !== undefined) {
       this.#ready(peer, job);
-    } else if (peer.state === "active") {
-      this.#download?.events.holdingsChanged(peer.sourceId, ranges);
-      this.#settleIn(0);
+      return;
     }
+    if (peer.state === "active") this.#download?.events.holdingsChanged(peer.sourceId, ranges);
+    this.#settleIn(0);
+  }
+
+  /** Tells that they have met: with the holdings, when the round trip is known, or before worse is told of it. */
+  #sayOpen(peer: Peer): void {
+    const { match, source } = peer;
+    if (match === undefined || !peer.met || peer.toldOpen) return;
+    peer.toldOpen = true;
+    const took = source === undefined ? {} : { round_trip_ms: source.roundTripMs };
+    this.#say({ type: "match_report", match_id: match.match_id, outcome: "open", ...took });
   }
 
   #gone(peer: Peer, code: ErrorCode): void {
@@ -472,6 +457,7 @@ export class PeerPool {
     this.#peers.delete(match.match_id);
     // A lie was told already, and is the end of a match as well.
     if (code !== "segment_mismatch") {
+      this.#sayOpen(peer);
       const outcome = peer.met ? "closed" : "failed";
       this.#say({ type: "match_report", match_id: match.match_id, outcome, code });
     }

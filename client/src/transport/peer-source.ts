@@ -30,6 +30,8 @@ export interface PeerFile {
 }
 
 export interface PeerSourceEvents {
+  /** The donor proved itself. Bytes may come from now on. */
+  greeted(): void;
   /** The donor proved itself and told what it holds, or holds something else now: half-open ranges of indices. */
   holdings(ranges: readonly (readonly [number, number])[]): void;
   /** The channel is over. Requests that were open have failed before. */
@@ -226,7 +228,8 @@ export class PeerSource implements Source {
           this.#finish(action.code, action.byPeer);
           break;
         case "greeted":
-          break; // holdings follow
+          this.#events.greeted();
+          break;
       }
     }
     this.#deadline.set(this.#over ? undefined : this.#taker.nextDeadlineUs());

@@ -14,6 +14,11 @@ class FakeChannel {
   onclose: (() => void) | null = null;
   other: FakeChannel | undefined;
   sentBytes = 0;
+  readonly #muted: ReadonlySet<number>;
+
+  constructor(muted: ReadonlySet<number>) {
+    this.#muted = muted;
+  }
 
   open(other: FakeChannel): void {
     this.other = other;
@@ -24,6 +29,7 @@ class FakeChannel {
   send(bytes: Uint8Array): void {
     if (this.readyState !== "open") throw new Error("InvalidStateError");
     this.sentBytes += bytes.length;
+    if (this.#muted.has(bytes[0] ?? 0)) return;
     const copy = bytes.slice().buffer;
     const { other } = this;
     setImmediate(() => other?.onmessage?.({ data: copy }));
@@ -76,6 +82,8 @@ export class FakeNetwork {
 export class FakeWindow implements RtcClientPort {
   onmessage: ((event: MessageEvent<RtcReport>) => void) | null = null;
   readonly commands: RtcCommand[] = [];
+  /** Types of frames that its channels lose. */
+  readonly muted = new Set<number>();
   readonly #network: FakeNetwork;
   readonly #live = new Map<ConnectionId, Connection>();
 
@@ -107,7 +115,7 @@ export class FakeWindow implements RtcClientPort {
   #obey(command: RtcCommand): void {
     switch (command.type) {
       case "make_offer":
-        this.#make(command.connection, new FakeChannel());
+        this.#make(command.connection, new FakeChannel(this.muted));
         return;
       case "take_offer": {
         const made = this.#make(command.connection, undefined);
@@ -138,7 +146,7 @@ export class FakeWindow implements RtcClientPort {
     const connection: Connection = {
       owner: this,
       id,
-      negotiated: new FakeChannel(),
+      negotiated: new FakeChannel(this.muted),
       inBand,
       sdp: this.#network.sdp(),
       remote: undefined,

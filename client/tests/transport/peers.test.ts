@@ -222,6 +222,35 @@ test("a donor that left before its wrong bytes were found is told on too", async
   assert.deepEqual(reports, ["open", "closed", "lied"]);
 });
 
+test("a donor that lies before it says what it holds was met all the same", async () => {
+  for (const closesFirst of [false, true]) {
+    const scene = new Scene();
+    const donor = scene.donor("donor", [[0, layout.count]]);
+    donor.window.muted.add(2); // HOLDINGS
+    await scene.meet("donor");
+    const sink = ask(scene.source("donor 1"), 1, 0, 300_000);
+    await scene.clock.pass(500_000);
+    assert.equal(sink.ended, "finished");
+    if (closesFirst) donor.serving.closeAll(0);
+    await scene.clock.pass(500_000);
+    scene.pool.lied("donor 1");
+    const reports = scene.coordinator.said("downloader", "match_report").map(({ outcome }) => outcome);
+    assert.deepEqual(reports, closesFirst ? ["open", "closed", "lied"] : ["open", "lied"]);
+  }
+});
+
+test("a donor is not let go for what it was believed to hold", async () => {
+  const scene = new Scene();
+  scene.missing = [[3, 4]];
+  scene.donor("donor", [[0, layout.count]]);
+  await scene.clock.pass(400_000);
+  scene.coordinator.introduce("downloader", "donor", FILE, [0, 2]);
+  await scene.clock.pass(400_000);
+  assert.deepEqual(scene.holdings.get("donor 1"), [[0, layout.count]]);
+  const reports = scene.coordinator.said("downloader", "match_report").map(({ outcome }) => outcome);
+  assert.deepEqual(reports, ["open"]);
+});
+
 test("a donor with nothing left that is missing is let go", async () => {
   const scene = new Scene();
   const donor = scene.donor("donor", [[0, 2]]);

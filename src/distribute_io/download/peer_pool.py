@@ -86,7 +86,9 @@ class _Peer:
         self.holdings: Runs = run_sets.EMPTY
         self.connect_by: asyncio.TimerHandle | None = None
         self.is_met = False
-        """It has proved itself, and said what it holds."""
+        """It has proved itself: what it sends from then on is its own doing."""
+        self.told_open = False
+        """The coordinator knows that."""
 
     # --- LinkEvents ---
 
@@ -128,6 +130,12 @@ class _Peer:
 
     # --- PeerSourceEvents ---
 
+    def on_greeted(self) -> None:
+        """See `PeerSourceEvents`."""
+        self.is_met = True
+        if self.connect_by is not None:
+            self.connect_by.cancel()
+
     def on_holdings(self, holdings: Runs) -> None:
         """See `PeerSourceEvents`."""
         self._pool.holds(self, holdings)
@@ -138,6 +146,7 @@ class _Peer:
 
     def on_accused(self) -> None:
         """See `PeerSourceEvents`."""
+        self._pool.say_open(self)
         self._pool.report(self, "lied", "segment_mismatch")
 
 
@@ -285,15 +294,19 @@ class PeerPool:
     def holds(self, peer: _Peer, holdings: Runs) -> None:
         """A donor told what it holds. What lies beyond the file is left out."""
         peer.holdings = run_sets.intersection(holdings, run_sets.whole(self._segments))
-        if not peer.is_met:
-            peer.is_met = True
-            if peer.connect_by is not None:
-                peer.connect_by.cancel()
-            self.report(peer, "open")
+        self.say_open(peer)
         if peer.state == "pending":
             self._ready(peer)
-        elif peer.state == "active" and self._driver is not None:
+            return
+        if peer.state == "active" and self._driver is not None:
             self._driver.change_holdings(peer.source_id, peer.holdings)
+        self._settle_soon()
+
+    def say_open(self, peer: _Peer) -> None:
+        """Tell that they have met: with the holdings, when the round trip is known, or before worse is told of it."""
+        if peer.is_met and not peer.told_open:
+            peer.told_open = True
+            self.report(peer, "open")
 
     def gone(self, peer: _Peer, code: str) -> None:
         """A connection is over, or never came about."""
@@ -305,6 +318,7 @@ class PeerPool:
         self._offers.pop(str(peer.peer_id), None)
         if peer.match is not None:
             self._peers.pop(peer.match.match_id, None)
+            self.say_open(peer)
             self.report(peer, "closed" if peer.is_met else "failed", code)
         if state == "active" and self._driver is not None:
             self._driver.remove_source(peer.source_id, code)
@@ -323,7 +337,8 @@ class PeerPool:
             [
                 RosterPeer(
                     peer_id=peer.peer_id,
-                    state=peer.state,
+                    # What an unmet one is believed to hold may be there already: what it holds will be known soon.
+                    state=peer.state if peer.is_met or run_sets.intersection(peer.holdings, missing) else "pending",
                     useful=bool(run_sets.intersection(peer.holdings, missing)),
                     busy=peer.source is not None and peer.source.open_ranges > 0,
                 )

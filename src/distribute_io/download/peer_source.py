@@ -43,6 +43,10 @@ class PeerSourceEvents(Protocol):
         """The donor proved itself and told what it holds, or holds something else now."""
         ...
 
+    def on_greeted(self) -> None:
+        """The donor proved itself. Bytes may come from now on."""
+        ...
+
     def on_source_closed(self, code: str) -> None:
         """The connection is over. Comes once."""
         ...
@@ -220,7 +224,7 @@ class PeerSource:
                 case peer_taker.Close(code):
                     self._end(code)
                 case peer_taker.Greeted():
-                    pass  # holdings follow
+                    self._events.on_greeted()
         self._rearm()
 
     def _deliver(self, part_id: int, offset: int, payload: memoryview) -> None:

@@ -15,12 +15,22 @@ from distribute_io.core.peer_roster import ACTIVE, PREPARED
 from distribute_io.core.runs import Runs
 from distribute_io.download.driver import Driver
 from distribute_io.download.mirror import SegmentWriter
-from distribute_io.download.peer_pool import PeerPool
+from distribute_io.download.peer_pool import PeerPool, _Peer
 from distribute_io.ids import FileId
 from distribute_io.transport.webrtc import IceCandidate, PeerEvents
+from distribute_io.wire.session import Match, Ticket
 from tests.unit.transport.test_session_client import Coordinator
 
 FILE = FileId("f1" * 32)
+MATCH = Match(
+    match_id="0" * 32,
+    file_id=FILE,
+    role="downloader",
+    peer_native=True,
+    ticket=Ticket(secret="A" * 43 + "=", valid_ms=60_000),
+    bytes_max=1,
+    make_offer=False,
+)
 
 
 class OfferingConnection:
@@ -99,6 +109,25 @@ def test_a_want_brings_four_offers_and_a_second_round_of_the_download_asks_again
     wants = asyncio.run(scenario())
     assert [want["peers_max"] for want in wants] == [ACTIVE + PREPARED] * 2
     assert [len(want["offers"]) for want in wants] == [4, 4]
+
+
+def test_a_donor_that_lies_before_it_says_what_it_holds_was_met_all_the_same() -> None:
+    async def scenario(*, closes_first: bool) -> list[str]:
+        async with Coordinator() as coordinator, AsyncExitStack() as exits:
+            pool = new_pool(coordinator)
+            await attach(pool, EmptyDriver(), exits)
+            await coordinator.until(lambda: coordinator.count("want") == 1)
+            peer = _Peer(pool, 7)
+            peer.match = MATCH
+            peer.on_greeted()
+            if closes_first:
+                peer.on_source_closed("peer_closed")
+            peer.on_accused()
+            await coordinator.until(lambda: coordinator.count("match_report") == 2 + closes_first)
+            return [str(said["outcome"]) for said in coordinator.said if said["type"] == "match_report"]
+
+    assert asyncio.run(scenario(closes_first=False)) == ["open", "lied"]
+    assert asyncio.run(scenario(closes_first=True)) == ["open", "closed", "lied"]
 
 
 def test_a_mistake_of_ours_does_not_pass_for_a_lack_of_donors() -> None:
