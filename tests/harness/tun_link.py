@@ -65,12 +65,14 @@ class OpenLine:
     pump: Process
     settings: Path
 
-    def change(self, line: Line) -> None:
-        """From now on it is this line."""
+    def change(self, line: Line) -> int:
+        """From now on it is this line. Returns the most bytes that were on one way of it at once before."""
         told = self.pump.stdout().count("\n")
         self.settings.write_text(json.dumps(asdict(line)))
         self.pump.send_signal(signal.SIGHUP)
         self.pump.wait_until(lambda: self.pump.stdout().count("\n") > told, "the line to change")
+        peak_bytes: int = json.loads(self.pump.stdout().splitlines()[told])["peak_bytes"]
+        return peak_bytes
 
     def far_command(self, command: Sequence[str | Path]) -> list[str | Path]:
         """The command that runs a program at the far end."""
@@ -138,6 +140,8 @@ class _Direction:
         self._rng = rng
         self._free_at = 0.0
         self._arrivals: deque[tuple[float, bytes]] = deque()
+        self._under_way_bytes = 0
+        self.peak_bytes = 0
 
     def take(self, packet: bytes, line: Line, now: float) -> None:
         """A packet enters at one end."""
@@ -147,31 +151,37 @@ class _Direction:
             return
         self._free_at = max(now, self._free_at) + len(packet) / rate
         self._arrivals.append((self._free_at + line.delay_ms / 1_000, packet))
+        self._under_way_bytes += len(packet)
+        self.peak_bytes = max(self.peak_bytes, self._under_way_bytes)
 
     def deliver(self, now: float) -> float | None:
         """Write what is due; returns when the next packet is."""
         while self._arrivals and self._arrivals[0][0] <= now:
+            _, packet = self._arrivals.popleft()
+            self._under_way_bytes -= len(packet)
             # A device that is not up yet, or gone: as a cable that nobody has plugged in.
             with contextlib.suppress(OSError):
-                os.write(self._target, self._arrivals.popleft()[1])
+                os.write(self._target, packet)
         return self._arrivals[0][0] if self._arrivals else None
 
 
 def pump(near_device: str, far_device: str, settings: Path) -> None:
     """Carry packets between two new tun devices until the process is ended; SIGHUP reads the settings again."""
-    line = Line()
+    near, far = _open_tun(near_device), _open_tun(far_device)
+    line = Line(**json.loads(settings.read_text()))
+    rng = random.Random(line.seed)
+    ways = {near: _Direction(far, rng), far: _Direction(near, rng)}
 
     def read_settings(*_: object) -> None:
         nonlocal line
         line = Line(**json.loads(settings.read_text()))
-        sys.stdout.write('{"ready": true}\n')
+        sys.stdout.write(json.dumps({"peak_bytes": max(way.peak_bytes for way in ways.values())}) + "\n")
         sys.stdout.flush()
+        for way in ways.values():
+            way.peak_bytes = 0
 
-    near, far = _open_tun(near_device), _open_tun(far_device)
     signal.signal(signal.SIGHUP, read_settings)
     read_settings()
-    rng = random.Random(line.seed)
-    ways = {near: _Direction(far, rng), far: _Direction(near, rng)}
     with selectors.DefaultSelector() as selector:
         for device in ways:
             selector.register(device, selectors.EVENT_READ)
