@@ -21,7 +21,10 @@ beforeEach(() => {
   });
   const folder = {
     getDirectoryHandle: () => Promise.resolve(folder),
-    getFileHandle: (name: string) => Promise.resolve({ getFile: () => Promise.resolve(new File(["all"], name)) }),
+    getFileHandle: (name: string) =>
+      files.includes(name)
+        ? Promise.resolve({ getFile: () => Promise.resolve(new File(["all"], name)) })
+        : Promise.reject(new DOMException("there is no such file", "NotFoundError")),
     keys: () => files,
   };
   const locks = { request: (_name: string, _options: unknown, then: () => unknown) => ended.then(then) };
@@ -49,6 +52,12 @@ test("a file of which nobody says that it was saved is not taken for saved", asy
   const waiting = wait();
   end([`${FILE_ID}.1000.done`]);
   assert.equal((await waiting)?.saved, false);
+});
+
+test("a file whose journal is still there was not compared with its whole digest", async () => {
+  const waiting = wait();
+  end([`${FILE_ID}.1000.done`, `${FILE_ID}.journal`]);
+  assert.equal(await waiting, undefined);
 });
 
 test("a download that ended without a file leaves none, nor does an older one", async () => {
