@@ -30,6 +30,7 @@ if (tag instanceof HTMLScriptElement) {
   frame.allow = "screen-wake-lock; compute-pressure";
   frame.style.border = "0";
   frame.style.maxWidth = "100%";
-  frame.style.colorScheme = "normal"; // else browsers paint an opaque ground behind a frame of the other scheme
+  // As the frame's own root: browsers paint an opaque ground behind a frame of another scheme. `normal` would be the page's.
+  frame.style.colorScheme = "light";
   tag.after(frame);
 }
