@@ -149,7 +149,7 @@ def _own_rows(scenario: str, planned: list[Outcome]) -> list[Row]:
     at_most = None if scenario in ("two-minute", "big-catalogue") else PUSHED_OF_SERVED_MAX
     mib = [outcome.per_introduction_bytes / (1 << 20) for outcome in planned]
     hot = [outcome.hot_available for outcome in planned]
-    return [
+    rows = [
         _row(scenario, "net offload", nets, at_least=NET_OFFLOAD.get(scenario)),
         _row(scenario, "pushed of served, settled", [one.pushed_of_served for one in planned], at_most=at_most),
         _row(
@@ -157,8 +157,11 @@ def _own_rows(scenario: str, planned: list[Outcome]) -> list[Row]:
             at_most=COMPLETION_MAX,
         ),
         _row(scenario, "MiB per introduction, median", mib, at_least=PER_INTRODUCTION_MIB.get(scenario)),
-        _row(scenario, "hottest tenth: least available segment", hot, at_least=HOT_AVAILABLE.get(scenario)),
     ]  # fmt: skip
+    if scenario in HOT_AVAILABLE:
+        least = HOT_AVAILABLE[scenario]
+        rows.append(_row(scenario, "hottest tenth: least available segment", hot, at_least=least))
+    return rows
 
 
 def _bound_rows(scenario: str, outcomes: dict[str, list[Outcome]], bounds: list[float | None]) -> list[Row]:

@@ -6,6 +6,7 @@ Amounts are in segments until `outcome` turns them into bytes.
 
 from __future__ import annotations
 
+from collections import Counter
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +59,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Median of the useful bytes that an introduction led to."""
     hot_available: float
     """Of the segments of the hottest tenth of the files (one at least) the one that was the least often with a donor:
-    share of the moments at which plans are made, after the first half hour. 0 in a coarse run."""
+    share of the moments at which plans are made and its file is one of the hottest, after the first half hour. 0 in a
+    coarse run."""
     mirror_peak_bytes_per_s: float
     """Highest mean over a minute."""
     flash_peak_bytes_per_s: float
@@ -83,8 +85,8 @@ class Ledger:
         self._ratios: list[float] = []
         self._useful: list[float] = []
         self._introductions = 0
-        self._moments = 0
-        self._available: dict[tuple[int, int], int] = {}
+        self._moments: Counter[int] = Counter()
+        self._available: Counter[tuple[int, int]] = Counter()
         self._late_served = 0.0
         self._late_pushed = 0.0
         self.filled_by_donors = 0.0
@@ -137,14 +139,14 @@ class Ledger:
         self._donors[int(swarm.now_s // MINUTE_S)] = len(swarm.donors)
         if swarm.now_s < SETTLED_S:
             return
-        self._moments += 1
         rates = swarm.rates.at(swarm.now_s).sum(axis=1)
         for file in np.argsort(-rates, kind="stable")[: max(1, len(rates) // 10)].tolist():
+            self._moments[file] += 1
             held = 0
             for donor in swarm.holders[file].values():
                 held |= donor.holdings.get(file, 0)
             for segment in range(self._scenario.catalogue.segments):
-                self._available[file, segment] = self._available.get((file, segment), 0) + (held >> segment & 1)
+                self._available[file, segment] += held >> segment & 1
 
     def outcome(self) -> Outcome:
         """All of it."""
@@ -174,7 +176,9 @@ class Ledger:
             completion_ratio=percentiles(self._ratios),
             introductions=self._introductions,
             per_introduction_bytes=round(float(np.median(self._useful)) * size) if self._useful else 0,
-            hot_available=min(self._available.values(), default=0) / max(1, self._moments),
+            hot_available=min(
+                (there / self._moments[file] for (file, _), there in self._available.items()), default=0.0
+            ),
             mirror_peak_bytes_per_s=float(self._mirrors.max()) * size / MINUTE_S,
             flash_peak_bytes_per_s=flash_peak,
             series=Series(
