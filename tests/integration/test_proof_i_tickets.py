@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def test_a_ticket_that_is_not_ones_own_opens_nothing(stage: Stage, tmp_path: Pat
     assert peer_bytes(reports[-1]) == 0, "nothing for a ticket that is not its own"
     assert reports[-1]["sha256"] == release.sha256, "the mirror delivers all the same"
     assert mode == "forged" or peer_bytes(reports[0]) > 0, "the first use of a ticket is right"
-    assert "match failed: ticket_" in thief.stderr()
+    # The donor may have greeted before it saw the ticket: then they met, and the match is closed instead of failed.
+    assert re.search(r"match (failed|closed): ticket_", thief.stderr()), thief.stderr()
 
     honest: Report = json.loads(run_dio_well("get", *words, "-o", tmp_path / "honest"))
     assert peer_bytes(honest) > 0, "the donor serves the next one as if nothing had been"
