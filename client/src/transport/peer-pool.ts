@@ -441,8 +441,8 @@ export class PeerPool {
     const { match, source } = peer;
     if (match === undefined || !peer.met || peer.toldOpen) return;
     peer.toldOpen = true;
-    const took = source === undefined ? {} : { round_trip_ms: source.roundTripMs };
-    this.#say({ type: "match_report", match_id: match.match_id, outcome: "open", ...took });
+    const round_trip_ms = source?.roundTripMs ?? null;
+    this.#say({ type: "match_report", match_id: match.match_id, outcome: "open", round_trip_ms });
   }
 
   #gone(peer: Peer, code: ErrorCode): void {

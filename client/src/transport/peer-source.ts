@@ -98,9 +98,9 @@ export class PeerSource implements Source {
     return this.#ranges.size;
   }
 
-  /** The shortest round trip to the donor so far; it answered our greeting before it tells what it holds. */
-  get roundTripMs(): number {
-    return Math.floor(this.#taker.roundTripUs / 1000);
+  /** The shortest round trip to the donor so far; undefined before it told what it holds, which is when it is known. */
+  get roundTripMs(): number | undefined {
+    return Math.floor(this.#taker.roundTripUs / 1000) || undefined;
   }
 
   /** The link's events, to be passed on by whoever owns the link. */

@@ -120,9 +120,9 @@ class PeerSource:
         return len(self._ranges)
 
     @property
-    def round_trip_ms(self) -> int:
-        """The shortest round trip to the donor so far; it answered our greeting before it tells what it holds."""
-        return self._taker.round_trip_us // 1_000
+    def round_trip_ms(self) -> int | None:
+        """The shortest round trip to the donor so far; None before it told what it holds, which is when it is known."""
+        return self._taker.round_trip_us // 1_000 or None
 
     # --- the link ---
 
