@@ -33,6 +33,9 @@ _MIB = 1 << 20
 _FILE_SEGMENTS = 250
 _HELD_RUNS = 8
 _NOW_US = 10**10
+_NETWORKS = 50_000
+"""That donors are in: what the caps on diversity have to be reckoned for."""
+
 _CHANGED = 500
 """Donors that come or change between two rounds."""
 
@@ -163,7 +166,7 @@ def _donor(number: int, files: list[FileView], sums: list[float], regions: int, 
         storage_bytes=64 * _MIB + Policy().reserve_bytes,
         up_bytes_per_s=int(625_000 * rng.lognormvariate(0, 1)),
         joined_at_us=0,
-        region=_region(number % regions),
+        region=f"{_region(number % regions)}/n-{rng.randrange(_NETWORKS):08x}",
         nat=rng.choice(("restricted", "unrestricted")),
         stay_left_s=1_800.0,
         holdings=holdings,

@@ -6,6 +6,7 @@ Rules:
    file asks of it at once, and what all ask of it on average. Loads only grow, so a value once found never rises.
 2. Files of which the donor has nothing suffer alike from its average load: their best rows keep one order, found once.
    The others wait in a heap by a value that may be out of date, and are looked at again only when they come to its top.
+3. Within a file rows come by worth, equal ones in their own order.
 
 So a pick costs a few microseconds however many rows there are; to look at all of them at each pick costs 20 and more.
 """
@@ -23,81 +24,81 @@ from distribute_io.core.placement.rows import Floats, Ints
 class BestFirst:
     """Caller's duties: ask for the `best`; `take` it or `drop` it; ask again."""
 
-    def __init__(self, files: Ints, worth: Floats, at_once: Floats, sharpness: float) -> None:
+    def __init__(
+        self, files: Ints, worth: Floats, *, loads: tuple[Floats, float], adds: tuple[Floats, Floats], sharpness: float
+    ) -> None:
         """Sort what can be sorted once.
 
         Args:
-            files: of each row, neighbours together.
+            files: of each row, ascending.
             worth: of each row, on an idle donor.
-            at_once: the donor's load by file, before anything is taken.
+            loads: the donor's before anything is taken: at once by file, and on average.
+            adds: what each row, whole, adds to the two.
             sharpness: of the share that a busy donor serves.
         """
-        self._files, self._worth, self._sharpness = files, worth, sharpness
-        self._starts: Ints = np.flatnonzero(np.diff(files, prepend=-1)) if len(files) else np.zeros(0, dtype=np.int64)
-        loads = at_once[files[self._starts]]
-        self._loads: list[float] = loads.tolist()
-        """Of each file, by its place in `_starts`."""
-        heads = np.maximum.reduceat(worth, self._starts) if len(files) else np.zeros(0)
-        busy = loads > 0.0
-        idle = np.flatnonzero(~busy)
-        idle = idle[np.argsort(-heads[idle], kind="stable")]
-        self._idle: list[tuple[int, float]] = list(zip(idle.tolist(), heads[idle].tolist(), strict=True))[::-1]
-        """Files without load, the best last, each with the worth of its best row."""
-        self._heap: list[tuple[float, int, int, float]] = []
-        """Negative value as it was last found, row, file's place in `_starts`, worth."""
-        self._rest: dict[int, list[tuple[int, float]]] = {}
-        """Of each file that has load: its rows to come, the best last."""
-        for group in np.flatnonzero(busy).tolist():
-            self._rest[group] = self._rows_of(group)
-            self._push(group)
+        self._share_of = marginal_share_of_one(sharpness)
+        order = np.lexsort((-worth, files))
+        starts: Ints = np.flatnonzero(np.diff(files, prepend=-1))
+        heads = worth[order[starts]]
+        self._places: list[int] = order.tolist()
+        """Of the rows, file by file, the best of each first."""
+        self._worth: list[float] = worth[order].tolist()
+        self._at_once_adds: list[float] = adds[0][order].tolist()
+        self._average_adds: list[float] = adds[1][order].tolist()
+        self._ends: list[int] = [*starts[1:].tolist(), len(order)]
+        """Of each group: the rows of one file, by their order here."""
+        at_once = loads[0][files[starts]]
+        self._at_once: list[float] = at_once.tolist()
+        self._on_average = loads[1]
+        idle = np.flatnonzero(at_once <= 0.0)
+        idle = idle[np.argsort(-heads[idle], kind="stable")][::-1]
+        self._idle: list[tuple[float, int, int]] = list(
+            zip(heads[idle].tolist(), starts[idle].tolist(), idle.tolist(), strict=True)
+        )
+        """Worth, row and group of each best row of a group without load, the best last."""
+        self._heap: list[tuple[float, int, int]] = []
+        """The best row of each other group: negative value as it was last found, row, group. Rows in the order here."""
+        for group in np.flatnonzero(at_once > 0.0).tolist():
+            heapq.heappush(self._heap, self._entry(int(starts[group]), group))
         self._group = -1
+        """Of the row that is the best; -1: it is the last of the idle ones."""
 
-    def best(self, on_average: float) -> tuple[int, float] | None:
-        """The place of the best row, and its value with this average load; None when there is none left."""
-        loads, sharpness = self._loads, self._sharpness
-        share = marginal_share_of_one(on_average, sharpness)
-        idle = self._idle[-1][1] * share if self._idle else -1.0
-        heap, share_of, replace = self._heap, marginal_share_of_one, heapq.heapreplace
+    def best(self) -> tuple[int, float] | None:
+        """The place of the best row, and its value with the load of now; None when there is none left."""
+        heap, share_of, on_average = self._heap, self._share_of, self._on_average
+        idle = self._idle[-1][0] * share_of(on_average) if self._idle else -1.0
         while heap and -heap[0][0] > idle:
-            known, place, group, worth = heap[0]
-            value = worth * share_of(loads[group] + on_average, sharpness)
+            known, row, group = heap[0]
+            value = self._worth[row] * share_of(self._at_once[group] + on_average)
             if value < -known:
-                replace(heap, (-value, place, group, worth))
-            if heap[0][1] == place and value > idle:
+                heapq.heapreplace(heap, (-value, row, group))
+            if heap[0][1] == row and value > idle:
                 self._group = group
-                return place, value
+                return self._places[row], value
         if not self._idle:
             return None
         self._group = -1
-        group = self._idle[-1][0]
-        if group not in self._rest:
-            self._rest[group] = self._rows_of(group)
-        return self._rest[group][-1][0], idle
+        return self._places[self._idle[-1][1]], idle
 
-    def take(self, at_once: float) -> None:
-        """The donor gets the row that `best` named; its load by that row's file is now this."""
-        group = self._group if self._group >= 0 else self._idle[-1][0]
-        self._loads[group] = at_once
+    def take(self, share: float = 1.0) -> None:
+        """The donor gets the row that `best` named, or a share of it."""
+        _key, row, group = self._heap[0] if self._group >= 0 else self._idle[-1]
+        self._at_once[group] += self._at_once_adds[row] * share
+        self._on_average += self._average_adds[row] * share
         self.drop()
 
     def drop(self) -> None:
         """The row that `best` named is done with."""
         if self._group < 0:
-            group, _worth = self._idle.pop()
-            self._rest[group].pop()
+            _worth, row, group = self._idle.pop()
+            if row + 1 < self._ends[group]:
+                heapq.heappush(self._heap, self._entry(row + 1, group))
+            return
+        _key, row, group = self._heap[0]
+        if row + 1 < self._ends[group]:
+            heapq.heapreplace(self._heap, self._entry(row + 1, group))
         else:
-            group = self._group
             heapq.heappop(self._heap)
-        self._push(group)
 
-    def _push(self, group: int) -> None:
-        if self._rest[group]:
-            place, worth = self._rest[group].pop()
-            heapq.heappush(self._heap, (-worth, place, group, worth))
-
-    def _rows_of(self, group: int) -> list[tuple[int, float]]:
-        start = int(self._starts[group])
-        end = int(self._starts[group + 1]) if group + 1 < len(self._starts) else len(self._files)
-        worth = self._worth[start:end]
-        order = np.argsort(-worth, kind="stable")[::-1]
-        return list(zip((start + order).tolist(), worth[order].tolist(), strict=True))
+    def _entry(self, row: int, group: int) -> tuple[float, int, int]:
+        return -self._worth[row] * self._share_of(self._at_once[group] + self._on_average), row, group

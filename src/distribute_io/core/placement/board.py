@@ -153,11 +153,12 @@ class Board(Readings):
             return Misses(self.miss_open, self.miss_restricted, None, None)
         return Misses(self.miss_open, self.miss_restricted, self.near_open[region], self.near_restricted[region])
 
-    def is_too_alike(self, held: Held, row: int) -> bool:
+    def too_alike(self, held: Held) -> set[int]:
         if not held.network or len(self._networks) < 3:
-            return False
-        own = self._networks.get(held.network, Counter())[row]
-        return own > 0 and own + 1 > self.policy.network_share_max * (self.copies[row] + 1)
+            return set()
+        most = self.policy.network_share_max
+        own = self._networks.get(held.network, Counter())
+        return {row for row, copies in own.items() if copies > 0 and copies + 1 > most * (self.copies[row] + 1)}
 
 
 def target_of(donor: DonorView) -> dict[FileId, Runs]:

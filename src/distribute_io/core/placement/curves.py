@@ -8,7 +8,8 @@ have `min(1, 1/z)`, p without bound. A request is many segments, which come from
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,14 @@ def marginal_share(load: Floats | Singles, sharpness: float) -> Floats:
     return np.asarray((1.0 + load**sharpness) ** (-1.0 - 1.0 / sharpness), dtype=np.float64)
 
 
-def marginal_share_of_one(load: float, sharpness: float) -> float:
-    """`marginal_share` of a single load: an array of one costs ten times as much."""
+def marginal_share_of_one(sharpness: float) -> Callable[[float], float]:
+    """`marginal_share` for single loads: an array of one costs ten times as much."""
     if sharpness == 4.0:
-        power = 1.0 + load * load * load * load
-        return 1.0 / (power * math.sqrt(math.sqrt(power)))
-    return float((1.0 + load**sharpness) ** (-1.0 - 1.0 / sharpness))
+        return _marginal_share_4
+    return lambda load: float((1.0 + load**sharpness) ** (-1.0 - 1.0 / sharpness))
+
+
+def _marginal_share_4(load: float) -> float:
+    square = load * load
+    power = 1.0 + square * square
+    return 1.0 / (power * sqrt(sqrt(power)))

@@ -16,22 +16,17 @@ Rules:
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 from numpy.typing import NDArray
 
-from distribute_io.core.placement.best_first import BestFirst
 from distribute_io.core.placement.curves import marginal_share
+from distribute_io.core.placement.fill import Room, Ties, fill
 from distribute_io.core.placement.model import DonorView, Policy, RejectionReason
 from distribute_io.core.placement.readings import DonorDemand, Held, Readings
 from distribute_io.core.placement.rows import Floats, Ints
 
 CANDIDATES_MAX = 4_096
 """Rows that one donor's fill looks at, best first: more than any donor's fill takes."""
-
-_TIE = 1e-9
-"""How far the hash moves a worth: it decides between equals only."""
 
 
 class Target:
@@ -82,8 +77,7 @@ class DonorPlanner:
         self.worth = board.worth(held, expected)
         if allowed is not None:
             self.worth = np.where(allowed[self._rows.file], self.worth, 0.0)
-        self._within = np.arange(self._rows.count) * (1e-3 / max(1, self._rows.count))
-        self._salt = zlib.crc32(donor.session_id.encode())
+        self._ties = Ties(self._rows, donor.session_id)
         self._at_once: Floats = np.zeros(len(self._rows.files))
         self._on_average = 0.0
         self.room_bytes = max(0, donor.storage_bytes - policy.reserve_bytes)
@@ -118,7 +112,7 @@ class DonorPlanner:
         left = self.room_bytes
         open_rows = np.ones(len(rows), dtype=bool)
         sizes = np.ceil(self._rows.size_bytes[rows] * shares).astype(np.int64)
-        ties = self._ties(rows)
+        ties = self._ties.of(rows)
         while True:
             value = np.where(open_rows & (sizes <= left), self._discounted(rows) + ties, -1.0)
             best = int(value.argmax()) if len(value) else -1
@@ -140,52 +134,32 @@ class DonorPlanner:
         if not len(candidates):
             target.halted = "no_demand" if len(lacking) else "held_already"
             return push_left
-        sizes = self._missing_bytes(candidates, target)
-        candidates, sizes = candidates[sizes > 0], sizes[sizes > 0]
-        # Lists: a number out of an array costs ten times as much.
-        names, amounts = candidates.tolist(), sizes.tolist()
-        files, routed = self._rows.file[candidates].tolist(), self._board.routed_bytes(candidates).tolist()
+        shares = np.zeros(self._rows.count)
+        shares[np.array(target.rows, dtype=np.int64)] = target.shares
+        filled = fill(
+            self._board,
+            self._held,
+            candidates,
+            self.worth[candidates],
+            ties=self._ties,
+            shares=shares if target.rows else None,
+            loads=(self._at_once, self._on_average),
+            room=Room(room, push_left),
+            value_min=self._fill_min,
+        )
         has = dict(zip(target.rows, range(len(target.rows)), strict=True))
-        worth = self.worth[candidates] + self._ties(candidates)
-        queue = BestFirst(self._rows.file[candidates], worth, self._at_once, self._policy.busy_sharpness)
-        while True:
-            best = queue.best(self._on_average)
-            if best is None:
-                target.halted = "held_already"
-                break
-            place, value = best
-            row = names[place]
-            if value < self._fill_min:
-                target.halted = "does_not_pay"
-                break
-            if self._held.network and self._board.is_too_alike(self._held, row):
-                target.too_alike.add(row)
-                queue.drop()
-                continue
-            size = amounts[place]
+        for row, value in zip(filled.rows, filled.values, strict=True):
             share = 1.0
-            if size > room or size > push_left:
-                segment = self._rows.files[int(self._rows.file[row])].segment_size_bytes
-                segments = int(self._rows.end[row] - self._rows.start[row])
-                fitting = min(room, push_left) // segment
-                if row in has or not 0 < fitting < segments:
-                    target.halted = "no_room" if size > room else "not_yet"
-                    break
-                target.cut[row] = fitting
-                size, share = fitting * segment, fitting / segments
+            if row in filled.cut:
+                share = filled.cut[row] / int(self._rows.end[row] - self._rows.start[row])
             if row in has:
-                added = share - target.shares[has[row]]
                 target.shares[has[row]] = share
             else:
-                added = share
-                has[row] = len(target.rows)
                 target.rows.append(row)
                 target.shares.append(share)
             target.pushed[row] = value
-            room -= size
-            push_left -= size
-            queue.take(self._add(files[place], routed[place] * added))
-        return push_left
+        target.cut, target.too_alike, target.halted = filled.cut, filled.too_alike, filled.halted
+        return push_left - filled.pushed_bytes
 
     # --- rule 3 ---
 
@@ -193,6 +167,7 @@ class DonorPlanner:
         lacking = self._lacking(target)
         # What it holds in part is no row to swap in: it would be in the target twice.
         lacking = self._candidates(lacking[~np.isin(lacking, target.rows)])
+        alike = self._board.too_alike(self._held)
         stay_s = min(self._donor.stay_left_s, self._policy.horizon_s)
         soon = min(1.0, self._policy.swap_horizon_s / max(1.0, stay_s))
         for done in range(len(target.rows)):
@@ -201,8 +176,8 @@ class DonorPlanner:
             rows = np.array(target.rows, dtype=np.int64)
             kept = self._discounted(rows)
             kept[[place for place, row in enumerate(target.rows) if row in target.pushed]] = np.inf
-            worst = int((kept + self._ties(rows)).argmin())
-            value = self._discounted(lacking) + self._ties(lacking)
+            worst = int((kept + self._ties.of(rows)).argmin())
+            value = self._discounted(lacking) + self._ties.of(lacking)
             best = int(value.argmax())
             row, old = int(lacking[best]), target.rows[worst]
             gain = float(value[best] - kept[worst])
@@ -215,7 +190,7 @@ class DonorPlanner:
             if size > freed + self.room_bytes - self._used_bytes(target) or size > push_left:
                 target.halted = "no_room" if size <= push_left else "not_yet"
                 return
-            if self._board.is_too_alike(self._held, row):
+            if row in alike:
                 target.too_alike.add(row)
                 lacking = np.delete(lacking, best)
                 continue
@@ -247,14 +222,6 @@ class DonorPlanner:
         self._on_average = max(0.0, self._on_average + routed_bytes * float(self._board.asked_per_s[file]) / up)
         return at_once
 
-    def _ties(self, rows: Ints) -> Floats:
-        """Rule 5: a hash of the run in [0, 1), scaled down; within a run the first row comes first."""
-        run = self._rows.run[rows].astype(np.uint64)
-        mixed = (run * np.uint64(0x9E3779B97F4A7C15) + np.uint64(self._salt)) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed ^= mixed >> np.uint64(31)
-        drawn = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        return np.asarray((drawn - self._within[rows]) * _TIE)
-
     def _lacking(self, target: Target) -> Ints:
         whole = np.ones(self._rows.count, dtype=bool)
         whole[[row for row, share in zip(target.rows, target.shares, strict=True) if share >= 1.0]] = False
@@ -268,11 +235,6 @@ class DonorPlanner:
             return lacking
         worth = worth[worth > 0.0]
         return np.sort(lacking[np.argpartition(-worth, CANDIDATES_MAX)[:CANDIDATES_MAX]])
-
-    def _missing_bytes(self, rows: Ints, target: Target) -> Ints:
-        held = np.zeros(self._rows.count)
-        held[np.array(target.rows, dtype=np.int64)] = target.shares
-        return np.rint(self._rows.size_bytes[rows] * (1.0 - np.minimum(held[rows], 1.0))).astype(np.int64)
 
     def _used_bytes(self, target: Target) -> int:
         if not target.rows:

@@ -2,7 +2,7 @@
 
 Rules:
 
-1. A donor is planned by the rule for all (`donor_plan.py`), over the rows that would be worth most to one of its region
+1. A donor is filled by the rule for all (`fill.py`), over the rows that would be worth most to one of its region
    and NAT class and those that it holds itself. What it takes is on the lists at once, for all regions: so a burst of
    joiners spreads.
 2. It is filled, and swaps nothing: that is for the next look at all. What it holds and the lists do not name stays in
@@ -17,16 +17,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
-from msgspec import structs
 
 from distribute_io.core import runs as sets
 from distribute_io.core.demand.regions import coarse
 from distribute_io.core.placement.board import network_of, target_of
-from distribute_io.core.placement.donor_plan import DonorPlanner
+from distribute_io.core.placement.fill import Fill, Room, Ties, fill
 from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy
 from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.part import Columns, Part
-from distribute_io.core.placement.planner import assignment_of, push_bytes_max
+from distribute_io.core.placement.planner import push_bytes_max
 from distribute_io.core.placement.readings import Held
 from distribute_io.core.placement.rows import Floats, Ints
 from distribute_io.core.runs import Runs
@@ -40,6 +39,9 @@ _ORDER_FOR_PICKS: Final = 64
 
 _PICKS_MAX: Final = 1_024
 """Rows that one donor is given at a time, about."""
+
+_NO_ROWS: Final[Ints] = np.zeros(0, dtype=np.int64)
+_NO_SHARES: Final[Floats] = np.zeros(0)
 
 
 class RegionList:
@@ -137,28 +139,38 @@ class JoinPlanner:
         if held_bytes > room:
             return None
         region = self._region_of(donor)
-        rows, shares = self._held(target)
-        push_bytes = push_bytes_max(donor, now_us, policy)
-        candidates = self._candidates(region, donor, min(push_bytes, room - held_bytes))
-        positions = np.unique(np.concatenate((rows, candidates)))
+        rows, shares = self._held(target) if target else (_NO_ROWS, _NO_SHARES)
+        push_bytes = min(push_bytes_max(donor, now_us, policy), room - held_bytes)
+        positions = self._candidates(region, donor, push_bytes)
+        positions = np.union1d(rows, positions) if len(rows) else np.sort(positions)
         part = Part(self._lists.columns, positions, self._near(region, positions), policy)
         held = _held(donor, policy, np.searchsorted(positions, rows), shares)
-        part.reckon(held, held.rows, shares)
         if is_known:
+            part.reckon(held, held.rows, shares)
             part.lift(held)
-        # What the lists do not name takes room all the same.
-        listed = int(np.ceil(part.rows.size_bytes[held.rows] * shares).sum())
-        roomy = structs.replace(donor, storage_bytes=donor.storage_bytes - (held_bytes - min(held_bytes, listed)))
         stay_s = min(donor.stay_left_s, policy.horizon_s)
         expected = self._lists.outlook.of_files(part.rows.places, region.area).during(stay_s, 0)
-        planner = DonorPlanner(part, expected, policy, roomy, held, self._allowed(part, donor), is_guess=is_guess)
-        plan = planner.plan(push_bytes_max=push_bytes, swaps_max=None)
-        part.put(held, np.array(plan.rows, dtype=np.int64), np.array(plan.shares))
+        worth = part.worth(held, expected)
+        held_shares = np.zeros(len(positions))
+        held_shares[held.rows] = shares
+        wanted = np.flatnonzero(worth > 0.0)
+        filled = fill(
+            part,
+            held,
+            wanted,
+            worth[wanted],
+            ties=Ties(part.rows, donor.session_id),
+            shares=held_shares if len(rows) else None,
+            loads=part.loads(held, held.rows, shares),
+            room=Room(room - held_bytes, push_bytes),
+            value_min=0.0 if is_guess else policy.return_min,
+        )
+        part.put(held, *_with(held_shares, filled, part))
         part.commit()
         self._note_near(region, part)
-        region.picks += len(plan.pushed)
-        region.picks_in_order += len(plan.pushed)
-        return self._whole(assignment_of(donor, plan, planner.worth, part, policy), donor, target)
+        region.picks += len(filled.rows)
+        region.picks_in_order += len(filled.rows)
+        return self._assignment(donor, target, filled, part)
 
     def tidy(self) -> None:
         """Put the lists in order again of which much was taken: between two plans, as it takes as long as one."""
@@ -180,11 +192,6 @@ class JoinPlanner:
             given = np.fromiter((file.cause in donor.causes for file in files), dtype=bool, count=len(files))
             order = order[given[self._lists.columns.file[order]]]
         return order[: max(CANDIDATES, 4 * min(_PICKS_MAX, room // self._smallest))]
-
-    def _allowed(self, part: Part, donor: DonorView) -> np.ndarray[tuple[int], np.dtype[np.bool_]] | None:
-        if not donor.causes:
-            return None
-        return np.array([file.cause in donor.causes for file in part.rows.files], dtype=bool)
 
     # --- what it holds ---
 
@@ -214,18 +221,25 @@ class JoinPlanner:
             return 0
         return sets.size_bytes(runs, file_bytes=shape.size_bytes, segment_bytes=shape.segment_size_bytes)
 
-    def _whole(self, assignment: Assignment, donor: DonorView, target: Mapping[FileId, Runs]) -> Assignment:
-        """The assignment with all that the donor keeps (rule 2)."""
-        if not target:
-            return assignment
-        files = dict(assignment.files)
+    def _assignment(self, donor: DonorView, target: dict[FileId, Runs], fill: Fill, part: Part) -> Assignment:
+        """What is pushed, the file with the most valuable row first, and all that the donor keeps (rule 2)."""
+        files: dict[FileId, Runs] = {}
+        for file_id, runs in _runs_of(fill, part).items():
+            files[file_id] = sets.union(target[file_id], runs) if file_id in target else runs
         for file_id, runs in target.items():
-            files[file_id] = sets.union(files.get(file_id, sets.EMPTY), runs)
-        has = {file_id: sets.intersection(runs, donor.holdings.get(file_id, ())) for file_id, runs in files.items()}
-        held_bytes = sum(self._bytes(file_id, runs) for file_id, runs in has.items())
-        all_bytes = sum(self._bytes(file_id, runs) for file_id, runs in files.items())
-        return structs.replace(
-            assignment, files=tuple(files.items()), held_bytes=held_bytes, push_bytes=all_bytes - held_bytes
+            files.setdefault(file_id, runs)
+        held_bytes = sum(
+            self._bytes(file_id, sets.intersection(files[file_id], runs))
+            for file_id, runs in donor.holdings.items()
+            if file_id in files
+        )
+        coming_bytes = sum(self._bytes(file_id, runs) for file_id, runs in target.items()) - held_bytes
+        return Assignment(
+            session_id=donor.session_id,
+            files=tuple(files.items()),
+            lease_us=self._policy.lease_us,
+            held_bytes=held_bytes,
+            push_bytes=fill.pushed_bytes + coming_bytes,
         )
 
     # --- what is near ---
@@ -246,6 +260,37 @@ class JoinPlanner:
         if part.near_open is not None and part.near_restricted is not None:
             region.near_open[place] = part.near_open[known]
             region.near_restricted[place] = part.near_restricted[known]
+
+
+def _with(shares: Floats, filled: Fill, part: Part) -> tuple[Ints, Floats]:
+    """What the donor holds, by row of the part, with what it gets: rows, ascending, and its share of each."""
+    shares[filled.rows] = 1.0
+    for row, segments in filled.cut.items():
+        shares[row] = segments / int(part.rows.end[row] - part.rows.start[row])
+    rows = np.flatnonzero(shares)
+    return rows, shares[rows]
+
+
+def _runs_of(filled: Fill, part: Part) -> dict[FileId, Runs]:
+    """The segments that are pushed, by file, in the order in which files come first."""
+    if not filled.rows:
+        return {}
+    rows, chosen = part.rows, np.array(filled.rows, dtype=np.int64)
+    end = rows.end[chosen]
+    for row, segments in filled.cut.items():
+        end[filled.rows.index(row)] = rows.start[row] + segments
+    files = rows.file[chosen]
+    order = np.argsort(chosen)
+    chosen, end = chosen[order], end[order]
+    file, start = files[order], rows.start[chosen]
+    begins = np.ones(len(order), dtype=bool)
+    begins[1:] = (file[1:] != file[:-1]) | (start[1:] != end[:-1])
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(order)) - 1
+    runs: dict[int, list[tuple[int, int]]] = {}
+    for place, begin, stop in zip(file[first].tolist(), start[first].tolist(), end[last].tolist(), strict=True):
+        runs.setdefault(place, []).append((begin, stop))
+    return {rows.files[place].file_id: tuple(runs[place]) for place in dict.fromkeys(files.tolist())}
 
 
 def put_in_order(region: RegionList, columns: Columns, outlook: Outlook, policy: Policy) -> None:

@@ -12,7 +12,8 @@ Rules:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import overload
 
 import numpy as np
@@ -36,20 +37,26 @@ class Alike:
         self._keys, self._counts, self._binds = keys, counts, binds
         self._added: dict[int, int] = {}
 
-    def copies(self, row: int, network: str) -> int:
-        """Copies of a row in a network, as far as they matter."""
+    def copies_of(self, rows: Ints, network: str) -> Ints:
+        """Copies of some rows in a network, as far as they matter."""
         if not network or not self._binds:
-            return 0
-        key = key_of(row, network)
-        place = int(np.searchsorted(self._keys, key))
-        known = int(self._counts[place]) if place < len(self._keys) and self._keys[place] == key else 0
-        return known + self._added.get(key, 0)
+            return np.zeros(len(rows), dtype=np.int64)
+        keys = (rows << 32) | _number_of(network)
+        counts = np.zeros(len(rows), dtype=np.int64)
+        if len(self._keys):
+            place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            counts = np.where(self._keys[place] == keys, self._counts[place], 0)
+        if self._added:
+            counts += np.fromiter(map(self._added.get, keys.tolist(), repeat(0)), dtype=np.int64, count=len(keys))
+        return counts
 
-    def add(self, row: int, network: str) -> None:
-        """One more copy."""
+    def add(self, rows: Iterable[int], network: str) -> None:
+        """One more copy of each of these rows."""
         if network and self._binds:
-            key = key_of(row, network)
-            self._added[key] = self._added.get(key, 0) + 1
+            number, added = _number_of(network), self._added
+            for row in rows:
+                key = (row << 32) | number
+                added[key] = added.get(key, 0) + 1
 
     def renumbered(self, rows: Ints) -> Alike:
         """The same for some rows (ascending), which are then numbered from 0 on; all known pairs are of these rows."""
@@ -64,7 +71,11 @@ class Alike:
 
 def key_of(row: int, network: str) -> int:
     """A number for row and network together."""
-    return (row << 32) | zlib.crc32(network.encode())
+    return (row << 32) | _number_of(network)
+
+
+def _number_of(network: str) -> int:
+    return zlib.crc32(network.encode())
 
 
 class Columns:
@@ -204,9 +215,10 @@ class Part(Readings):
     def misses(self, region: int) -> Misses:
         return Misses(self.miss_open, self.miss_restricted, self.near_open, self.near_restricted)
 
-    def is_too_alike(self, held: Held, row: int) -> bool:
-        own = self._columns.alike.copies(int(self.positions[row]), held.network)
-        return own > 0 and own + 1 > self.policy.network_share_max * (self.copies[row] + 1)
+    def too_alike(self, held: Held) -> set[int]:
+        own = self._columns.alike.copies_of(self.positions, held.network)
+        alike = (own > 0) & (own + 1 > self.policy.network_share_max * (self.copies + 1))
+        return set(np.flatnonzero(alike).tolist())
 
     def lift(self, held: Held) -> None:
         """Take a donor's copies off."""
@@ -214,12 +226,10 @@ class Part(Readings):
 
     def put(self, held: Held, rows: Ints, shares: Floats) -> None:
         """Put a donor on with these copies."""
-        known = set(held.rows.tolist())
+        added = rows[~np.isin(rows, held.rows)] if len(held.rows) else rows
         self.reckon(held, rows, shares)
         self._add(held, 1.0)
-        for row in rows.tolist():
-            if row not in known:
-                self._columns.alike.add(int(self.positions[row]), held.network)
+        self._columns.alike.add(self.positions[added].tolist(), held.network)
 
     def commit(self) -> None:
         """Write what changed back to the columns; what is near is the caller's to take (`near_open`)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -117,8 +118,8 @@ class Readings(ABC):
         """What is missed, as a region sees it."""
 
     @abstractmethod
-    def is_too_alike(self, held: Held, row: int) -> bool:
-        """Whether the donor's network holds as much of a row as one may, where at least three networks are here."""
+    def too_alike(self, held: Held) -> AbstractSet[int]:
+        """Rows of which the donor's network holds as much as one may, where at least three networks are here."""
 
     def worth(self, held: Held, expected: DonorDemand) -> Floats:
         """Requests, before this donor leaves, that a copy of each row would find and nobody else would serve.

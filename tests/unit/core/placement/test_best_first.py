@@ -20,11 +20,12 @@ def test_the_order_is_that_of_looking_at_all_of_them(
     rows.sort(key=lambda row: row[0])
     files, worth = np.array([row[0] for row in rows], dtype=np.int64), np.array([row[1] for row in rows])
     at_once, on_average = np.array([load if load > 1.0 else 0.0 for load in loads]), 0.0
-    queue = BestFirst(files, worth, at_once, 2.0)
+    adds = np.array([row[2] for row in rows])
+    queue = BestFirst(files, worth, loads=(at_once, on_average), adds=(adds, adds / 3.0), sharpness=2.0)
     left = np.ones(len(rows), dtype=bool)
     while left.any():
         values = np.where(left, worth * marginal_share(at_once[files] + on_average, 2.0), -1.0)
-        best = queue.best(on_average)
+        best = queue.best()
         assert best is not None
         place, value = best
         assert left[place]
@@ -32,18 +33,19 @@ def test_the_order_is_that_of_looking_at_all_of_them(
         left[place] = False
         _file, _worth, load, taken = rows[place]
         if taken:
-            at_once[files[place]] += load
-            on_average += load / 3.0
-            queue.take(float(at_once[files[place]]))
+            at_once[files[place]] += load / 2.0
+            on_average += load / 6.0
+            queue.take(0.5)
         else:
             queue.drop()
-    assert queue.best(on_average) is None
+    assert queue.best() is None
 
 
 def test_equal_rows_come_in_their_own_order() -> None:
-    queue = BestFirst(np.array([0, 0, 1]), np.ones(3), np.zeros(2), 2.0)
+    idle = (np.zeros(2), 0.0)
+    queue = BestFirst(np.array([0, 0, 1]), np.ones(3), loads=idle, adds=(np.zeros(3), np.zeros(3)), sharpness=2.0)
     seen = []
-    while (best := queue.best(0.0)) is not None:
+    while (best := queue.best()) is not None:
         seen.append(best[0])
         queue.drop()
     assert sorted(seen) == [0, 1, 2]
@@ -55,5 +57,5 @@ def test_one_load_is_weighed_as_many_are(sharpness: float) -> None:
     loads = np.array([0.0, 0.1, 1.0, 7.0])
     shares = marginal_share(loads, sharpness)
     assert shares == pytest.approx((1.0 + loads**sharpness) ** (-1.0 - 1.0 / sharpness))
-    assert [marginal_share_of_one(float(load), sharpness) for load in loads] == pytest.approx(shares.tolist())
+    assert [marginal_share_of_one(sharpness)(float(load)) for load in loads] == pytest.approx(shares.tolist())
     assert served_share(loads, sharpness) == pytest.approx((1.0 + loads**sharpness) ** (-1.0 / sharpness))
