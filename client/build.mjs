@@ -62,7 +62,7 @@ const STAGES = [
  * for every visitor, also those who download nothing.
  */
 const DOWNLOAD_PARTS = ["download.js", WORKER];
-const DOWNLOAD_GZIPPED_MAX = 60_450;
+const DOWNLOAD_GZIPPED_MAX = 60_550;
 
 /** The whole file's hasher in WebAssembly, which that figure leaves out: the worker is weighed without it. */
 const HASHER_WASM = /sha256-wasm\.ts$/;

@@ -120,5 +120,7 @@ async function readBounded(response: Response, bytesMax: number, came: () => voi
     await reader?.cancel();
     throw new RefusedError("coordinator_malformed", "The coordinator's answer is too long.");
   }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  const body = new Uint8Array(length);
+  for (const part of parts.reverse()) body.set(part, (length -= part.byteLength));
+  return body;
 }

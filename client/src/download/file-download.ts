@@ -8,19 +8,16 @@
  *   forgotten; one that a reload, a crash or the want of sources ended goes on when it is asked for again.
  */
 
-import { FIRST_REQUEST_BYTES } from "../core/scheduler/config.ts";
 import type { Policy } from "../core/scheduler/messages.ts";
-import { segmentSizeBytes } from "../core/segment-list.ts";
 import { waitForOther, Broadcast } from "../saving/other-tab.ts";
 import { canPickFile, Places, type PlaceOptions } from "../saving/places.ts";
 import { isDistributeError, StoreError, UsageError } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
-import type { DownloadJob, FromWorker, MirrorJob, Progress, SentRuns } from "../worker/messages.ts";
+import type { DownloadJob, FromWorker, Progress, SentRuns } from "../worker/messages.ts";
 import type { Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
 import { baseName, storedBlob } from "./handover.ts";
-import { withLink } from "./mirrors.ts";
 import { pageName } from "./page-name.ts";
 import { Preparation } from "./preparation.ts";
 import type { TrustedFile } from "./trust.ts";
@@ -111,22 +108,13 @@ export class FileDownload {
    * @throws the reason of {@link cancel} when it was cancelled.
    */
   async run(target: Target): Promise<FinishedDownload> {
-    const { coordinatorUrl } = this.#settings;
     const signal = this.#cancelled.signal;
     const preparation = (this.#preparation ??= new Preparation(this.#settings, target));
     if (this.#peersAllowed) preparation.allowPeers();
     else preparation.forbidPeers();
     preparation.seek();
     try {
-      const entry = await preparation.entry;
-      const judged = withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl });
-      const first = firstRange(judged.mirrors, entry.size_bytes);
-      preparation.downloader.then(
-        (worker) => {
-          if (first !== undefined) tell(worker, { type: "head_start", ...first });
-        },
-        () => undefined, // told where the worker is awaited
-      );
+      const { entry, mirrors, link } = await preparation.answer;
       const { file, segmentList } = await preparation.file;
       const [worker, hashing] = await Promise.all([preparation.downloader, preparation.hasher]);
       signal.throwIfAborted();
@@ -139,7 +127,8 @@ export class FileDownload {
         segmentsSha256: file.segmentsSha256,
         segmentList,
         about: { name: file.name, href: "href" in target ? target.href : null },
-        ...judged,
+        mirrors,
+        link,
         publishedAtS: file.publishedAtS,
         pinned: file.signedBy !== null,
         sessionUrl: entry.session_url,
@@ -298,23 +287,10 @@ export class FileDownload {
   }
 }
 
-/** Of a mirror, from the file's beginning. */
-interface FirstRange {
-  readonly url: string;
-  readonly endByte: number;
-}
-
 /** The two workers of a download. */
 interface Workers {
   readonly worker: Worker;
   readonly hashing: Worker;
-}
-
-/** What the download is going to ask for first, if its store has nothing yet. */
-function firstRange(mirrors: readonly MirrorJob[], sizeBytes: number): FirstRange | undefined {
-  const url = mirrors.find(({ problem }) => problem === null)?.url;
-  if (url === undefined || sizeBytes === 0) return undefined;
-  return { url, endByte: Math.min(sizeBytes, Math.max(FIRST_REQUEST_BYTES, segmentSizeBytes(sizeBytes))) };
 }
 
 async function blobOf(stored: Exclude<StoredFile, { kind: "delivered" }>): Promise<Blob> {

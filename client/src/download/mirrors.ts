@@ -17,6 +17,12 @@ export interface Surroundings {
   readonly coordinatorUrl: string;
 }
 
+/** Mirrors in the order in which they are to be asked, and which of them is the link itself, if one is. */
+export interface JudgedMirrors {
+  readonly mirrors: readonly MirrorJob[];
+  readonly link: string | null;
+}
+
 /**
  * Judges mirrors, those with the lower priority number first, each address once.
  *
@@ -40,11 +46,7 @@ export function judgeMirrors(mirrors: readonly Complete<Mirror>[], where: Surrou
  * The link is asked also where the coordinator does not list it, or lists it as closed to pages: what it delivers says whether it still leads to the file
  * that the coordinator knows it by (spec/mirror-answers.md, M6).
  */
-export function withLink(
-  mirrors: readonly Complete<Mirror>[],
-  target: Target,
-  where: Surroundings,
-): { readonly mirrors: readonly MirrorJob[]; readonly link: string | null } {
+export function withLink(mirrors: readonly Complete<Mirror>[], target: Target, where: Surroundings): JudgedMirrors {
   if (!("href" in target)) return { mirrors: judgeMirrors(mirrors, where), link: null };
   const href = withoutFragment(target.href);
   const listed = mirrors.find(({ url }) => isAddress(url) && withoutFragment(url) === href);

@@ -1,22 +1,26 @@
 /**
- * What a download needs before its first byte: two workers, the coordinator's answer, a session with it, and some
- * connections that wait for donors. Made when the pointer goes down on a link, which is some 100 ms before the click; or
- * by the download itself.
+ * What a download needs before its first byte: two workers, the coordinator's answer, the first request to a mirror, a
+ * session, and some connections that wait for donors. Made when the pointer goes down on a link, which is some 100 ms
+ * before the click; or by the click.
  *
  * Rules:
  * - The coordinator and its STUN server are all that hears of it before {@link Preparation.seek}: a press may be taken back.
+ * - Once the file is wanted, nothing of ours goes before the first request: neither the session nor connections, which take
+ *   the page some 50 ms; and what draws waits for {@link Preparation.asked}.
  * - No `RTCPeerConnection` exists before {@link Preparation.allowPeers}, and none after {@link Preparation.forbidPeers}.
  * - What the publisher signed is checked here, before any byte of the file is used.
  * - Everything ends with {@link Preparation.end}: workers, connections, requests.
  */
 
+import { FIRST_REQUEST_BYTES } from "../core/scheduler/config.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
 import { segmentSizeBytes } from "../core/segment-list.ts";
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
 import type { Complete } from "../wire/decode.ts";
 import type { FileEntry } from "../wire/messages.ts";
-import type { FromWorker } from "../worker/messages.ts";
+import type { FromWorker, MirrorJob, ToWorker } from "../worker/messages.ts";
 import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
+import { withLink, type JudgedMirrors } from "./mirrors.ts";
 import { pageName } from "./page-name.ts";
 import { PolicyAdvice } from "./policy-advice.ts";
 import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
@@ -29,9 +33,12 @@ const GOODBYE_MS = 1_000;
 /** Time for the browser's reports of what the page's policy refused. */
 const ADVICE_MS = 100;
 
-interface Sought {
-  readonly fileId: string;
-  readonly segments: number;
+/** Nobody sees that a panel comes so much after a click. */
+const ASKED_MS = 100;
+
+/** What the coordinator knows of a file, and which of its mirrors may be asked. Not checked against any signature yet. */
+export interface Answer extends JudgedMirrors {
+  readonly entry: Complete<FileEntry>;
 }
 
 export interface PreparationSettings {
@@ -43,16 +50,19 @@ export interface PreparationSettings {
 }
 
 export class Preparation {
-  /** What the coordinator knows of the file; not checked yet. */
-  readonly entry: Promise<Complete<FileEntry>>;
+  readonly answer: Promise<Answer>;
   /** What its publisher says of it, and its segment list, both checked. */
   readonly file: Promise<{ readonly file: TrustedFile; readonly segmentList: Uint8Array<ArrayBuffer> }>;
   readonly downloader: Promise<Worker>;
   readonly hasher: Promise<Worker>;
+  /** When the first mirror was asked after {@link seek}, or will not be soon. */
+  readonly asked: Promise<void>;
+  #setAsked: () => void = () => undefined;
   readonly #advice: PolicyAdvice;
   readonly #cancelled = new AbortController();
-  /** What the downloader has to know of the file, and the downloader, once it has a session. */
-  #connected: { readonly worker: Worker; readonly sought: Sought } | undefined;
+  /** The downloader, once it is known what to ask it. */
+  #ready: { readonly worker: Worker; readonly answer: Answer } | undefined;
+  #isConnected = false;
   #isWanted = false;
   #peersAllowed = false;
   #rtc: RtcHost | undefined;
@@ -61,12 +71,28 @@ export class Preparation {
   constructor({ coordinatorUrl, keys, workers }: PreparationSettings, target: Target) {
     this.#advice = new PolicyAdvice([new URL(coordinatorUrl).origin]);
     document.addEventListener("securitypolicyviolation", this.#advice.heard);
+    this.asked = new Promise((resolve) => {
+      this.#setAsked = resolve;
+    });
+    this.answer = resolve(coordinatorUrl, target, this.#cancelled.signal).then((entry) => ({
+      entry,
+      ...withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl }),
+    }));
     this.hasher = this.#start(workers);
     this.downloader = this.#start(workers);
-    this.entry = resolve(coordinatorUrl, target, this.#cancelled.signal);
-    this.file = this.entry.then(async (entry) => {
+    Promise.all([this.downloader, this.answer]).then(
+      ([worker, answer]) => {
+        this.#ready = { worker, answer };
+        if (this.#isWanted) this.#ask();
+        else this.#connect();
+      },
+      () => {
+        this.#setAsked();
+      },
+    );
+    this.file = this.answer.then(async ({ entry }) => {
       // The list travels while the manifest is checked. Its length is the entry's word, its digest the signer's.
-      const listBytes = 32 * soughtOf(entry).segments;
+      const listBytes = 32 * segmentsOf(entry);
       const list = fetchSegmentList(coordinatorUrl, entry.segments_url, listBytes, this.#cancelled.signal);
       list.catch(() => undefined); // told below, or not at all when the manifest is wrong
       const file =
@@ -76,15 +102,6 @@ export class Preparation {
       return { file, segmentList: await trustedSegmentList(file, await list) };
     });
     this.file.catch(() => undefined); // told where it is waited for, if anybody does
-    Promise.all([this.downloader, this.entry]).then(
-      ([worker, entry]) => {
-        tell(worker, { type: "connect", sessionUrl: entry.session_url, page: pageName() });
-        this.#connected = { worker, sought: soughtOf(entry) };
-        this.#connectPeers();
-        if (this.#isWanted) this.seek();
-      },
-      () => undefined, // the same
-    );
   }
 
   /** Donors may be met from now on. */
@@ -97,7 +114,7 @@ export class Preparation {
   forbidPeers(): void {
     this.#peersAllowed = false;
     this.#closePeers();
-    if (this.#connected !== undefined) tell(this.#connected.worker, { type: "forbid_peers" });
+    if (this.#isConnected) this.#tell({ type: "forbid_peers" });
   }
 
   /** The worker's next try has other donors than the one that failed; to be called when it has its job. */
@@ -107,12 +124,14 @@ export class Preparation {
   }
 
   /**
-   * The file is wanted: donors may be introduced while its manifest is checked and its store opened. Nothing is asked of
-   * them before all that is done.
+   * The file is wanted: its first mirror is asked, and donors may be introduced, while its manifest is checked and its store
+   * opened. Nothing is asked of donors before all that is done.
    */
   seek(): void {
+    if (this.#isWanted) return;
     this.#isWanted = true;
-    if (this.#connected !== undefined) tell(this.#connected.worker, { type: "seek", ...this.#connected.sought });
+    setTimeout(this.#setAsked, ASKED_MS);
+    if (this.#ready !== undefined) this.#ask();
   }
 
   /** Ends the question to the coordinator. */
@@ -157,22 +176,53 @@ export class Preparation {
     return starting;
   }
 
+  /** The first request goes before all else. */
+  #ask(): void {
+    if (this.#ready === undefined) return;
+    const { entry, mirrors } = this.#ready.answer;
+    const first = firstRange(mirrors, entry.size_bytes);
+    if (first !== undefined) this.#tell({ type: "head_start", ...first });
+    this.#setAsked();
+    this.#connect();
+    this.#tell({ type: "seek", fileId: entry.file_id, segments: segmentsOf(entry) });
+  }
+
+  #connect(): void {
+    if (this.#isConnected || this.#ready === undefined) return;
+    this.#isConnected = true;
+    this.#tell({ type: "connect", sessionUrl: this.#ready.answer.entry.session_url, page: pageName() });
+    this.#connectPeers();
+  }
+
   #connectPeers(): void {
-    if (!this.#peersAllowed || this.#ended || this.#connected === undefined || this.#rtc !== undefined || !canConnect())
-      return;
+    if (!this.#peersAllowed || this.#ended || !this.#isConnected || this.#rtc !== undefined || !canConnect()) return;
     const channel = new MessageChannel();
     this.#rtc = new RtcHost(channel.port1, browserWindow());
-    tell(this.#connected.worker, { type: "allow_peers", rtc: channel.port2 }, [channel.port2]);
+    this.#tell({ type: "allow_peers", rtc: channel.port2 }, [channel.port2]);
   }
 
   #closePeers(): void {
     this.#rtc?.close();
     this.#rtc = undefined;
   }
+
+  /** To the downloader; nothing before it is ready. */
+  #tell(message: ToWorker, transfer?: Transferable[]): void {
+    if (this.#ready !== undefined) tell(this.#ready.worker, message, transfer);
+  }
 }
 
 /** By the coordinator's word. */
-function soughtOf(entry: Complete<FileEntry>): Sought {
-  const { file_id: fileId, size_bytes: sizeBytes } = entry;
-  return { fileId, segments: new SegmentLayout(sizeBytes, segmentSizeBytes(sizeBytes)).count };
+function segmentsOf({ size_bytes: sizeBytes }: Complete<FileEntry>): number {
+  return new SegmentLayout(sizeBytes, segmentSizeBytes(sizeBytes)).count;
+}
+
+/** What the download is going to ask for first, from the file's beginning, if its store has nothing yet. */
+function firstRange(
+  mirrors: readonly MirrorJob[],
+  sizeBytes: number,
+): { readonly url: string; readonly endByte: number } | undefined {
+  const url = mirrors.find(({ problem }) => problem === null)?.url;
+  if (url === undefined || sizeBytes === 0) return undefined;
+  return { url, endByte: Math.min(sizeBytes, Math.max(FIRST_REQUEST_BYTES, segmentSizeBytes(sizeBytes))) };
 }

@@ -31,10 +31,15 @@ const WORDS_TIMEOUT_MS = 3_000;
 const PRESS_MS = 3_000;
 
 /** What the last press made ready. */
-let pressed: { readonly key: string; readonly preparation: Preparation; readonly timer: number } | undefined;
+let pressed:
+  | { readonly key: string; readonly preparation: Preparation; readonly timer: ReturnType<typeof setTimeout> }
+  | undefined;
 
 const part: DownloadPart = {
-  prepare: (options) => {
+  prepare(link, options) {
+    const key = keyOf(link, options);
+    // The focus comes to a link with its press, and the pointer passes it again: its workers are taken.
+    if (pressed?.key === key || running.has(key)) return;
     workers(options).prepare();
     if (options.ui === "panel") panel ??= makePanel(options); // comes into the page with its first download
   },
@@ -42,11 +47,7 @@ const part: DownloadPart = {
     const key = keyOf(plain, options);
     if (pressed?.key === key || running.has(key)) return;
     takePressed("");
-    const preparation = new Preparation(
-      { coordinatorUrl: options.coordinatorUrl, keys: options.keys, workers: workers(options) },
-      targetOf(plain),
-    );
-    if (peersAllowed(options.peers) === "on") preparation.allowPeers();
+    const preparation = prepared(plain, options);
     pressed = { key, preparation, timer: setTimeout(() => takePressed(""), PRESS_MS) };
   },
   release: () => void takePressed(""),
@@ -58,15 +59,14 @@ const part: DownloadPart = {
       present.reveal();
       return;
     }
-    const prepared = takePressed(key);
-    // Before the panel, which takes the page some 30 ms.
-    prepared?.seek();
-    if (options.ui === "panel") panel ??= makePanel(options);
+    const preparation = takePressed(key) ?? prepared(plain, options);
+    preparation.seek();
+    const shown = options.ui === "panel" ? preparation.asked.then(() => (panel ??= makePanel(options))) : undefined;
     const download = new LinkDownload(
-      { link, plain, prepared },
+      { link, plain, prepared: preparation },
       options,
       workers(options),
-      options.ui === "panel" ? panel : undefined,
+      shown,
       options.ui === "panel" ? (stored, sent) => follow(options, stored, sent) : undefined,
     );
     running.set(key, download);
@@ -86,6 +86,14 @@ async function follow(
   } catch {
     return undefined;
   }
+}
+
+/** Begins what a download of a link needs. */
+function prepared(plain: HTMLAnchorElement, options: LinkOptions): Preparation {
+  const { coordinatorUrl, keys, peers } = options;
+  const preparation = new Preparation({ coordinatorUrl, keys, workers: workers(options) }, targetOf(plain));
+  if (peersAllowed(peers) === "on") preparation.allowPeers();
+  return preparation;
 }
 
 /** What makes two clicks mean the same download; what was made ready by one tag's keys and peers is no other tag's. */

@@ -52,10 +52,11 @@ function install(options: LinkOptions, nonce: string): void {
   let part: Promise<DownloadPart> | undefined;
   const load = () => (part ??= loadPart(options, nonce));
   const warm = (event: Event) => {
-    if (linkOf(event.composedPath(), options.selector) === undefined) return;
+    const link = linkOf(event.composedPath(), options.selector);
+    if (link === undefined) return;
     load().then(
       (loaded) => {
-        loaded.prepare(options);
+        loaded.prepare(link, options);
       },
       () => undefined, // told at the click
     );

@@ -28,7 +28,7 @@ export interface LinkOptions {
 /** What `download.js` leaves in the registry. */
 export interface DownloadPart {
   /** A pointer or the focus is on a link: starts what a download will need of ours. Nobody is asked about the file. */
-  prepare(options: LinkOptions): void;
+  prepare(link: HTMLAnchorElement, options: LinkOptions): void;
   /**
    * The pointer is down on a link: makes ready what a click will need, as long as that hurts nobody.
    *

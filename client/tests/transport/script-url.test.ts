@@ -30,7 +30,10 @@ test("a page without Trusted Types gets the address as it is", () => {
 
 test("our parts, blobs and the page's own scripts are let through, by one policy for all", () => {
   const page = strictPage();
-  const urls = ["https://dio.example/v/1/download.js", "blob:https://page.example/1", "https://page.example/w.js"];
+  const parts = ["download", "more", "download-worker", "donor-worker"].map(
+    (name) => `https://dio.example/v/1/${name}.js`,
+  );
+  const urls = [...parts, "blob:https://page.example/1", "https://page.example/w.js"];
   for (const trusted of urls) assert.deepEqual(scriptUrl(trusted, page), { trusted });
   assert.deepEqual(page.made, ["distribute-io"]);
 });
