@@ -147,6 +147,30 @@ def test_get_takes_from_donors_and_the_donors_are_credited(scene: Scene) -> None
 
 
 @pytest.mark.timeout(120)
+def test_a_donor_that_is_filled_during_a_download_is_credited_for_all_that_it_gave(scene: Scene) -> None:
+    release = scene.publish("release.iso", 8 * MIB)
+    scene.mirror.change(rate="1MB/s")
+    donor = start_headless_donor(scene.coordinator, scene.stage.folder / "donor", up="2MB/s")
+    wait_until_held(scene.coordinator, 2 * MIB)
+    download = scene.start_get(
+        release, scene.stage.folder / "got", "--policy", "spare-mirrors", "--limit-rate", "3MB/s"
+    )
+    donor.wait_until(lambda: events(donor, "taker_came"), "the downloader")
+    held_at_match = events(donor, "holding")[-1]["bytes"]
+    assert held_at_match <= 5 * MIB, "the match came while it held little"
+    scene.mirror.change(rate=None)
+    assert download.wait(timeout_s=60) == 0, download.output()
+    given = peer_bytes(json.loads(download.stdout()))
+    assert events(donor, "taker_came")[1:] == [], "all in one match"
+    assert given > held_at_match, "it gave what it got meanwhile"
+    wait_for(
+        lambda: events(donor, "credited")[-1:] and events(donor, "credited")[-1]["bytes"] == given, "thanks for all"
+    )
+    assert found_bytes(scene) == given
+    assert not events(donor, "trouble"), "no receipt was refused"
+
+
+@pytest.mark.timeout(120)
 def test_donor_and_downloader_may_use_different_webrtc_engines(scene: Scene) -> None:
     release = scene.publish("release.iso", 4 * MIB)
     start_headless_donor(scene.coordinator, scene.stage.folder / "donor", webrtc="aiortc")

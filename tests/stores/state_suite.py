@@ -39,15 +39,21 @@ def donor(session_id: SessionId = ANNA, *, causes: frozenset[CauseId] = frozense
     )
 
 
-def match(number: int = 1, *, downloader: SessionId = BEN, giver: SessionId = ANNA, at_us: int = 1) -> MatchRecord:
+def match(
+    number: int = 1,
+    *,
+    downloader: SessionId = BEN,
+    giver: SessionId = ANNA,
+    at_us: int = 1,
+    lacked: runs.Runs = ((0, 10),),
+) -> MatchRecord:
     return MatchRecord(
         match_id=MatchId(f"{number:032x}"),
-        file_id=FILE.file_id,
-        cause=CAUSE,
+        shape=FILE,
         downloader=downloader,
         donor=giver,
         receipt_secret=b"s" * 32,
-        bytes_max=1_000,
+        lacked=lacked,
         made_at_us=at_us,
     )
 
@@ -237,21 +243,60 @@ class StateSuite(ABC):
 
         self.run(use)
 
-    def test_credit_only_grows_up_to_the_bound_and_for_ten_minutes(self) -> None:
+    def test_credit_only_grows_up_to_what_was_lacked_and_for_ten_minutes(self) -> None:
         async def use(state: State) -> None:
             first = MatchId(f"{1:032x}")
-            await refused("match_unknown", state.credit(first, 1, 0))
-            await state.add_match(match(1))
-            assert await state.credit(first, 400, 0) == 400
-            assert await state.credit(first, 1_000, 0) == 600
-            assert await state.credit(first, 1_000, 0) == 0
-            await refused("receipt_invalid", state.credit(first, 999, 0))
-            await refused("receipt_invalid", state.credit(first, 1_001, 0))
+            await refused("match_unknown", credit(state, first, 1))
+            await state.put_donor(donor())
+            await state.put_holdings(ANNA, FILE, ((0, 10),))
+            await state.add_match(match(1, lacked=((0, 4),)))
+            assert await credit(state, first, 400) == 400
+            assert await credit(state, first, 500, sendable_bytes=450) == 50
+            assert await credit(state, first, 4 * MIB) == 4 * MIB - 450
+            assert await credit(state, first, 4 * MIB) == 0
+            await refused("receipt_invalid", credit(state, first, 4 * MIB - 1))
+            await refused("receipt_invalid", credit(state, first, 4 * MIB + 1))
             await state.end_match(first, 50)
-            assert await state.credit(first, 1_000, 49 + RECEIPTS_TAKEN_US) == 0
-            await refused("match_unknown", state.credit(first, 1_000, 50 + RECEIPTS_TAKEN_US))
+            assert await credit(state, first, 4 * MIB, now_us=49 + RECEIPTS_TAKEN_US) == 0
+            await refused("match_unknown", credit(state, first, 4 * MIB, now_us=50 + RECEIPTS_TAKEN_US))
             await state.expire_matches(50 + RECEIPTS_TAKEN_US, pending_since_us=0)
             assert await state.match(first) is None
+
+        self.run(use)
+
+    def test_what_a_donor_gets_while_its_match_stands_is_offered_in_it(self) -> None:
+        async def use(state: State) -> None:
+            first = MatchId(f"{1:032x}")
+            await state.put_donor(donor())
+            await state.put_holdings(ANNA, FILE, ((0, 1),))
+            await state.add_match(match(1, lacked=((0, 8),)))
+            await state.put_holdings(ANNA, OTHER, ((0, 4),))
+            assert await credit(state, first, 8 * MIB) == MIB, "what it does not hold is cut off"
+            await state.put_holdings(ANNA, FILE, ((0, 3), (9, 10)))
+            assert await credit(state, first, 8 * MIB) == 2 * MIB, "told to hold, of what was lacked"
+            await state.put_lease(ANNA, [(FILE, ((2, 5),))], 100)
+            assert await credit(state, first, 8 * MIB) == 2 * MIB, "assigned"
+            await state.put_holdings(ANNA, FILE, ())
+            await state.put_lease(ANNA, [], 100)
+            assert await credit(state, first, 8 * MIB) == 0, "what is gone was given all the same"
+            await state.end_match(first, 50)
+            await state.put_holdings(ANNA, FILE, ((0, 8),))
+            assert await credit(state, first, 8 * MIB) == 0, "no longer after the match has ended"
+
+        self.run(use)
+
+    def test_one_taker_is_given_a_file_once(self) -> None:
+        async def use(state: State) -> None:
+            for place, giver in enumerate((ANNA, CARL), 1):
+                await state.put_donor(donor(giver))
+                await state.put_holdings(giver, FILE, ((0, 10),))
+                await state.add_match(match(place, giver=giver))
+            one, two = MatchId(f"{1:032x}"), MatchId(f"{2:032x}")
+            assert await credit(state, one, 6 * MIB) == 6 * MIB
+            assert await credit(state, two, 6 * MIB) == FILE.size_bytes - 6 * MIB
+            await state.end_match(one, 50)
+            await state.expire_matches(50 + RECEIPTS_TAKEN_US, pending_since_us=0)
+            assert await credit(state, two, 6 * MIB) == 2 * MIB + 5, "what is forgotten counts no more"
 
         self.run(use)
 
@@ -288,6 +333,12 @@ class StateSuite(ABC):
             assert census.held == {FILE.file_id: Held(CAUSE, 3, 3 * MIB - 10)}
 
         self.run(use)
+
+
+async def credit(
+    state: State, match_id: MatchId, stated_bytes: int, *, now_us: int = 0, sendable_bytes: int = 100 * MIB
+) -> int:
+    return await state.credit(match_id, stated_bytes, now_us, sendable_bytes=sendable_bytes)
 
 
 async def refused(code: str, call: Awaitable[object]) -> None:

@@ -76,7 +76,11 @@ export class Sharer {
       world,
       upBytesPerS,
       takersMax,
-      (message) => this.#session.send(message),
+      (message) => {
+        // What a receipt is for has to be known as held: nobody assigned it (spec/session.md, C2).
+        if (message.type === "receipt") this.#tellHoldings();
+        return this.#session.send(message);
+      },
       {
         mayGive: (frameBytes) => this.#allowance.mayGive(frameBytes),
         served: (sizeBytes, first) => {

@@ -8,6 +8,7 @@ import type { ClientMessage, CoordinatorMessage } from "../../src/wire/messages.
 import { FakeClock } from "../transport/fake-clock.ts";
 import { WELCOME } from "../transport/fake-coordinator.ts";
 import { FakeNetwork } from "../transport/fake-rtc.ts";
+import { ask, content, FILE, Scene as PeerScene, SEGMENT_BYTES, segmentList } from "../transport/peer-scene.ts";
 
 const FILE_ID = "f".repeat(64);
 const PAGE = "a".repeat(32);
@@ -15,16 +16,24 @@ const SEGMENT = 65_536;
 
 /** A page that shares one file of four segments, and a coordinator that says what it is told to. */
 class Scene {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly said: ClientMessage[] = [];
   readonly reports: FromSharer[] = [];
   readonly sharer: Sharer;
   readonly #listeners = new Map<string, (event: { data: unknown }) => void>();
 
-  constructor() {
+  constructor(peers?: PeerScene) {
+    this.clock = peers?.clock ?? new FakeClock();
+    const tell = peers?.coordinator.join("sharer", (message) => {
+      this.hear(message);
+    });
     const socket: SessionSocket = {
       bufferedAmount: 0,
-      send: (text) => this.said.push(JSON.parse(text) as ClientMessage), // as: what a client writes is one
+      send: (text) => {
+        const message = JSON.parse(text) as ClientMessage; // as: what a client writes is one
+        this.said.push(message);
+        tell?.(message);
+      },
       close: () => undefined,
       addEventListener: (type: string, listener: (event: { data: unknown }) => void) =>
         void this.#listeners.set(type, listener),
@@ -32,7 +41,7 @@ class Scene {
     const timers: (() => void)[] = [];
     this.sharer = new Sharer(
       { sessionUrl: "wss://c.example/ws", page: PAGE, charged: null },
-      new FakeNetwork().window(),
+      (peers?.network ?? new FakeNetwork()).window(),
       {
         clock: this.clock,
         hmac: (key, message) => Promise.resolve(new Uint8Array(createHmac("sha256", key).update(message).digest())),
@@ -45,9 +54,12 @@ class Scene {
         },
         sha256: (bytes) => Promise.resolve(new Uint8Array(createHash("sha256").update(bytes).digest())),
         localTime: () => ({ day: 20_000, month: 24_000, minute: 0 }),
-        open: () => Promise.resolve(undefined),
+        open: () => Promise.resolve(new Blob([content])),
       },
-      (message) => this.reports.push(message),
+      (message) => {
+        this.reports.push(message);
+        if (message.type === "share_charge") this.sharer.charged();
+      },
     );
     this.sharer.add({
       fileId: FILE_ID,
@@ -106,6 +118,30 @@ test("what is withdrawn, or gone, is not held any more, and that is told at once
   scene.news();
   scene.hear({ type: "withdrawn", file_id: FILE_ID });
   assert.deepEqual(scene.news(), [holdings([], false)]);
+});
+
+test("what is given has been told as held before its receipt is forwarded", async () => {
+  const peers = new PeerScene();
+  const scene = new Scene(peers);
+  scene.sharer.add({ fileId: FILE, sizeBytes: content.length, segmentSizeBytes: SEGMENT_BYTES, segmentList });
+  scene.sharer.stored(FILE, [[0, 1]]);
+  await scene.welcome();
+  await peers.meet("sharer");
+  await scene.clock.pass(300_000); // the second is over: the next time to tell is far
+  scene.news();
+  scene.sharer.stored(FILE, [[0, 3]]);
+  const [id] = peers.sources.keys();
+  assert.ok(id !== undefined);
+  ask(peers.source(id), 1, 0, 2 * SEGMENT_BYTES);
+  await scene.clock.pass(500_000);
+  peers.pool.credited(id, 2 * SEGMENT_BYTES);
+  peers.pool.close();
+  await scene.clock.pass(100_000);
+  const heard = scene.news().filter(({ type }) => type === "holdings" || type === "receipt");
+  assert.deepEqual(
+    heard.map(({ type }) => type),
+    ["holdings", "receipt"],
+  );
 });
 
 test("a metered connection pauses it, and another one ends the pause", async () => {

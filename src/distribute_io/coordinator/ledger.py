@@ -1,8 +1,8 @@
 """What a session reports of bytes, booked: usage of downloaders, fills of donors, receipts.
 
 Figures are cumulative per session and file, so a lost message costs nothing; only growth is booked. Usage and fills are
-claims that nobody can check, so they are bounded by the file's size; receipts carry the downloader's MAC. As two can
-work together, a receipt counts at most what the donor could have sent since the match was made, by the rate it told.
+claims that nobody can check, so they are bounded by the file's size; receipts carry the downloader's MAC, and
+`core/credit.py` says what they count.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import FILES_COUNTED_MAX, Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.coordinator.tallies import Tallies
+from distribute_io.core.credit import sendable_bytes
 from distribute_io.errors import RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId
 from distribute_io.manifest.base64_text import decode_base64
@@ -25,13 +26,6 @@ from distribute_io.wire.session import Credited, Filled, Receipt, Usage
 
 CLAIMED_SIZES_MAX: Final = 4
 """A session's claims for one file count up to this many times its size: retries and refills happen, more is a lie."""
-
-CREDIT_AT_ONCE_BYTES: Final = 4 * 2**20
-CREDIT_AHEAD_US: Final = 2_000_000
-"""Credit that needs no time: what a donor sends at once after a pause, and clocks that differ a little."""
-
-CREDIT_BYTES_PER_S_MAX: Final = 1_250_000_000
-"""10 Gbit/s: no donor is believed to send faster, whatever it tells."""
 
 
 class Ledger:
@@ -95,13 +89,11 @@ class Ledger:
         )
         if not hmac.compare_digest(expected, decode_base64(message.mac) or b""):
             raise RemoteProtocolError("receipt_invalid", "The receipt's MAC is wrong.")
-        bytes_total = message.bytes_total
-        if match.credited_bytes < bytes_total <= match.bytes_max:  # else it is false, or nothing new
-            bytes_total = max(match.credited_bytes, min(bytes_total, await self._sendable(session, match, now_us)))
-        grown = await self._state.credit(match.match_id, bytes_total, now_us)
+        sendable = await self._sendable(session, match, now_us)
+        grown = await self._state.credit(match.match_id, message.bytes_total, now_us, sendable_bytes=sendable)
         if not grown or match.fill:  # what donors give to each other helped nobody yet, and pairs of them could farm it
             return
-        self._books.book(match.cause, match.file_id, Totals(donors_bytes=grown))
+        self._books.book(match.shape.cause, match.file_id, Totals(donors_bytes=grown))
         self._demand.regions.served(match.region, session.region, grown)
         if not match.neighbours:
             self._tallies.credited(session, match.country, grown)
@@ -116,8 +108,7 @@ class Ledger:
         """What the donor of a match could have sent by now, at the rate that it told."""
         donor = await self._state.donor(session.session_id)
         rate = max(match.up_bytes_per_s, donor.up_bytes_per_s if donor is not None else 0)
-        took_us = now_us - match.made_at_us + CREDIT_AHEAD_US
-        return CREDIT_AT_ONCE_BYTES + min(rate, CREDIT_BYTES_PER_S_MAX) * took_us // 1_000_000
+        return sendable_bytes(rate_bytes_per_s=rate, took_us=now_us - match.made_at_us)
 
     def tell_credit(self, session: Session) -> None:
         """Tell a donor what it was credited since the last time."""

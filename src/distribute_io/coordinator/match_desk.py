@@ -243,15 +243,14 @@ class MatchDesk:
         other = self._sessions.get(holder.donor.session_id)
         if other is None:
             return False
-        common = sets.intersection(want.missing, holder.runs)
+        bytes_max = shape.bytes_of(sets.intersection(want.missing, holder.runs))
         match = MatchRecord(
             match_id=MatchId(self._random_bytes(16).hex()),
-            file_id=want.file_id,
-            cause=shape.cause,
+            shape=shape,
             downloader=session.session_id,
             donor=other.session_id,
             receipt_secret=self._random_bytes(SECRET_BYTES),
-            bytes_max=sets.size_bytes(common, file_bytes=shape.size_bytes, segment_bytes=shape.segment_size_bytes),
+            lacked=want.missing,
             made_at_us=self._clock_us(),
             country=country_of(session.region),
             region=coarse(session.region),
@@ -273,7 +272,7 @@ class MatchDesk:
                 role="downloader",
                 peer_native=other.native,
                 ticket=ticket,
-                bytes_max=match.bytes_max,
+                bytes_max=bytes_max,
                 make_offer=not donor_offers and offer is None,
                 offer_id=offer.offer_id if offer is not None else None,
                 runs=sets.to_wire(holder.runs)[: 2 * limits.RUNS_MAX],
@@ -287,7 +286,7 @@ class MatchDesk:
                 role="donor",
                 peer_native=session.native,
                 ticket=ticket,
-                bytes_max=match.bytes_max,
+                bytes_max=bytes_max,
                 make_offer=donor_offers,
                 offer=offer.sdp if offer is not None else None,
                 fill=match.fill,

@@ -13,6 +13,7 @@ from itertools import chain, islice
 import msgspec
 
 from distribute_io.core import runs
+from distribute_io.core.credit import Bounds, credited_bytes
 from distribute_io.core.runs import Runs
 from distribute_io.errors import RemoteProtocolError
 from distribute_io.ids import CauseId, FileId, MatchId, SessionId
@@ -39,6 +40,8 @@ class MemoryState:
         self._pairs: set[tuple[SessionId, SessionId, FileId]] = set()
         self._takers: Counter[SessionId] = Counter()
         self._fills: Counter[SessionId] = Counter()
+        self._credited: Counter[tuple[SessionId, FileId]] = Counter()
+        """By taker and file, of the matches that are remembered."""
 
     async def close(self) -> None:
         """Nothing to let go of: the memory goes with the object."""
@@ -150,8 +153,9 @@ class MemoryState:
             mine.pop(shape.file_id, None)
             self._holders.get(shape.file_id, {}).pop(session_id, None)
         self._segments_held[shape.file_id] += runs.count(held) - runs.count(before)
-        self._bytes_held[shape.file_id] += _size_bytes(shape, held) - _size_bytes(shape, before)
+        self._bytes_held[shape.file_id] += shape.bytes_of(held) - shape.bytes_of(before)
         self._recount(shape.file_id, target_before, self._target(session_id, shape.file_id))
+        self._offer_more(session_id)
 
     def _set_lease(self, session_id: SessionId, lease: dict[FileId, Runs]) -> None:
         concerned = {*self._leases.get(session_id, {}), *lease}
@@ -163,6 +167,18 @@ class MemoryState:
             self._lease_ends.pop(session_id, None)
         for file_id in concerned:
             self._recount(file_id, before[file_id], self._target(session_id, file_id))
+        self._offer_more(session_id)
+
+    def _offer_more(self, donor: SessionId) -> None:
+        """What a donor holds or is assigned now is offered in its standing matches, from now on (rule 4)."""
+        for match_id in self._standing.get(donor, ()):
+            match = self._matches[match_id]
+            if match.donor == donor:
+                self._matches[match_id] = self._offering(match)
+
+    def _offering(self, match: MatchRecord) -> MatchRecord:
+        now = runs.intersection(match.lacked, self._target(match.donor, match.file_id))
+        return msgspec.structs.replace(match, offered=runs.union(match.offered, now))
 
     # --- downloaders ---
 
@@ -193,7 +209,7 @@ class MemoryState:
         if pair in self._pairs:
             return False
         self._pairs.add(pair)
-        self._matches[match.match_id] = match
+        self._matches[match.match_id] = self._offering(match)
         for session_id in (match.downloader, match.donor):
             self._standing.setdefault(session_id, set()).add(match.match_id)
         self._takers[match.donor] += 1
@@ -229,14 +245,26 @@ class MemoryState:
             del self._takers[match.donor], self._fills[match.donor]
         return match
 
-    async def credit(self, match_id: MatchId, bytes_total: int, now_us: int) -> int:
+    async def credit(self, match_id: MatchId, bytes_total: int, now_us: int, *, sendable_bytes: int) -> int:
         match = self._matches.get(match_id)
         if match is None or (match.phase == "ended" and match.ended_at_us + RECEIPTS_TAKEN_US <= now_us):
             raise RemoteProtocolError("match_unknown", "The receipt is of no match of ours, or comes too late.")
-        if not match.credited_bytes <= bytes_total <= match.bytes_max:
-            raise RemoteProtocolError("receipt_invalid", "The receipt shrinks, or is above what was matched.")
-        self._matches[match_id] = msgspec.structs.replace(match, credited_bytes=bytes_total)
-        return bytes_total - match.credited_bytes
+        taken = (match.downloader, match.file_id)
+        bounds = Bounds(
+            credited_bytes=match.credited_bytes,
+            lacked_bytes=match.shape.bytes_of(match.lacked),
+            offered_bytes=match.shape.bytes_of(match.offered),
+            sendable_bytes=sendable_bytes,
+            file_left_bytes=match.shape.size_bytes - self._credited[taken],
+        )
+        credited = credited_bytes(bytes_total, bounds)
+        if credited is None:
+            raise RemoteProtocolError("receipt_invalid", "The receipt shrinks, or is above what the taker lacked.")
+        grown = credited - match.credited_bytes
+        if grown:
+            self._credited[taken] += grown
+            self._matches[match_id] = msgspec.structs.replace(match, credited_bytes=credited)
+        return grown
 
     async def expire_matches(self, now_us: int, *, pending_since_us: int) -> tuple[MatchRecord, ...]:
         matches: Iterable[MatchRecord] = list(self._matches.values())
@@ -246,7 +274,15 @@ class MemoryState:
         for match in matches:
             if match.phase == "ended" and match.ended_at_us + RECEIPTS_TAKEN_US <= now_us:
                 del self._matches[match.match_id]
+                self._forget_credit(match)
         return tuple(stale)
+
+    def _forget_credit(self, match: MatchRecord) -> None:
+        taken = (match.downloader, match.file_id)
+        if match.credited_bytes:
+            self._credited[taken] -= match.credited_bytes
+            if not self._credited[taken]:
+                del self._credited[taken]
 
     # --- all ---
 
@@ -280,7 +316,3 @@ class MemoryState:
                 if segments
             },
         )
-
-
-def _size_bytes(shape: FileShape, held: Runs) -> int:
-    return runs.size_bytes(held, file_bytes=shape.size_bytes, segment_bytes=shape.segment_size_bytes)

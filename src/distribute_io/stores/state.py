@@ -6,8 +6,9 @@ Rules that every back end keeps (`tests/stores/state_suite.py` checks them):
    the last second of credits.
 2. A session's departure takes its donor record, holdings, lease and wants with it; its matches end.
 3. `copies` counts each donor once for each segment that it holds or is assigned, and is right after every call.
-4. A pair of sessions has at most one standing match of one file. A receipt only grows, and never above the match's
-   bound; it is taken until `RECEIPTS_TAKEN_US` after the match's end.
+4. A pair of sessions has at most one standing match of one file. A receipt is taken until `RECEIPTS_TAKEN_US` after
+   the match's end and counts as `core/credit.py` says; while the match stands, what its donor holds or is assigned of
+   what the taker lacked is added to what was offered.
 5. Times are integer microseconds of the caller's clock, given as arguments: implementations have no clock.
 """
 
@@ -18,6 +19,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from distribute_io.core import runs
 from distribute_io.core.runs import Runs
 from distribute_io.ids import CauseId, FileId, MatchId, SessionId
 from distribute_io.wire.session import NatClass
@@ -27,13 +29,17 @@ RECEIPTS_TAKEN_US: Final = 600 * 1_000_000
 
 
 class FileShape(Struct, frozen=True):
-    """What the state must know of a file to count its copies."""
+    """What the state must know of a file to count its copies and bytes."""
 
     file_id: FileId
     cause: CauseId
     segments: int
     size_bytes: int
     segment_size_bytes: int
+
+    def bytes_of(self, held: Runs) -> int:
+        """Bytes that some segments of the file have."""
+        return runs.size_bytes(held, file_bytes=self.size_bytes, segment_bytes=self.segment_size_bytes)
 
 
 class Donor(Struct, frozen=True):
@@ -86,13 +92,15 @@ class MatchRecord(Struct, frozen=True):
     """One introduction."""
 
     match_id: MatchId
-    file_id: FileId
-    cause: CauseId
+    shape: FileShape
     downloader: SessionId
     donor: SessionId
     receipt_secret: bytes
-    bytes_max: int
+    lacked: Runs
+    """What the taker lacked when the match was made."""
     made_at_us: int
+    offered: Runs = ()
+    """Of that, what the donor held or was assigned, then or while the match stood; the state fills it in."""
     phase: Literal["pending", "open", "ended"] = "pending"
     credited_bytes: int = 0
     ended_at_us: int = 0
@@ -110,6 +118,11 @@ class MatchRecord(Struct, frozen=True):
     """Also after it ended."""
     donor_network: str = ""
     """The donor's group of addresses, to tell liars' networks apart when the donor has gone. In memory only."""
+
+    @property
+    def file_id(self) -> FileId:
+        """The file that the match is of."""
+        return self.shape.file_id
 
 
 class Held(Struct, frozen=True):
@@ -209,11 +222,14 @@ class State(Protocol):
     async def end_match(self, match_id: MatchId, now_us: int) -> MatchRecord | None:
         """End a match; returns it as it was before, or None when it did not stand."""
 
-    async def credit(self, match_id: MatchId, bytes_total: int, now_us: int) -> int:
+    async def credit(self, match_id: MatchId, bytes_total: int, now_us: int, *, sendable_bytes: int) -> int:
         """Take a receipt whose MAC was checked; returns the bytes by which the credit grew.
 
+        Args:
+            sendable_bytes: what the donor could have sent by now (`core/credit.py`, C3).
+
         Raises:
-            RemoteProtocolError: `match_unknown`, or `receipt_invalid` above the match's bound or when it shrinks.
+            RemoteProtocolError: `match_unknown`, or `receipt_invalid` when it is false (C1).
         """
 
     async def expire_matches(self, now_us: int, *, pending_since_us: int) -> tuple[MatchRecord, ...]:

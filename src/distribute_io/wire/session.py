@@ -270,7 +270,7 @@ class Match(Message, frozen=True, tag="match"):
     peer_native: bool
     ticket: Ticket
     bytes_max: Count
-    """Bytes that are credited to this match at most."""
+    """Bytes of what is missing that the donor holds now. What it gets meanwhile counts, too."""
     make_offer: bool
     """True: send an offer as a signal. False: it is made already, or comes from the other end."""
     offer_id: OfferId | None = None

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from distribute_io.coordinator import ledger
 from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.tallies import Tallies
+from distribute_io.core import credit
 from distribute_io.errors import StoreError
 from distribute_io.wire import limits
 from tests.harness.peer import Peer
@@ -193,7 +193,7 @@ def test_a_liar_is_not_introduced_again_to_who_caught_it(tmp_path: Path) -> None
     play(tmp_path, scene)
 
 
-def test_receipts_are_credited_once_and_never_above_what_was_matched(tmp_path: Path) -> None:
+def test_receipts_are_credited_once_and_never_above_what_was_lacked(tmp_path: Path) -> None:
     files(tmp_path, 1)
 
     async def scene(served: Served) -> None:
@@ -207,7 +207,7 @@ def test_receipts_are_credited_once_and_never_above_what_was_matched(tmp_path: P
             assert (await donor.hear("credited"))["bytes_total"] == 300_000
             for total, secret in (
                 (299_999, None),
-                (512 * 1024 + 1, None),
+                (MIB + 1, None),
                 (400_000, base64.b64encode(bytes(32)).decode()),
             ):
                 await donor.receipt(match, total, secret=secret)
@@ -236,8 +236,31 @@ def test_receipts_are_credited_once_and_never_above_what_was_matched(tmp_path: P
     play(tmp_path, scene)
 
 
+def test_a_donor_that_grows_while_it_gives_is_credited_for_what_it_got(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served) as downloader:
+            # Without storage it is assigned nothing: what it tells is all that is known of it.
+            await donor.send("donate", causes=[], storage_bytes=0, up_bytes_per_s=1_000_000)
+            await donor.send("holdings", files=[{"file_id": file_id, "runs": [0, 1]}], complete=True)
+            await downloader.send("want", file_id=file_id, missing=[0, 3], peers_max=1)
+            match = await downloader.hear("match")
+            assert match["bytes_max"] == 256 * 1024
+            await donor.receipt(match, 300_000)
+            assert (await donor.hear("credited"))["bytes_total"] == 256 * 1024, "cut off, and no fault of the donor's"
+            await donor.send("holdings", files=[{"file_id": file_id, "runs": [0, 4]}], complete=False)
+            await donor.receipt(match, 700_000)
+            assert (await donor.hear("credited"))["bytes_total"] == 700_000
+            await donor.receipt(match, 3 * 256 * 1024 + 1)
+            assert (await donor.hear("error"))["code"] == "receipt_invalid", "the downloader had the fourth segment"
+
+    play(tmp_path, scene)
+
+
 def test_a_receipt_counts_at_most_what_could_have_been_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "CREDIT_AT_ONCE_BYTES", 100_000)
+    monkeypatch.setattr(credit, "AT_ONCE_BYTES", 100_000)
     files(tmp_path, 1)
 
     async def scene(served: Served) -> None:
