@@ -27,6 +27,20 @@ from tests.harness.site import start_site
 MIB = 2**20
 FILE = "file.bin"
 _TIMEOUT_MS = 300_000
+# A file in the private file system, as a download leaves it; its address is clicked as our own hand-over does.
+_STORE_FILE = """async () => {
+  const folder = await navigator.storage.getDirectory();
+  const file = await folder.getFileHandle("stored", { create: true });
+  const stream = await file.createWritable();
+  const part = new Uint8Array(2 ** 20);
+  for (let at = 0; at < SIZE; at += part.length) await stream.write(part.subarray(0, SIZE - at));
+  await stream.close();
+  const link = document.createElement("a");
+  link.id = "stored";
+  link.textContent = link.download = "stored.bin";
+  link.href = URL.createObjectURL(await file.getFile());
+  document.body.append(link);
+}"""
 ENDED = "window.recorded.some(({ type }) => ['verified', 'error', 'fallback'].includes(type))"
 CLICK_TIME = "document.addEventListener('click', () => { window.clickedMs = performance.now(); }, true)"
 
@@ -81,6 +95,14 @@ class Pages:
             workers = [cpu_s for name, cpu_s in after.renderer_threads.values() if name.startswith("DedicatedWorker")]
             return Loop(seconds, after.cpu_s - before.cpu_s, workers[0])
 
+    def copy(self) -> float:
+        """Seconds from a click on a stored file of the published one's size until it lies in the download folder."""
+        with self._browser() as browser:
+            page: ChromiumPage = browser.new_page()
+            page.goto(self.plain)
+            page.evaluate(_STORE_FILE.replace("SIZE", str(self.size_bytes)))
+            return self._in_folder(page, "#stored")
+
     @contextlib.contextmanager
     def _browser(self) -> Iterator[Chromium]:
         profile = Path(tempfile.mkdtemp(prefix="profile-", dir=self.stage.folder))
@@ -95,15 +117,7 @@ class Pages:
         page.goto(url)
         page.playwright.wait_for_load_state("networkidle")
         page.evaluate(CLICK_TIME)
-        started = time.perf_counter()
-        with page.playwright.expect_download(timeout=_TIMEOUT_MS) as download:
-            page.click("#file")
-        path = download.value.path()  # waits until it is complete
-        in_folder_s = time.perf_counter() - started
-        arrived_bytes = path.stat().st_size
-        path.unlink()
-        if arrived_bytes != self.size_bytes:
-            raise RuntimeError(f"{arrived_bytes} bytes arrived")
+        in_folder_s = self._in_folder(page, "#file")
         if url == self.with_snippet:
             wait_for_value(page, ENDED, "the end of the download", timeout_s=_TIMEOUT_MS / 1_000)
         stored_s, digest_s = milestones(page)
@@ -113,6 +127,19 @@ class Pages:
             in_folder_s=max(in_folder_s, digest_s or 0.0),
             renderer_peak_bytes=measure_browser(browser.profile).renderer_peak_bytes,
         )
+
+    def _in_folder(self, page: ChromiumPage, selector: str) -> float:
+        """Seconds from a click until the browser has the whole file in its download folder."""
+        started = time.perf_counter()
+        with page.playwright.expect_download(timeout=_TIMEOUT_MS) as download:
+            page.click(selector)
+        path = download.value.path()  # waits until it is complete
+        seconds = time.perf_counter() - started
+        arrived_bytes = path.stat().st_size
+        path.unlink()
+        if arrived_bytes != self.size_bytes:
+            raise RuntimeError(f"{arrived_bytes} bytes arrived")
+        return seconds
 
 
 def milestones(page: Page) -> tuple[float | None, float | None]:

@@ -162,8 +162,12 @@ export class FileDownload {
     if (this.#worker !== undefined) tell(this.#worker, { type: "resume" });
   }
 
-  /** Ends the download and forgets what was stored; {@link run} throws `reason`. Does nothing when it has ended. */
+  /**
+   * Ends the download and forgets what was stored; {@link run} throws `reason`. Does nothing when it has ended, or when the
+   * browser saves the file already: that cannot be taken back, and what is left is to compare its digest.
+   */
   cancel(reason: unknown = new DOMException("The download was cancelled.", "AbortError")): void {
+    if (this.#isSaved) return;
     if (this.#worker !== undefined) tell(this.#worker, { type: "cancel" });
     this.#cancelled.abort(reason);
     this.#preparation?.cancel(reason);

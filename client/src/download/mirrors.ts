@@ -3,7 +3,7 @@
 import { checkMirrorUrl } from "../core/mirror-url.ts";
 import { isPrivateHost } from "../core/private-address.ts";
 import type { Complete } from "../wire/decode.ts";
-import type { ErrorCode, Mirror } from "../wire/messages.ts";
+import type { ErrorCode, FileEntry, Mirror } from "../wire/messages.ts";
 import type { MirrorJob } from "../worker/messages.ts";
 import type { Target } from "./coordinator.ts";
 
@@ -41,16 +41,23 @@ export function judgeMirrors(mirrors: readonly Complete<Mirror>[], where: Surrou
 }
 
 /**
- * Judges mirrors, and the link that was asked for among them.
+ * Judges a file's mirrors, and the link that was asked for among them.
  *
- * The link is asked also where the coordinator does not list it, or lists it as closed to pages: what it delivers says whether it still leads to the file
- * that the coordinator knows it by (spec/mirror-answers.md, M6).
+ * The link is asked also where the coordinator does not list it, or lists it as closed to pages: what it delivers says whether
+ * it still leads to the file that the coordinator knows it by (spec/mirror-answers.md, M6). A coordinator's own mirror is
+ * listed by an address with the file's id; a link to the same place without it is that mirror, not another one.
  */
-export function withLink(mirrors: readonly Complete<Mirror>[], target: Target, where: Surroundings): JudgedMirrors {
+export function withLink(
+  { file_id: fileId, mirrors }: Pick<Complete<FileEntry>, "file_id" | "mirrors">,
+  target: Target,
+  where: Surroundings,
+): JudgedMirrors {
   if (!("href" in target)) return { mirrors: judgeMirrors(mirrors, where), link: null };
   const href = withoutFragment(target.href);
-  const listed = mirrors.find(({ url }) => isAddress(url) && withoutFragment(url) === href);
-  const link = listed?.url ?? href;
+  const addressOf = ({ url }: Complete<Mirror>) => (isAddress(url) ? withoutFragment(url) : "");
+  const same = mirrors.find((mirror) => addressOf(mirror) === href);
+  const listed = same ?? mirrors.find((mirror) => addressOf(mirror) === `${href}?id=${fileId}`);
+  const link = same?.url ?? href;
   const asked = { url: link, priority: listed?.priority ?? 0, location: null, pages: true };
   const judged = judgeMirrors([...mirrors.filter((mirror) => mirror !== listed), asked], where);
   return { mirrors: judged, link: judged.some(({ url }) => url === link) ? link : null };

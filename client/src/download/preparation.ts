@@ -76,7 +76,7 @@ export class Preparation {
     });
     this.answer = resolve(coordinatorUrl, target, this.#cancelled.signal).then((entry) => ({
       entry,
-      ...withLink(entry.mirrors, target, { pageUrl: location.href, coordinatorUrl }),
+      ...withLink(entry, target, { pageUrl: location.href, coordinatorUrl }),
     }));
     this.hasher = this.#start(workers);
     this.downloader = this.#start(workers);

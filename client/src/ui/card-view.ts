@@ -98,7 +98,7 @@ const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
     { action: "cancel", label: "cancel" },
   ],
   checking: [{ action: "cancel", label: "cancel" }],
-  saving: [{ action: "dismiss", label: "dismiss" }],
+  saving: [], // too late to cancel, and what comes of it must be seen
   no_room: [
     { action: "choose", label: "choose", primary: true },
     { action: "dismiss", label: "dismiss" },

@@ -256,11 +256,11 @@ export class DownloadRun {
     this.#fail(new StoreError("saver_gone", "The service worker that saves this file has ended."));
   }
 
-  /** Ends the download and forgets what was stored, but for a file that the browser has by now. */
+  /** Ends the download and forgets what was stored. The page asks for it only as long as it has handed nothing over. */
   async cancel(): Promise<void> {
     if (!this.#stop()) return;
     this.#stopStreamRuns();
-    await (this.#isHandedOver ? this.#store.suspend() : this.#store.discard());
+    await this.#store.discard();
   }
 
   /** A donor that comes again keeps its row. */

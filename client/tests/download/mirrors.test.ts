@@ -9,6 +9,11 @@ function mirror(url: string, priority = 100) {
   return { url, priority, location: null, pages: true };
 }
 
+/** What is used of a coordinator's answer. */
+function file(mirrors: readonly ReturnType<typeof mirror>[]) {
+  return { file_id: "ab", mirrors };
+}
+
 test("mirrors are asked in the order of their priority, each address once", () => {
   const judged = judgeMirrors(
     [mirror("https://b.example/f", 2), mirror("https://a.example/f", 1), mirror("https://b.example/f", 3)],
@@ -58,7 +63,7 @@ test("a mirror that the coordinator found closed to pages is named and not asked
 
 test("the link is asked among the mirrors, by the address that the coordinator lists", () => {
   const target = { href: "https://A.example/f#top" };
-  assert.deepEqual(withLink([mirror("https://b.example/f"), mirror("https://a.example/f")], target, HTTPS), {
+  assert.deepEqual(withLink(file([mirror("https://b.example/f"), mirror("https://a.example/f")]), target, HTTPS), {
     mirrors: [
       { url: "https://b.example/f", problem: null },
       { url: "https://a.example/f", problem: null },
@@ -68,26 +73,40 @@ test("the link is asked among the mirrors, by the address that the coordinator l
 });
 
 test("a link that the coordinator does not list is asked all the same, unless pages must not", () => {
-  assert.deepEqual(withLink([mirror("https://b.example/f")], { href: "https://a.example/f" }, HTTPS), {
+  assert.deepEqual(withLink(file([mirror("https://b.example/f")]), { href: "https://a.example/f" }, HTTPS), {
     mirrors: [
       { url: "https://a.example/f", problem: null },
       { url: "https://b.example/f", problem: null },
     ],
     link: "https://a.example/f",
   });
-  assert.deepEqual(withLink([], { href: "https://192.168.1.1/f" }, HTTPS).mirrors, [
+  assert.deepEqual(withLink(file([]), { href: "https://192.168.1.1/f" }, HTTPS).mirrors, [
     { url: "https://192.168.1.1/f", problem: "mirror_private_address" },
   ]);
-  assert.deepEqual(withLink([], { href: "ftp://a.example/f" }, HTTPS), { mirrors: [], link: null });
+  assert.deepEqual(withLink(file([]), { href: "ftp://a.example/f" }, HTTPS), { mirrors: [], link: null });
 });
 
 test("a coordinator cannot keep a page from asking the link by saying that it is closed to pages", () => {
   const listed = [{ ...mirror("https://a.example/f"), pages: false }];
-  assert.deepEqual(withLink(listed, { href: "https://a.example/f" }, HTTPS).mirrors, [
+  assert.deepEqual(withLink(file(listed), { href: "https://a.example/f" }, HTTPS).mirrors, [
     { url: "https://a.example/f", problem: null },
   ]);
 });
 
+test("a link to the coordinator's own mirror is that mirror, though it is listed with the file's id; another id is another file", () => {
+  for (const [id, urls] of [
+    ["ab", ["https://dio.example/files/f", "https://b.example/f"]],
+    ["cd", ["https://dio.example/files/f", "https://b.example/f", "https://dio.example/files/f?id=cd"]],
+  ] as const) {
+    const listed = [
+      mirror("https://b.example/f", 2),
+      mirror(`https://dio.example/files/f?id=${id}`, id === "ab" ? 1 : 3),
+    ];
+    const { mirrors, link } = withLink(file(listed), { href: "https://dio.example/files/f" }, HTTPS);
+    assert.deepEqual([mirrors.map(({ url }) => url), link], [urls, "https://dio.example/files/f"]);
+  }
+});
+
 test("who asks for a file by its id asks for no link", () => {
-  assert.equal(withLink([mirror("https://a.example/f")], { fileId: "00" }, HTTPS).link, null);
+  assert.equal(withLink(file([mirror("https://a.example/f")]), { fileId: "00" }, HTTPS).link, null);
 });
