@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -126,15 +125,7 @@ class DemandDesk:
 
     def _forecast(self) -> Forecast:
         """What is expected of the hour to come."""
-        by_region: dict[str, float] = defaultdict(float)
-        by_file: dict[FileId, float] = defaultdict(float)
-        for expected in self.expectations():
-            seconds = max(0.0, min(_HOUR_S - expected.lead_s, expected.lasts_s))
-            for rates in expected.rates:
-                downloads = seconds * (rates.open_per_s + rates.restricted_per_s)
-                by_region[rates.region] += downloads
-                by_file[expected.file_id] += downloads
-        return Forecast(by_region, by_file)
+        return Forecast(*self.book.downloads(self._clock_us(), _HOUR_S))
 
     async def run(self) -> None:
         """Write what was learned every ten minutes, until cancelled."""

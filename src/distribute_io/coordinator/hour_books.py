@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from distribute_io.core.demand.book import REGIONS_MAX
+from distribute_io.core.demand.cells import REGIONS_MAX
 from distribute_io.ids import FileId
 
 HOUR_US: Final = 3_600_000_000

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from distribute_io.coordinator.books import NOTHING, added, offload, rounded
 from distribute_io.coordinator.hour_books import HourBook
-from distribute_io.core.demand.book import REGIONS_MAX
+from distribute_io.core.demand.cells import REGIONS_MAX
 from distribute_io.core.demand.regions import coarse
 from distribute_io.stores.catalogue import Totals
 

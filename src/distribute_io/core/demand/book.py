@@ -14,8 +14,8 @@ Rules:
    is corrected by them.
 5. An announced release is demand with a lead: its downloads come with a half-life of `Tuning.release_half_life_s`.
    Before the release the file's prior says nothing.
-6. Cells are bounded: the least asked quarter is forgotten when they are full. So are files that are known only by their
-   prior, and regions (further ones count as none).
+6. Cells are bounded: the least asked of them are forgotten when they are full (`cells.py`). So are files that are known
+   only by their prior, and regions (further ones count as none).
 7. A pause of the coordinator is not counted as time in which nobody asked (`after_pause`).
 8. Nothing here knows a person: a request is a file, a coarse region and a NAT class.
 
@@ -25,25 +25,25 @@ Times are microseconds since 1970.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 from msgspec import Struct, structs
-from numpy.typing import NDArray
 
+from distribute_io.core.demand.cells import REGIONS_MAX, Cell, Cells, Columns, FileNumbers, Floats, Ints
+from distribute_io.core.demand.estimate import FILES_AT_ONCE, Beliefs, Estimate, Watched, watched_s
 from distribute_io.core.demand.regions import coarse
 from distribute_io.core.demand.season import Season, SeasonState
 from distribute_io.core.placement.model import Expectation, RegionRates
 from distribute_io.ids import FileId
 from distribute_io.wire.session import NatClass
 
-REGIONS_MAX: Final = 256
 RECENT_FILES_MAX: Final = 65_536
 """Files that are known only because they were published; older ones have next to no prior anyway."""
 
 ANNOUNCED_MAX: Final = 1_024
-_RISE_REQUESTS_MIN: Final = 3.0
 _NAT_PRIOR: Final = (0.3, 20.0)
 """Restricted share before anything was seen, and the requests that this is worth."""
 
@@ -71,9 +71,6 @@ class Tuning(Struct, frozen=True, kw_only=True):
     season_after_s: float = 3 * 86_400.0
     release_half_life_s: float = 1_200.0
 
-
-_CELLS_AT_ONCE: Final = 8_192
-"""Written down before others have their turn."""
 
 KNOWN_AFTER: Final = 20
 """Requests that have to be counted before what pays can be told."""
@@ -139,19 +136,17 @@ class DemandBook:
         self._regions: dict[str, int] = {"": 0}
         self._restricted: dict[int, tuple[float, float]] = {}
         self._season = Season(state.season)
-        self._cells: dict[tuple[FileId, int], int] = {}
-        self._free: list[int] = []
-        room = min(tuning.cells_max, 1_024)
-        self._slow, self._fast, self._lost = np.zeros(room), np.zeros(room), np.zeros(room)
-        self._at_us = np.zeros(room, dtype=np.int64)
-        self._published: dict[FileId, int] = dict(state.published)
+        self._files = FileNumbers()
+        self._cells = Cells(self._files, cells_max=tuning.cells_max, slow_s=self._slow_s, fast_s=self._fast_s)
+        self._published: dict[FileId, int] = {}
+        for file_id, at_us in state.published.items():
+            self.published(file_id, at_us)
         self._announced: dict[FileId, Announcement] = {known.file_id: known for known in state.announced}
         for region, counts in state.restricted.items():
             self._restricted[self._region(region)] = counts
         for cell in state.cells[: tuning.cells_max]:
-            slot = self._slot(cell.file_id, self._region(cell.region), cell.at_us)
-            self._slow[slot], self._fast[slot], self._lost[slot] = cell.slow, cell.fast, cell.lost
-            self._at_us[slot] = cell.at_us
+            area = self._region(cell.region)
+            self._cells.put(Cell(cell.file_id, area, cell.slow, cell.fast, cell.lost, cell.at_us))
 
     # --- what is seen ---
 
@@ -159,16 +154,21 @@ class DemandBook:
         """There is a file to ask for; the first time counts."""
         if file_id in self._published:
             return
+        self._files.publish(file_id, now_us)
         self._published[file_id] = now_us
         if len(self._published) > RECENT_FILES_MAX:
-            del self._published[next(iter(self._published))]
+            self._forget_published(next(iter(self._published)))
 
     def dropped(self, file_id: FileId) -> None:
         """The file is no more."""
-        self._published.pop(file_id, None)
         self._announced.pop(file_id, None)
-        for region in self._regions.values():
-            self._forget((file_id, region))
+        self._cells.drop(file_id)
+        if file_id in self._published:
+            self._forget_published(file_id)
+
+    def _forget_published(self, file_id: FileId) -> None:
+        del self._published[file_id]
+        self._files.unpublish(file_id)
 
     def announce(self, announcement: Announcement) -> None:
         """A release is to come; a later word for the same file replaces it."""
@@ -183,10 +183,10 @@ class DemandBook:
             self._began_at_us = now_us
         self._requests += 1
         area = self._region(coarse(region))
-        slot = self._slot(file_id, area, now_us)
-        self._fade(slot, now_us)
-        self._slow[slot] += 1.0
-        self._fast[slot] += 1.0
+        slot = self._cells.slot(file_id, area, now_us)
+        self._cells.fade(slot, now_us)
+        self._cells.slow[slot] += 1.0
+        self._cells.fast[slot] += 1.0
         if nat != "unknown":
             seen, restricted = self._restricted.get(area, (0.0, 0.0))
             if seen > 1_000.0:
@@ -196,9 +196,9 @@ class DemandBook:
 
     def fell_through(self, file_id: FileId, region: str, share: float, now_us: int) -> None:
         """A share (0 to 1) of a request was served by mirrors, for want of a donor that could."""
-        slot = self._slot(file_id, self._region(coarse(region)), now_us)
-        self._fade(slot, now_us)
-        self._lost[slot] += share
+        slot = self._cells.slot(file_id, self._region(coarse(region)), now_us)
+        self._cells.fade(slot, now_us)
+        self._cells.lost[slot] += share
 
     # --- what is expected ---
 
@@ -209,103 +209,105 @@ class DemandBook:
 
     def expectations(self, now_us: int) -> tuple[Expectation, ...]:
         """What is expected from now on, the most wanted files first."""
-        slots = np.array(list(self._cells.values()), dtype=np.int64)
-        if len(slots):
-            self._fade_all(slots, now_us)
-        by_file: dict[FileId, list[tuple[int, int]]] = {}
-        for (file_id, region), slot in self._cells.items():
-            by_file.setdefault(file_id, []).append((region, slot))
-        usual = self._usual()
-        average_per_s = self._average(len({**by_file, **self._published}), now_us)
-        expected: list[tuple[float, Expectation]] = []
-        for file_id in {**by_file, **self._published}:
-            announcement = self._announced.get(file_id)
-            if announcement is not None and now_us < announcement.release_at_us and file_id not in by_file:
-                continue
-            per_s, shares = self._rate(file_id, by_file.get(file_id, []), usual, average_per_s, now_us)
-            rates = self._rates(per_s, shares, now_us)
-            expected.append((per_s, Expectation(file_id=file_id, rates=rates)))
-        expected.sort(key=lambda row: (-row[0], row[1].file_id))
-        now = [expectation for _, expectation in expected[: self._tuning.files_max]]
-        return (*now, *self._releases(usual, now_us))
+        return tuple(expected for some in self.expected(now_us) for expected in some)
 
-    def _rate(
-        self,
-        file_id: FileId,
-        cells: Sequence[tuple[int, int]],
-        usual: dict[int, float],
-        average_per_s: float,
-        now_us: int,
-    ) -> tuple[float, dict[int, float]]:
-        """Downloads per second of a file, and the regions' shares of them."""
-        prior = self._tuning.prior_requests
-        span_s = self._watched_s(self._published.get(file_id, self._began_at_us), now_us) + prior / average_per_s
-        per_cell = {region: share * prior / span_s for region, share in usual.items()}
-        slow = fast = lost = off = 0.0
-        for region, slot in cells:
-            slow, fast, lost = slow + self._slow[slot], fast + self._fast[slot], lost + self._lost[slot]
-            of_cell = per_cell.get(region, 0.0) + float(self._slow[slot]) / span_s
-            per_cell[region] = self._believed(of_cell, float(self._fast[slot]))
-            foretold = of_cell * self._fast_s
-            off += (float(self._fast[slot]) - foretold) ** 2 / (max(foretold, 1.0) / 2.0)
-        per_s = (slow + prior) / span_s
-        believed = self._believed(per_s, fast)
-        if believed != per_s or off > moved_at(len(cells), self._tuning.rise_sigmas):
-            per_s = believed
-            if fast > 0.0:
-                per_cell = {region: float(self._fast[slot]) for region, slot in cells}
-        elif sum(per_cell.values()) > 0.0:
-            per_s = sum(per_cell.values())
-        if fast > 0.0:
-            per_s *= 1.0 + self._tuning.loss_weight * min(1.0, lost / fast)
-        total = sum(per_cell.values())
-        return per_s, {region: value / total for region, value in per_cell.items()} if total > 0.0 else usual
+    def expected(self, now_us: int) -> Iterator[list[Expectation]]:
+        """The same, some dozen files at a time, so that others may have their turn between; all as it is at first."""
+        outlook = self._look(now_us)
+        releases = list(self._releases(outlook, now_us))
+        files = outlook.files
+        for start, (some, shares) in zip(
+            range(0, len(files), FILES_AT_ONCE), outlook.estimate.shares_of(outlook.numbers), strict=True
+        ):
+            rates = outlook.rates(outlook.estimate.per_s[some][:, None] * shares, shares)
+            yield [
+                Expectation(file_id=file_id, rates=of_file)
+                for file_id, of_file in zip(files[start : start + FILES_AT_ONCE], rates, strict=True)
+            ]
+        yield releases
 
-    def _believed(self, slow_per_s: float, fast: float) -> float:
-        """Rule 2: the fast rate where it is significantly another one, else the slow."""
-        foretold = slow_per_s * self._fast_s
-        noise = math.sqrt(max(foretold, 1.0) / 2.0)  # a fading count of a Poisson stream has half its mean as variance
-        off = fast - foretold
-        if off > self._tuning.rise_sigmas * noise and fast >= _RISE_REQUESTS_MIN:
-            return fast / self._fast_s
-        return fast / self._fast_s if -off > self._tuning.rise_sigmas * noise else slow_per_s
+    def downloads(self, now_us: int, within_s: float) -> tuple[dict[str, float], dict[FileId, float]]:
+        """How many are expected in the time to come: by region, and by file."""
+        outlook = self._look(now_us)
+        season = outlook.factors[0] + outlook.factors[1]
+        by_region = np.zeros(len(outlook.names))
+        of_files: list[float] = []
+        for some, shares in outlook.estimate.shares_of(outlook.numbers):
+            downloads = within_s * outlook.estimate.per_s[some][:, None] * shares * season
+            by_region += downloads.sum(axis=0)
+            of_files += downloads.sum(axis=1).tolist()
+        by_file = dict(zip(outlook.files, of_files, strict=True))
+        for release in self._releases(outlook, now_us):
+            seconds = max(0.0, min(within_s - release.lead_s, release.lasts_s))
+            for rates in release.rates:
+                downloads_there = seconds * (rates.open_per_s + rates.restricted_per_s)
+                by_region[self._regions[rates.region]] += downloads_there
+                by_file[release.file_id] = by_file.get(release.file_id, 0.0) + downloads_there
+        return dict(zip(outlook.names, by_region.tolist(), strict=True)), by_file
 
-    def _watched_s(self, since_us: int, now_us: int) -> float:
-        """Seconds of watching that a slow count stands for."""
-        return self._slow_s * (1.0 - math.exp(-max(0.0, (now_us - since_us) / 1e6) / self._slow_s))
+    def _look(self, now_us: int) -> _Outlook:
+        for known in self._announced.values():
+            for region in known.regions:
+                self._region(coarse(region))
+        cells = self._cells.fade_all(now_us)
+        usual = self._usual(cells)
+        estimate = self._estimate(cells, usual, now_us)
+        numbers, files = self._most_wanted(estimate, now_us)
+        return _Outlook(estimate, numbers, files, usual, list(self._regions), self._factors(now_us))
 
-    def _average(self, files: int, now_us: int) -> float:
-        """Downloads per second of a file of this catalogue, the first guess included."""
-        requests = sum(float(self._slow[slot]) for slot in self._cells.values())
-        since_us = self._began_at_us or min(self._published.values(), default=now_us)
-        first_s = self._tuning.first_s
-        return (first_s * self._tuning.first_per_s + requests) / (first_s + files * self._watched_s(since_us, now_us))
+    def _estimate(self, cells: Columns, usual: Floats, now_us: int) -> Estimate:
+        """The rates of all files, by number."""
+        published_us = self._files.published_us()
+        since_us = np.where(published_us > 0, published_us, self._began_at_us)
+        began_at_us = self._began_at_us or int(published_us[published_us > 0].min(initial=now_us))
+        tuning = self._tuning
+        known = (published_us > 0) | (np.bincount(cells.file, minlength=len(since_us)) > 0)
+        average_per_s = (tuning.first_s * tuning.first_per_s + float(cells.slow.sum())) / (
+            tuning.first_s + int(known.sum()) * float(watched_s(np.array(began_at_us), now_us, self._slow_s))
+        )
+        watched = Watched(known, watched_s(since_us, now_us, self._slow_s), average_per_s)
+        beliefs = Beliefs(tuning.prior_requests, self._fast_s, tuning.rise_sigmas, tuning.loss_weight)
+        return Estimate(watched, cells, usual, beliefs)
 
-    def _usual(self) -> dict[int, float]:
+    def _most_wanted(self, estimate: Estimate, now_us: int) -> tuple[Ints, list[FileId]]:
+        """The files' numbers, the most wanted first, and their names; not those that nobody can ask for yet."""
+        per_s, most = np.where(estimate.known, estimate.per_s, -1.0), self._tuning.files_max
+        for release in self._announced.values():
+            number = self._files.get(release.file_id)
+            if number is not None and now_us < release.release_at_us and not estimate.cells_of(number):
+                per_s[number] = -1.0
+        least = float(np.partition(per_s, -most)[-most]) if len(per_s) > most else 0.0
+        chosen = np.flatnonzero(per_s >= max(least, 0.0))
+        chosen = chosen[np.argsort(-per_s[chosen], kind="stable")][:most]
+        names = self._files.names
+        ranked = [
+            (-rate, names[number], number) for rate, number in zip(per_s[chosen].tolist(), chosen.tolist(), strict=True)
+        ]
+        ranked.sort()
+        return np.array([number for *_, number in ranked], dtype=np.int64), [name for _, name, _ in ranked]
+
+    def _usual(self, cells: Columns) -> Floats:
         """Each region's share of all that was asked."""
-        sums = [0.0] * len(self._regions)
-        for (_, region), slot in self._cells.items():
-            sums[region] += float(self._slow[slot])
-        total = sum(sums)
-        if total <= 0.0:
-            return {0: 1.0}
-        return {region: value / total for region, value in enumerate(sums) if value > 0.0}
+        sums = np.bincount(cells.region, cells.slow, len(self._regions))
+        total = float(sums.sum())
+        if total > 0.0:
+            return np.asarray(sums / total)
+        usual = np.zeros(len(self._regions))
+        usual[0] = 1.0
+        return usual
 
-    def _rates(self, per_s: float, shares: dict[int, float], now_us: int) -> tuple[RegionRates, ...]:
-        names = list(self._regions)
-        rates = []
-        for region, share in sorted(shares.items()):
-            if share < _REGION_SHARE_MIN:
-                continue
-            of_region = per_s * share
-            if now_us - self._began_at_us > self._tuning.season_after_s * 1e6:
-                of_region *= self._season.correction(names[region], now_us)
-            seen, restricted = self._restricted.get(region, (0.0, 0.0))
-            part = (restricted + _NAT_PRIOR[0] * _NAT_PRIOR[1]) / (seen + _NAT_PRIOR[1])
-            rates.append(RegionRates(names[region], of_region * (1.0 - part), of_region * part))
-        return tuple(rates)
+    def _factors(self, now_us: int) -> tuple[Floats, Floats]:
+        """Of each region's rate, what open and what restricted downloaders ask in the time to come (rule 4)."""
+        opened, restricted = np.ones(len(self._regions)), np.ones(len(self._regions))
+        has_season = now_us - self._began_at_us > self._tuning.season_after_s * 1e6
+        for name, region in self._regions.items():
+            season = self._season.correction(name, now_us) if has_season else 1.0
+            seen, of_these = self._restricted.get(region, (0.0, 0.0))
+            part = (of_these + _NAT_PRIOR[0] * _NAT_PRIOR[1]) / (seen + _NAT_PRIOR[1])
+            opened[region], restricted[region] = season * (1.0 - part), season * part
+        return opened, restricted
 
-    def _releases(self, usual: dict[int, float], now_us: int) -> Iterable[Expectation]:
+    def _releases(self, outlook: _Outlook, now_us: int) -> Iterable[Expectation]:
         half_life_s = self._tuning.release_half_life_s
         for known in self._announced.values():
             since_s = (now_us - known.release_at_us) / 1e6
@@ -313,13 +315,14 @@ class DemandBook:
                 continue
             peak_per_s = known.downloads * math.log(2.0) / half_life_s
             per_s = peak_per_s * 0.5 ** (max(0.0, since_s) / half_life_s)
+            shares = outlook.usual
             if known.regions:
-                shares = {self._region(coarse(region)): 1.0 / len(known.regions) for region in known.regions}
-            else:
-                shares = usual
+                shares = np.zeros(len(outlook.names))
+                shares[[self._region(coarse(region)) for region in known.regions]] = 1.0 / len(known.regions)
+            (rates,) = outlook.rates(per_s * shares[None, :], shares[None, :])
             yield Expectation(
                 file_id=known.file_id,
-                rates=self._rates(per_s, shares, now_us),
+                rates=rates,
                 lead_s=max(0.0, -since_s),
                 lasts_s=half_life_s / math.log(2.0),
             )
@@ -333,15 +336,8 @@ class DemandBook:
     def cells(self) -> Iterator[list[CellState]]:
         """The cells, some thousands at a time, so that others may have their turn between; each is as it is then."""
         names = list(self._regions)
-        known = list(self._cells)
-        for start in range(0, len(known), _CELLS_AT_ONCE):
-            keys = [key for key in known[start : start + _CELLS_AT_ONCE] if key in self._cells]
-            slots = np.array([self._cells[key] for key in keys], dtype=np.int64)
-            columns = (column[slots].tolist() for column in (self._slow, self._fast, self._lost, self._at_us))
-            yield [
-                CellState(file_id, names[region], slow, fast, lost, at_us)
-                for (file_id, region), slow, fast, lost, at_us in zip(keys, *columns, strict=True)
-            ]
+        for some in self._cells.told():
+            yield [CellState(of.file_id, names[of.region], of.slow, of.fast, of.lost, of.at_us) for of in some]
 
     def state_of(self, cells: list[CellState]) -> DemandState:
         """These cells, and all else that was learned so far."""
@@ -361,62 +357,28 @@ class DemandBook:
             return 0
         return self._regions.setdefault(region, len(self._regions))
 
-    def _slot(self, file_id: FileId, region: int, now_us: int) -> int:
-        slot = self._cells.get((file_id, region))
-        if slot is not None:
-            return slot
-        if len(self._cells) >= self._tuning.cells_max:
-            self._forget_least(now_us)
-        if self._free:
-            slot = self._free.pop()
-        else:
-            slot = len(self._cells)
-            if slot >= len(self._slow):
-                self._grow()
-        self._cells[file_id, region] = slot
-        self._slow[slot] = self._fast[slot] = self._lost[slot] = 0.0
-        self._at_us[slot] = now_us
-        return slot
 
-    def _grow(self) -> None:
-        more = min(len(self._slow), self._tuning.cells_max - len(self._slow))
-        self._slow, self._fast, self._lost = (
-            np.concatenate((column, np.zeros(more))) for column in (self._slow, self._fast, self._lost)
-        )
-        self._at_us = np.concatenate((self._at_us, np.zeros(more, dtype=np.int64)))
+class _Outlook(NamedTuple):
+    """What is expected at a moment."""
 
-    def _forget(self, key: tuple[FileId, int]) -> None:
-        slot = self._cells.pop(key, None)
-        if slot is not None:
-            self._free.append(slot)
+    estimate: Estimate
+    numbers: Ints
+    """Of the most wanted files, in their order."""
+    files: list[FileId]
+    usual: Floats
+    """Each region's share of all that was asked."""
+    names: list[str]
+    """Of the regions."""
+    factors: tuple[Floats, Floats]
+    """Of each region's rate, what open and what restricted downloaders ask in the time to come."""
 
-    def _forget_least(self, now_us: int) -> None:
-        self._fade_all(np.array(list(self._cells.values()), dtype=np.int64), now_us)
-        ranked = sorted(self._cells, key=lambda key: (float(self._slow[self._cells[key]]), key))
-        for key in ranked[: max(1, len(ranked) // 4)]:
-            self._forget(key)
-
-    def _fade(self, slot: int, now_us: int) -> None:
-        gone_s = max(0, now_us - int(self._at_us[slot])) / 1e6
-        self._slow[slot] *= math.exp(-gone_s / self._slow_s)
-        self._fast[slot] *= math.exp(-gone_s / self._fast_s)
-        self._lost[slot] *= math.exp(-gone_s / self._fast_s)
-        self._at_us[slot] = max(now_us, int(self._at_us[slot]))
-
-    def _fade_all(self, slots: NDArray[np.int64], now_us: int) -> None:
-        gone_s = np.maximum(0, now_us - self._at_us[slots]) / 1e6
-        self._slow[slots] *= np.exp(-gone_s / self._slow_s)
-        fast = np.exp(-gone_s / self._fast_s)
-        self._fast[slots] *= fast
-        self._lost[slots] *= fast
-        self._at_us[slots] = np.maximum(self._at_us[slots], now_us)
-
-
-def moved_at(cells: int, sigmas: float) -> float:
-    """The sum of squared deviations, in variances, from which on a file's cells have changed together.
-
-    By chance alone it has about a chi-square distribution of as many degrees as there are cells, whose tail ends
-    `n + s sqrt(2 n) + s^2` above (Laurent and Massart 2000, lemma 1, s^2 = 2 x); one cell alone is held against `s`.
-    """
-    others = max(0, cells - 1)
-    return others + sigmas * math.sqrt(2.0 * others) + sigmas * sigmas
+    def rates(self, per_s: Floats, shares: Floats) -> list[tuple[RegionRates, ...]]:
+        """Downloads per second by file and region, without the regions that ask for next to nothing."""
+        file, region = np.nonzero(shares >= _REGION_SHARE_MIN)
+        opened, restricted = ((per_s * factor)[file, region].tolist() for factor in self.factors)
+        rates = [
+            RegionRates(self.names[of], open_per_s, restricted_per_s)
+            for of, open_per_s, restricted_per_s in zip(region.tolist(), opened, restricted, strict=True)
+        ]
+        ends = np.searchsorted(file, np.arange(len(shares) + 1)).tolist()
+        return [tuple(rates[start:end]) for start, end in pairwise(ends)]

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, Tuning, after_pause, moved_at
+from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, Tuning, after_pause
+from distribute_io.core.demand.estimate import moved_at
 from distribute_io.core.demand.season import Season, SeasonState
 from distribute_io.core.placement.model import Expectation
 from distribute_io.ids import FileId
@@ -81,9 +82,9 @@ def test_a_crowd_that_moves_on_is_seen_before_any_one_place_of_it_is() -> None:
 @pytest.mark.parametrize("cells", [1, 3, 30, 60, 100, 200])
 def test_many_places_are_no_reason_to_see_crowds(cells: int) -> None:
     by_chance = np.random.default_rng(cells).chisquare(cells, 20_000)
-    assert (by_chance > moved_at(cells, 4.0)).mean() < 0.001
+    assert (by_chance > float(moved_at(np.array(cells), 4.0))).mean() < 0.001
     # A crowd that goes from five of them to five others is seen still.
-    assert 10 * 6.0**2 + cells - 10 > moved_at(cells, 4.0)
+    assert 10 * 6.0**2 + cells - 10 > float(moved_at(np.array(cells), 4.0))
 
 
 def test_regions_and_restricted_networks_are_told_apart() -> None:
@@ -132,6 +133,68 @@ def test_cells_are_bounded_and_the_hot_ones_stay() -> None:
     state = book.state()
     assert len(state.cells) <= 64
     assert max(state.cells, key=lambda cell: cell.slow).file_id == A
+
+
+def test_a_million_files_take_no_more_than_the_bound_and_the_most_wanted_are_told_in_small_parts() -> None:
+    tuning = Tuning(cells_max=512, files_max=100)
+    book, rng = DemandBook(tuning), random.Random(3)
+    for second in range(20_000):  # each of a file of a million; file 7 stands out
+        number = 7 if second % 5 == 0 else rng.randrange(1_000_000)
+        book.asked(FileId(f"{number}"), f"EU/{number % 9:02d}", "unknown", START + second * S)
+    parts = list(book.expected(START + 20_000 * S))
+    told = [expected for part in parts for expected in part]
+    assert len(told) == 100
+    assert told[0].file_id == "7"
+    assert max(map(len, parts)) <= 64
+    # What is forgotten leaves nothing: its number is used again.
+    assert len(book._files) <= 512 + 1
+
+
+def test_what_is_expected_can_be_told_to_another_process() -> None:
+    book = DemandBook()
+    ask(book, A, since_us=START, until_us=START + HOUR, per_s=0.1)
+    book.fell_through(A, "EU/DE", 0.5, START + HOUR)
+    book.announce(Announcement(file_id=B, release_at_us=START + 2 * HOUR, downloads=10))
+    told = list(book.expectations(START + HOUR))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=list[Expectation]) == [
+        msgspec.structs.replace(expected, rates=list(expected.rates)) for expected in told
+    ]
+
+
+def test_downloads_to_come_are_the_sums_of_what_is_expected() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    ask(book, A, since_us=START, until_us=START + HOUR, per_s=0.1)
+    ask(book, B, since_us=START, until_us=START + HOUR, per_s=0.02, region="NA/US")
+    book.announce(Announcement(file_id=A, release_at_us=START + HOUR + 900 * S, downloads=500, regions=("AS/JP",)))
+    by_region, by_file = book.downloads(START + HOUR, 3_600.0)
+    files: dict[str, float] = {}
+    regions: dict[str, float] = {}
+    for expected in book.expectations(START + HOUR):
+        seconds = min(3_600.0 - expected.lead_s, expected.lasts_s)
+        for rates in expected.rates:
+            downloads = seconds * (rates.open_per_s + rates.restricted_per_s)
+            files[expected.file_id] = files.get(expected.file_id, 0.0) + downloads
+            regions[rates.region] = regions.get(rates.region, 0.0) + downloads
+    assert by_file == pytest.approx(files)
+    assert {region: value for region, value in by_region.items() if value} == pytest.approx(regions)
+    assert regions["AS/JP"] > 400
+
+
+def test_a_file_that_takes_the_place_of_a_dropped_one_has_nothing_of_it() -> None:
+    book, fresh = DemandBook(), DemandBook()
+    for each in (book, fresh):
+        each.published(A, START)
+        ask(each, A, since_us=START, until_us=START + HOUR, per_s=0.1)
+    book.published(B, START)
+    book.asked(B, "NA/US", "unknown", START)
+    book.dropped(B)
+    c = FileId("c")
+    for each in (book, fresh):
+        each.asked(c, "EU/DE", "unknown", START + HOUR)
+    assert of(book, c, START + HOUR).rates[0].open_per_s == pytest.approx(
+        of(fresh, c, START + HOUR).rates[0].open_per_s, rel=1e-3
+    )
 
 
 def test_what_was_learned_survives_a_restart() -> None:

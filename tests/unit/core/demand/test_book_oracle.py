@@ -75,7 +75,8 @@ class NaiveBook:
         fast = self.faded(self.fast_s, file_id=file_id)
         total = (self.faded(self.slow_s, file_id=file_id) + TUNING.prior_requests) / span_s
         believed = self.believed(total, fast)
-        if believed != total or off > TUNING.rise_sigmas**2 + len(here) - 1:
+        others, sigmas = max(0, len(here) - 1), TUNING.rise_sigmas
+        if believed != total or off > others + sigmas * math.sqrt(2 * others) + sigmas**2:
             total = believed
             if fast > 0:
                 shares = {region: self.faded(self.fast_s, file_id=file_id, region=region) for region in here}

@@ -1,0 +1,132 @@
+"""How often each file is asked for, and from where, out of the counts: all files at once.
+
+The rules are those of `book.py`, 1 to 4. Rates are downloads per second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distribute_io.core.demand.cells import Columns, Floats, Ints
+
+RISE_REQUESTS_MIN: Final = 3.0
+FILES_AT_ONCE: Final = 64
+"""With 30 regions a millisecond or two."""
+
+
+class Beliefs(NamedTuple):
+    """What the estimate is made with."""
+
+    prior_requests: float
+    fast_s: float
+    """Mean life of the fast count."""
+    rise_sigmas: float
+    loss_weight: float
+
+
+class Watched(NamedTuple):
+    """The files, by number."""
+
+    known: NDArray[np.bool_]
+    """Whether anything is known of it; a number may be free."""
+    watched_s: Floats
+    """Seconds that each one's slow count stands for."""
+    average_per_s: float
+    """Downloads per second of a file of this catalogue."""
+
+
+class Estimate:
+    """The rates of all files at a moment, and the regions' shares of each, some files at a time."""
+
+    def __init__(self, files: Watched, cells: Columns, usual: Floats, beliefs: Beliefs) -> None:
+        """Estimate.
+
+        Args:
+            files: those of all cells are among them.
+            cells: brought up to now.
+            usual: each region's share of all that is asked, by its number.
+            beliefs: how.
+        """
+        self.known, self._usual, count = files.known, usual, len(files.known)
+        order = np.argsort(cells.file, kind="stable")
+        file = cells.file[order]
+        self._region: Ints = cells.region[order]
+        fast = cells.fast[order]
+        counts = np.bincount(file, minlength=count)
+        self._ends: Ints = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+        """Of each file's cells, in the order here."""
+        prior, fast_s = beliefs.prior_requests, beliefs.fast_s
+        span_s: Floats = files.watched_s + prior / files.average_per_s
+        # What every region has of a file of which nothing is known.
+        self._prior_per_s: Floats = prior / span_s
+        usual_of_cell = usual[self._region] * self._prior_per_s[file]
+        of_cell = usual_of_cell + cells.slow[order] / span_s[file]
+        foretold = of_cell * fast_s
+        off = np.bincount(file, (fast - foretold) ** 2 / (np.maximum(foretold, 1.0) / 2.0), count)
+        self._cell_per_s: Floats = _believed(of_cell, fast, beliefs)
+
+        slow_sum, fast_sum, lost_sum = (
+            np.bincount(file, column, count).astype(np.float64)
+            for column in (cells.slow[order], fast, cells.lost[order])
+        )
+        slow_per_s = (slow_sum + prior) / span_s
+        believed = _believed(slow_per_s, fast_sum, beliefs)
+        crowd = (believed != slow_per_s) | (off > moved_at(counts, beliefs.rise_sigmas))
+        sums = self._prior_per_s * usual.sum() + np.bincount(file, self._cell_per_s - usual_of_cell, count)
+        self.per_s: Floats = np.where(crowd, believed, np.where(sums > 0.0, sums, slow_per_s))
+        """Of each file."""
+        lost_share = np.minimum(1.0, lost_sum / np.maximum(fast_sum, 1e-300))
+        self.per_s = self.per_s * np.where(fast_sum > 0.0, 1.0 + beliefs.loss_weight * lost_share, 1.0)
+        # Where a crowd is, its cells alone say where.
+        alone = crowd & (fast_sum > 0.0)
+        self._cell_per_s = np.where(alone[file], fast, self._cell_per_s)
+        self._prior_per_s = np.where(alone, 0.0, self._prior_per_s)
+
+    def cells_of(self, file: int) -> int:
+        """How many cells a file has."""
+        return int(self._ends[file + 1] - self._ends[file])
+
+    def shares(self, files: Ints) -> Floats:
+        """The regions' shares of some files, a row for each; each row's sum is 1."""
+        rows = self._prior_per_s[files][:, None] * self._usual
+        counts = self._ends[files + 1] - self._ends[files]
+        row = np.repeat(np.arange(len(files)), counts)
+        begins = np.repeat(self._ends[files] - (np.cumsum(counts) - counts), counts)
+        cell = begins + np.arange(len(row))
+        rows[row, self._region[cell]] = self._cell_per_s[cell]
+        sums = rows.sum(axis=1, keepdims=True)
+        return np.asarray(np.where(sums > 0.0, rows / np.maximum(sums, 1e-300), self._usual))
+
+    def shares_of(self, files: Ints) -> Iterator[tuple[Ints, Floats]]:
+        """The same of many files, so many at a time that others may have their turn between."""
+        for start in range(0, len(files), FILES_AT_ONCE):
+            some = files[start : start + FILES_AT_ONCE]
+            yield some, self.shares(some)
+
+
+def _believed(slow_per_s: Floats, fast: Floats, beliefs: Beliefs) -> Floats:
+    """Rule 2: the fast rate where it is significantly another one, else the slow."""
+    foretold = slow_per_s * beliefs.fast_s
+    # A fading count of a Poisson stream has half its mean as variance.
+    noise = beliefs.rise_sigmas * np.sqrt(np.maximum(foretold, 1.0) / 2.0)
+    rises = (fast - foretold > noise) & (fast >= RISE_REQUESTS_MIN)
+    return np.where(rises | (foretold - fast > noise), fast / beliefs.fast_s, slow_per_s)
+
+
+def moved_at(cells: Ints, sigmas: float) -> Floats:
+    """The sum of squared deviations, in variances, from which on a file's cells have changed together.
+
+    By chance alone it has about a chi-square distribution of as many degrees as there are cells, whose tail ends
+    `n + s sqrt(2 n) + s^2` above (Laurent and Massart 2000, lemma 1, s^2 = 2 x); one cell alone is held against `s`.
+    """
+    others = np.maximum(0, cells - 1)
+    return others + sigmas * np.sqrt(2.0 * others) + sigmas * sigmas
+
+
+def watched_s(since_us: Ints, now_us: int, slow_s: float) -> Floats:
+    """Seconds of watching that a slow count stands for."""
+    return np.asarray(slow_s * -np.expm1(-np.maximum(0, now_us - since_us) / 1e6 / slow_s))
