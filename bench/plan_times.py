@@ -24,7 +24,7 @@ from distribute_io.coordinator.plan_process import peak_memory_bytes
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.join_lists import JoinPlanner
 from distribute_io.core.placement.model import DonorView, Expectation, FileView, Policy, RegionRates
-from distribute_io.core.placement.rounds import Changes, Round
+from distribute_io.core.placement.rounds import Changes, Round, encode_demand, encode_files
 from distribute_io.core.placement.stays import Stays
 from distribute_io.core.placement.stock import KnownDonor, encode_donor
 from distribute_io.ids import CauseId, FileId, SessionId
@@ -61,7 +61,12 @@ async def _measure(words: argparse.Namespace) -> dict[str, Any]:  # Any: JSON of
     files, demand, sums = _catalogue(words.donors, words.segments, words.regions, rng)
     told = [encode_donor(_donor(number, files, sums, words.regions, rng)) for number in range(words.donors)]
     whole = Changes(
-        now_us=_NOW_US, whole=True, donors=told, files=files, demand=demand, stays=Stays().state(), is_guess=False
+        now_us=_NOW_US,
+        whole=True,
+        donors=told,
+        files=[encode_files(files)],
+        demand=[encode_demand(demand)],
+        stays=Stays().state(),
     )
     office = PlanOffice(rng)
     try:

@@ -115,6 +115,10 @@ class DemandDesk:
         """How much longer a donor is expected to stay, in seconds."""
         return self.stays.left_s(_kind(native), age_s)
 
+    def now_us(self) -> int:
+        """The present, as demand has it."""
+        return self._clock_us()
+
     def expectations(self) -> tuple[Expectation, ...]:
         """What is expected from now on, as it was a moment ago (`EXPECTED_FOR_US_PER_FILE`)."""
         now_us = self._clock_us()

@@ -5,6 +5,8 @@ Kept in step with the catalogue by `refresh`; the catalogue stays the truth.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from distribute_io.ids import FileId
 from distribute_io.stores.catalogue import PAGE_FILES_MAX, Catalogue, ManifestRecord
 from distribute_io.stores.state import FileShape
@@ -57,6 +59,12 @@ class Shapes:
     def all(self) -> list[FileShape]:
         """All published files, by id, so that no plan depends on the order of publication."""
         return [self._shapes[file_id] for file_id in sorted(self._shapes)]
+
+    def parts(self, size: int) -> Iterator[list[FileShape]]:
+        """The same in no order, so many at a time that others may have their turn between; as they are at first."""
+        shapes = list(self._shapes.values())
+        for start in range(0, len(shapes), size):
+            yield shapes[start : start + size]
 
 
 def _shape(record: ManifestRecord) -> FileShape:

@@ -24,7 +24,7 @@ from distribute_io.core import runs as sets
 from distribute_io.core.placement.board import target_of
 from distribute_io.core.placement.join_lists import JoinPlanner
 from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy
-from distribute_io.core.placement.rounds import Changes
+from distribute_io.core.placement.rounds import Changes, encode_demand, encode_files
 from distribute_io.core.placement.stock import KnownDonor, encode_donor
 from distribute_io.core.runs import Runs
 from distribute_io.ids import FileId, SessionId
@@ -39,6 +39,10 @@ ROUND_S: Final = 4.5
 
 _DONORS_AT_ONCE: Final = 256
 """Donors that are written down before others have their turn."""
+
+
+_FILES_AT_ONCE: Final = 1_024
+"""Files likewise."""
 
 
 class SwarmPlans:
@@ -144,19 +148,32 @@ class SwarmPlans:
                 continue
             told.append(encode_donor(KnownDonor(seen, "native" if donor.native else "browser")))
             self._told[session_id] = donor
-        files = None if self._files_told == self._shapes.version else [file_view(shape) for shape in self._shapes.all()]
-        self._files_told = self._shapes.version
+        version = self._shapes.version
+        files = None if self._files_told == version else await self._files()
+        self._files_told = version
+        demand: list[bytes] = []
+        for some in self._demand.book.expected(self._demand.now_us()):
+            demand.append(encode_demand(some))
+            await asyncio.sleep(0)
         return Changes(
             now_us=now_us,
             whole=whole,
             donors=told,
             gone=gone,
             files=files,
-            demand=self._demand.expectations(),
+            demand=demand,
             stays=self._demand.stays.state(),
             is_guess=self._demand.book.is_guess,
             joining=joining,
         )
+
+    async def _files(self) -> list[bytes]:
+        """All files, encoded."""
+        told: list[bytes] = []
+        for some in self._shapes.parts(_FILES_AT_ONCE):
+            told.append(encode_files([file_view(shape) for shape in some]))
+            await asyncio.sleep(0)
+        return told
 
     def _added(self, donor: DonorView, assignment: Assignment) -> dict[FileId, Runs]:
         """What an assignment gave that the round was not told of."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Final
 
+import msgspec
 import numpy as np
 from msgspec import Struct, structs
 
@@ -58,13 +59,28 @@ class Changes(Struct, frozen=True, kw_only=True):
     donors: Sequence[bytes] = ()
     """New or changed (`encode_donor`)."""
     gone: Sequence[SessionId] = ()
-    files: Sequence[FileView] | None = None
-    """All files; None: as before."""
-    demand: Sequence[Expectation] = ()
+    files: Sequence[bytes] | None = None
+    """All files, some at a time (`encode_files`); None: as before."""
+    demand: Sequence[bytes] = ()
+    """What is expected, some of it at a time (`encode_demand`)."""
     stays: StaysState
     is_guess: bool = False
     joining: frozenset[SessionId] = frozenset()
     """Donors that have to be given an assignment."""
+
+
+def encode_files(files: Sequence[FileView]) -> bytes:
+    """Some files as they are sent."""
+    return msgspec.msgpack.encode(files)
+
+
+def encode_demand(demand: Sequence[Expectation]) -> bytes:
+    """Some of what is expected, as it is sent."""
+    return msgspec.msgpack.encode(demand)
+
+
+_FILES: Final = msgspec.msgpack.Decoder(list[FileView])
+_DEMAND: Final = msgspec.msgpack.Decoder(list[Expectation])
 
 
 class Round(Struct, frozen=True, kw_only=True):
@@ -99,15 +115,14 @@ class Rounds:
         """
         self._change(changes)
         stock, rows, policy = self._stock, self._rows, self._policy
-        for expected in changes.demand:
+        demand = [expected for some in changes.demand for expected in _DEMAND.decode(some)]
+        for expected in demand:
             for rates in expected.rates:
                 stock.region_of(rates.region)
-        survey = Survey(
-            stock, rows, policy, left_s=self._left_s(changes), asked_per_s=self._asked(changes.demand), seed=seed
-        )
+        survey = Survey(stock, rows, policy, left_s=self._left_s(changes), asked_per_s=self._asked(demand), seed=seed)
         changed = len(changes.donors) > (1.0 - _SETTLED_SHARE) * len(stock)
         survey.settle(_SETTLE_STEPS if changed else 1)
-        outlook = Outlook.of(changes.demand, rows, stock.regions, file_weights(rows, survey, policy))
+        outlook = Outlook.of(demand, rows, stock.regions, file_weights(rows, survey, policy))
         look = _Look(stock, rows, policy, survey, outlook, self._spans)
         joining = {stock.place[name] for name in changes.joining if name in stock.place}
         order = look.gainful(joining)
@@ -135,7 +150,8 @@ class Rounds:
             self._stock = Stock()
         if changes.files is not None:
             # Files of a cause are neighbours, so that each cause's rows are one span.
-            rows = Rows(sorted(changes.files, key=lambda file: (file.cause, file.file_id)), self._policy)
+            files = [file for some in changes.files for file in _FILES.decode(some)]
+            rows = Rows(sorted(files, key=lambda file: (file.cause, file.file_id)), self._policy)
             if len(self._stock):
                 self._stock.renumber(self._rows, rows)
             self._rows = rows

@@ -25,7 +25,7 @@ from distribute_io.core.placement.model import (
     Snapshot,
 )
 from distribute_io.core.placement.planner import plan
-from distribute_io.core.placement.rounds import Changes, Round, Rounds
+from distribute_io.core.placement.rounds import Changes, Round, Rounds, encode_demand, encode_files
 from distribute_io.core.placement.rows import Rows
 from distribute_io.core.placement.stays import Stays
 from distribute_io.core.placement.stock import KnownDonor, encode_donor
@@ -98,8 +98,8 @@ def changes(
         whole=whole,
         donors=[encode_donor(KnownDonor(donor, "browser")) for donor in donors],
         gone=[donor.session_id for donor in gone],
-        files=files,
-        demand=demand,
+        files=None if files is None else [encode_files(files)],
+        demand=[encode_demand(demand)],
         stays=Stays().state(),
         joining=frozenset(donor.session_id for donor in joining),
     )
