@@ -4,7 +4,8 @@ Rules:
 
 1. A donor is assigned something only after it told all that it holds, so that nothing is pushed twice.
 2. Plans of a small swarm are made one after another, so two of them never give away the same scarce thing. Those who
-   join are planned at once, all that wait together; those who stand every `PLAN_EVERY_S`.
+   join are planned at once, all that wait together; those who stand every `PLAN_EVERY_S`, and sooner when one has left,
+   since what only that one held is with nobody now.
 3. What a donor was assigned and does not hold yet counts as held when it is planned again, so that a fill that is under
    way is not thrown away; only when its storage shrank must the fill yield to what is there.
 4. A lease is renewed at half of its time while the donor is here.
@@ -43,9 +44,10 @@ from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withd
 log = logging.getLogger(__name__)
 
 PLAN_EVERY_S: Final = 30.0
-"""Standing donors are looked at again this often: more often gained nothing."""
+"""Standing donors are looked at again this often: more often gained nothing while nobody left."""
 
 RETRY_S: Final = 5.0
+"""After a look or a plan that failed, the next one is no sooner."""
 
 REASONS_MAX: Final = 256
 """Runs of a donor that are explained at a time."""
@@ -182,6 +184,8 @@ class DonorDesk:
             session.stay_counted = True
             self._demand.stayed(native=donor.native, stay_s=(self._clock_us() - donor.joined_at_us) / 1e6, left=left)
         await self._state.drop_donor(session.session_id)
+        if left and donor is not None and not self._swarm.is_large(len(self._ready)):
+            self._round_soon.set()
 
     async def nat_found(self, session: Session) -> None:
         """The donor's NAT class became known."""

@@ -110,15 +110,17 @@ def choose_donors(demand: Demand, candidates: Sequence[Candidate], matched: froz
     uncovered = demand.missing
     # What does not change from pick to pick is reckoned once: there may be hundreds of candidates.
     standing = [(*_closeness(demand, candidate), _spares(demand, candidate)) for candidate in usable]
+    brings = [True] * len(usable)
     while usable and len(chosen) < demand.donors_max:
-        brings = [bool(sets.intersection(candidate.runs, uncovered)) for candidate in usable]
         ranks = list(zip(brings, standing, strict=True))
         best = max(ranks)
         places = [place for place, rank in enumerate(ranks) if rank == best]
         place = _less_loaded(usable, places, rng)
         uncovered = sets.difference(uncovered, usable[place].runs)
         chosen.append(usable.pop(place))
-        del standing[place]
+        del standing[place], brings[place]
+        # Who brings nothing new now never will.
+        brings = [had and sets.meet(one.runs, uncovered) for one, had in zip(usable, brings, strict=True)]
     return Choice(tuple(chosen), tuple(excluded))
 
 
@@ -129,7 +131,7 @@ def _exclusion(demand: Demand, candidate: Candidate, matched: frozenset[SessionI
         return "matched_already"
     if _is_full(demand, candidate):
         return "full"
-    if not sets.intersection(candidate.runs, demand.missing):
+    if not sets.meet(candidate.runs, demand.missing):
         return "holds_nothing_missing"
     if not can_connect(demand.nat, candidate.nat):
         return "nat_incompatible"

@@ -122,6 +122,25 @@ def intersection(left: Runs, right: Runs) -> Runs:
     return tuple(common)
 
 
+def meet(left: Runs, right: Runs) -> bool:
+    """Whether they have anything in common.
+
+    >>> meet(((0, 2), (5, 9)), ((2, 6),))
+    True
+    """
+    i = j = 0
+    while i < len(left) and j < len(right):
+        left_start, left_end = left[i]
+        right_start, right_end = right[j]
+        if left_end <= right_start:
+            i += 1
+        elif right_end <= left_start:
+            j += 1
+        else:
+            return True
+    return False
+
+
 def difference(left: Runs, right: Runs) -> Runs:
     """What `left` has and `right` has not."""
     rest: list[SegmentRange] = []

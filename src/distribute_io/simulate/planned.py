@@ -33,6 +33,9 @@ _EPOCH_US: Final = 1_700_000_000_000_000
 
 _CAUSE: Final = CauseId("cause")
 
+_LOOK_AGAIN_S: Final = 5.0
+"""After a donor has left, standing ones are looked at again at once, but not sooner than this after the last look."""
+
 
 class PlannedPlacer:
     """The planner with what it learns."""
@@ -65,6 +68,8 @@ class PlannedPlacer:
             for file_id in self._file_ids
         ]
         self._known = 0
+        self._looked_s = -_LOOK_AGAIN_S
+        self._has_left = False
         self._publish(0.0)
 
     # --- what is told to the coordinator ------------------------------------------------------------------------------
@@ -74,6 +79,7 @@ class PlannedPlacer:
         self._publish(request.at_s)
         nat = nat_class(restricted=request.restricted)
         self._book.asked(self._file_ids[request.file], region_name(request.region), nat, _us(request.at_s))
+        self._look_again(swarm)
 
     def fell_through(self, swarm: Swarm, download: Download, segments: int) -> None:
         """Counted."""
@@ -82,8 +88,10 @@ class PlannedPlacer:
         self._book.fell_through(self._file_ids[download.request.file], region, share, _us(swarm.now_s))
 
     def left(self, swarm: Swarm, donor: Donor) -> None:
-        """A stay is over."""
+        """A stay is over: what only this donor held is with nobody now."""
         self._stays.ended(self._kind, donor.visit.end_s - max(0.0, donor.visit.start_s))
+        self._has_left = True
+        self._look_again(swarm)
 
     # --- planning -----------------------------------------------------------------------------------------------------
 
@@ -98,8 +106,13 @@ class PlannedPlacer:
         """All that are here are looked at again."""
         self._publish(swarm.now_s)
         began = time.perf_counter()
+        self._looked_s, self._has_left = swarm.now_s, False
         self._plan(swarm, joining=frozenset(), standing=None)
         self.full_s.append(time.perf_counter() - began)
+
+    def _look_again(self, swarm: Swarm) -> None:
+        if self._has_left and swarm.now_s - self._looked_s >= _LOOK_AGAIN_S:
+            self.tick(swarm)
 
     def own_download(self, swarm: Swarm, donor: Donor, file: int) -> None:
         """The plan keeps the best of it."""

@@ -204,3 +204,31 @@ def test_a_plan_that_fails_is_made_again_and_ends_nothing(tmp_path: Path, monkey
 
     play(tmp_path, scene)
     assert not failures
+
+
+def test_standing_donors_are_looked_at_again_when_one_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(tmp_path, 1)
+    looks: list[int] = []
+    planned = PlanOffice.plan
+
+    async def plan(office: PlanOffice, snapshot: Snapshot, policy: Policy) -> Plan:
+        if snapshot.standing is None:
+            looks.append(len(snapshot.donors))
+        return await planned(office, snapshot, policy)
+
+    monkeypatch.setattr(PlanOffice, "plan", plan)
+    monkeypatch.setattr(donor_desk, "RETRY_S", 0.01)
+    monkeypatch.setattr(donor_desk, "PLAN_EVERY_S", 3_600.0)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as stays:
+            await stays.donate()
+            async with Peer.connect(served) as leaves:
+                await leaves.donate()
+
+            async def looked_again() -> bool:
+                return looks[-1:] == [1]
+
+            await served.until(looked_again)
+
+    play(tmp_path, scene)

@@ -23,6 +23,7 @@ def test_set_operations_agree_with_plain_sets(left: frozenset[int], right: froze
     assert as_set(a) == left
     assert runs.union(a, b) == runs.of_indices(left | right)
     assert runs.intersection(a, b) == runs.of_indices(left & right)
+    assert runs.meet(a, b) == bool(left & right)
     assert runs.difference(a, b) == runs.of_indices(left - right)
     assert runs.count(a) == len(left)
     assert all(runs.contains(a, index) == (index in left) for index in range(SEGMENTS))

@@ -6,8 +6,12 @@ import msgspec
 import pytest
 
 from distribute_io.simulate.ledger import Outcome
+from distribute_io.simulate.matchers import CoreMatcher
+from distribute_io.simulate.people import draw_people
+from distribute_io.simulate.planned import PlannedPlacer
 from distribute_io.simulate.runs import POLICIES, run_policy
 from distribute_io.simulate.scenario import Catalogue, Donors, Scenario, Trouble, load_scenario
+from distribute_io.simulate.swarm import Swarm
 
 SMALL = Scenario(
     title="small",
@@ -44,6 +48,13 @@ def test_the_planner_serves_most() -> None:
     assert planned > run("lru").net_offload
     assert planned > run("rendezvous").net_offload
     assert run("oracle").net_offload > 0.2
+
+
+def test_standing_donors_are_looked_at_again_when_one_has_left() -> None:
+    placer = PlannedPlacer(SMALL)
+    swarm = Swarm(SMALL, draw_people(SMALL, 3), placer, CoreMatcher(), 3)
+    swarm.run()
+    assert len(placer.full_s) > SMALL.duration_s / SMALL.plan_every_s + 5
 
 
 def test_poisoners_cost_what_they_send_and_are_dropped() -> None:

@@ -5,7 +5,7 @@ Rules:
 1. What the donor holds stays as long as there is room; where there is not, the runs that would serve most stay.
 2. Free room is filled with the run that would serve most by byte, again and again, each pick raising the donor's own
    load and so lowering what the next is worth. A run is only pushed when each of its bytes is expected to be served
-   `Policy.return_min` times before the donor leaves.
+   `Policy.return_min` times before the donor leaves, one of a large file `Policy.run_return_times` as often.
 3. A full donor swaps: the best run that it lacks for the worst that it holds, where the gain pays the push
    within `Policy.swap_horizon_s` (`return_min` again), at most `Policy.swaps_per_round`; more only where each gains
    `Policy.swap_anyway_gain`.
@@ -23,7 +23,7 @@ from distribute_io.core.placement.curves import marginal_share
 from distribute_io.core.placement.fill import Room, Ties, fill
 from distribute_io.core.placement.model import DonorView, Policy, RejectionReason
 from distribute_io.core.placement.readings import DonorDemand, Held, Readings
-from distribute_io.core.placement.rows import Floats, Ints
+from distribute_io.core.placement.rows import Floats, Ints, is_large
 
 CANDIDATES_MAX = 4_096
 """Rows that one donor's fill looks at, best first: more than any donor's fill takes."""
@@ -181,7 +181,10 @@ class DonorPlanner:
             best = int(value.argmax())
             row, old = int(lacking[best]), target.rows[worst]
             gain = float(value[best] - kept[worst])
-            pays = gain >= self._policy.swap_anyway_gain or (done < swaps and gain * soon >= self._policy.return_min)
+            least = self._policy.return_min
+            if is_large(self._rows.files[int(self._rows.file[row])], self._policy):
+                least *= self._policy.run_return_times
+            pays = gain >= self._policy.swap_anyway_gain or (done < swaps and gain * soon >= least)
             if not pays:
                 target.halted = "better_elsewhere"
                 return

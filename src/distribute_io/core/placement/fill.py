@@ -3,7 +3,8 @@
 Rules:
 
 1. Each pick raises the donor's own load and so lowers what the next is worth (`best_first.py`).
-2. It ends with the first row that does not pay. One that does not fit is cut, where the donor has nothing of it: as
+2. It ends with the first row that does not pay; a run of a large file has to pay more, and is left out where it does
+   not. One that does not fit is cut, where the donor has nothing of it: as
    many segments from its beginning as fit; where not one fits, it ends.
 3. A row of which the donor's network holds enough is left out.
 4. Equal worth is decided by a hash of donor and run; within a run the first row comes first.
@@ -19,7 +20,7 @@ import numpy as np
 from distribute_io.core.placement.best_first import BestFirst
 from distribute_io.core.placement.model import RejectionReason
 from distribute_io.core.placement.readings import Held, Readings, RowColumns
-from distribute_io.core.placement.rows import Floats, Ints
+from distribute_io.core.placement.rows import Floats, Ints, is_large
 from distribute_io.ids import SessionId
 
 _TIE: Final = 1e-9
@@ -91,7 +92,7 @@ def fill(
         shares: what it has of each row of the board; None: nothing.
         loads: the donor's now, at once by file and on average.
         room: for what is pushed.
-        value_min: serves of each byte below which a push does not pay.
+        value_min: serves of each byte below which a push does not pay, `Policy.run_return_times` that for a run.
     """
     rows, policy, up = board.rows, board.policy, held.up_bytes_per_s
     worth = worth + ties.of(candidates)
@@ -107,7 +108,8 @@ def fill(
     adds = routed / (up * policy.burst_s), routed * board.asked_per_s[file] / up
     queue = BestFirst(file, worth, loads=loads, adds=adds, sharpness=policy.busy_sharpness)
     # Lists: a number out of an array costs ten times as much.
-    names, sizes = candidates.tolist(), size.tolist()
+    names, sizes, files = candidates.tolist(), size.tolist(), file.tolist()
+    run_min = value_min * policy.run_return_times
     alike = board.too_alike(held) if held.network else frozenset()
     chosen: list[int] = []
     values: list[float] = []
@@ -121,6 +123,10 @@ def fill(
             halted = "does_not_pay"
             break
         row, size_bytes = names[place], sizes[place]
+        if value < run_min and is_large(rows.files[files[place]], policy):
+            halted = "does_not_pay"
+            queue.drop()
+            continue
         if row in alike:
             too_alike.add(row)
             queue.drop()

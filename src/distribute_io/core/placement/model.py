@@ -141,10 +141,14 @@ class Policy(Struct, frozen=True, kw_only=True):
     another even where the far ones have it all."""
     return_min: float = 2.0
     """A push has to be served at least this often, as expected."""
-    swap_horizon_s: float = 250.0
+    run_return_times: float = 2.0
+    """A run of a file larger than `small_file_bytes` has to be served so many times as often: its downloads last, and
+    while they do others come who hold it, so a copy saves less than it is asked for. Of a third as many pushes that
+    way net offload is the same (`dio simulate large-files`, seeds 1 to 4)."""
+    swap_horizon_s: float = 150.0
     """A swap has to pay within this time, however long the donor stays: later, others have moved there too, and what
     looks better now may be noise. With 600 pushes take .012 of net offload in steady demand and .007 in wandering
-    (`dio simulate`, seeds 1 to 4 and 1 to 2)."""
+    (`dio simulate`, seeds 1 to 4 and 1 to 2); with 250 .003, since a look follows each leave (seeds 1 to 5)."""
     swaps_per_round: int = 1
     """Runs that a full standing donor swaps in one planning round, for a gain that just pays."""
     swap_anyway_gain: float = 20.0

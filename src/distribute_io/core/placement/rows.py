@@ -88,6 +88,9 @@ class Rows:
 
 def run_segments(file: FileView, policy: Policy) -> int:
     """Segments of one row (rule 1)."""
-    if file.size_bytes <= policy.small_file_bytes:
-        return 1
-    return max(1, policy.run_bytes // file.segment_size_bytes)
+    return max(1, policy.run_bytes // file.segment_size_bytes) if is_large(file, policy) else 1
+
+
+def is_large(file: FileView, policy: Policy) -> bool:
+    """Whether it is placed in runs."""
+    return file.size_bytes > policy.small_file_bytes

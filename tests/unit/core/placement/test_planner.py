@@ -288,6 +288,18 @@ def test_a_large_file_is_placed_in_runs() -> None:
     assert len(target(assignment)["a"]) <= 2
 
 
+def test_a_run_of_a_large_file_has_to_be_served_more_often_to_be_pushed() -> None:
+    files, demand = [a_file("a", 8), a_file("b", 1_000)], asked(a=0.005, b=0.01)
+    assert target(only(planned([a_donor(stay_left_s=350.0)], files, demand))) == {}
+    demand = asked(a=0.009, b=0.01)
+    assert target(only(planned([a_donor(stay_left_s=350.0)], files, demand))) == {"a": ((0, 8),)}
+    held, large = a_donor(segments=8, stay_left_s=350.0, holdings={"c": ((0, 8),)}), [a_file("c", 1_000), files[1]]
+    demand = asked(c=0.0001, b=0.02)
+    assert planned([held], large, demand, joins=False).assignments == ()
+    less = structs.replace(POLICY, run_return_times=1.0)
+    assert amount(only(planned([held], large, demand, joins=False, policy=less)), "b") == 8
+
+
 def test_a_short_last_segment_counts_with_its_own_size() -> None:
     file = a_file("a", 2, size_bytes=MIB + 1)
     donor = structs.replace(a_donor(), storage_bytes=MIB + 1 + RESERVE)
