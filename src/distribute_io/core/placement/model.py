@@ -141,7 +141,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     another even where the far ones have it all."""
     return_min: float = 2.0
     """A push has to be served at least this often, as expected."""
-    run_return_times: float = 2.0
+    run_return_times: float = 2.2
     """A run of a file larger than `small_file_bytes` has to be served so many times as often: its downloads last, and
     while they do others come who hold it, so a copy saves less than it is asked for. Of a third as many pushes that
     way net offload is the same (`dio simulate large-files`, seeds 1 to 4)."""
