@@ -65,7 +65,8 @@ class Tuning(Struct, frozen=True, kw_only=True):
     hundreds of downloads that never came; net offload is the same."""
     loss_weight: float = 0.1
     """How much of a request is added for one that fell through to mirrors. With .5 files that nobody holds seem asked
-    for more than they are: .002 of net offload in steady demand, .003 in a flash crowd (`dio simulate`, seeds 1 to 5)."""
+    for more than they are, which takes .002 of net offload in steady demand, .003 in a flash crowd (`dio simulate`,
+    seeds 1 to 5 and 1 to 4, without it)."""
     cells_max: int = 262_144
     """About 20 MB."""
     files_max: int = 16_384
