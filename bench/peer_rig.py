@@ -26,7 +26,7 @@ from bench.nginx import start_nginx
 from tests.harness.chromium import Chromium, run_chromium
 from tests.harness.coordinator import CAUSE, Coordinator, Release, make_release, run_dio_well, start_coordinator
 from tests.harness.downloads import Visitor
-from tests.harness.processes import Stage, free_port, wait_for
+from tests.harness.processes import Stage, free_port, python_module, wait_for
 from tests.harness.site import Site, start_site
 from tests.harness.tcp_relay import bring_ports, start_relay
 from tests.harness.tun_link import OpenLine
@@ -173,6 +173,15 @@ class PeerScene:
         # With no mirror there is no address to resolve: the link names the file.
         path.write_text(path.read_text().replace('id="file"', f'id="file" data-distribute="{self.release.sha256}"'))
         return url
+
+    def start_bare_relay(self, relay_ms: int) -> str:
+        """What hands the words of bare pairs on, so much later; its address."""
+        port, relay_port = free_port(), free_port()
+        self.stage.start(
+            "bare signals", python_module("bench.bare_signals", f"127.0.0.1:{port}"), folder=_ROOT
+        ).wait_for_json_line()
+        start_relay(self.stage, f"127.0.0.1:{relay_port}", f"127.0.0.1:{port}", delay_ms=relay_ms / 2)
+        return f"ws://127.0.0.1:{relay_port}/"
 
     def bare(self, taker: Chromium, donors: Sequence[Chromium]) -> float:
         """Seconds that bare data channels, one from each donor's browser, take for the file's size."""

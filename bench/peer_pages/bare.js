@@ -72,3 +72,55 @@ window.offer = async (count, totalBytes) => {
 };
 window.accept = (answers) =>
   Promise.all(answers.map((sdp, index) => taking[index].connection.setRemoteDescription({ type: "answer", sdp })));
+
+/** What the two ends of an introduction say to each other through a relay; candidates are trickled. */
+const signals = async (url, { connection }, heard) => {
+  const socket = new WebSocket(url);
+  const say = (message) => socket.send(JSON.stringify(message));
+  socket.onmessage = async ({ data }) => {
+    const message = JSON.parse(data);
+    if (message.candidate) await connection.addIceCandidate(message.candidate);
+    else await heard(message, say);
+  };
+  await new Promise((resolve) => {
+    socket.onopen = resolve;
+  });
+  return { socket, say };
+};
+
+let waiting;
+/** A donor that waits for one offer and answers the first word with the first frame of a new connection. */
+window.awaitOffer = async (url) => {
+  waiting?.link.socket.close();
+  waiting?.pair.connection.close();
+  const pair = open();
+  const link = await signals(url, pair, async (offer, say) => {
+    pair.connection.onicecandidate = ({ candidate }) => candidate && say({ candidate });
+    await pair.connection.setRemoteDescription(offer);
+    await pair.connection.setLocalDescription();
+    say(pair.connection.localDescription);
+  });
+  pair.channel.onmessage = () => pair.channel.send(new Uint8Array(16_384));
+  waiting = { pair, link };
+  return true;
+};
+
+let ready;
+/** All that can be done before the click: a gathered offer, and the way to the relay. */
+window.prepare = async (url) => {
+  const pair = open();
+  const link = await signals(url, pair, (answer) => pair.connection.setRemoteDescription(answer));
+  await pair.connection.setLocalDescription();
+  await gathered(pair.connection);
+  ready = { pair, link };
+  return true;
+};
+/** From the word that a donor is wanted to its first byte, milliseconds. */
+window.firstByte = () =>
+  new Promise((resolve) => {
+    const { pair, link } = ready;
+    const fromMs = performance.now();
+    pair.channel.onopen = () => pair.channel.send("more");
+    pair.channel.onmessage = () => resolve(performance.now() - fromMs);
+    link.say(pair.connection.localDescription);
+  });

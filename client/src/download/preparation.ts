@@ -80,17 +80,17 @@ export class Preparation {
     }));
     this.hasher = this.#start(workers);
     this.downloader = this.#start(workers);
-    Promise.all([this.downloader, this.answer]).then(
-      ([worker, answer]) => {
-        this.#ready = { worker, answer };
+    this.downloader
+      .then(async (worker) => {
+        this.#ready = { worker, answer: await this.answer };
         if (this.#isWanted) this.#ask();
         else this.#connect();
-      },
-      () => {
+      })
+      .catch(() => {
         this.#setAsked();
-      },
-    );
+      });
     this.file = this.answer.then(async ({ entry }) => {
+      await Promise.resolve(); // the session is connected first: it has the longest way
       // The list travels while the manifest is checked. Its length is the entry's word, its digest the signer's.
       const listBytes = 32 * segmentsOf(entry);
       const list = fetchSegmentList(coordinatorUrl, entry.segments_url, listBytes, this.#cancelled.signal);
@@ -197,7 +197,7 @@ export class Preparation {
   #connectPeers(): void {
     if (!this.#peersAllowed || this.#ended || !this.#isConnected || this.#rtc !== undefined || !canConnect()) return;
     const channel = new MessageChannel();
-    this.#rtc = new RtcHost(channel.port1, browserWindow());
+    this.#rtc = new RtcHost(channel.port1, browserWindow(), this.#ready?.answer.entry.stun);
     this.#tell({ type: "allow_peers", rtc: channel.port2 }, [channel.port2]);
   }
 

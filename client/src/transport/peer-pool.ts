@@ -8,7 +8,8 @@
  *   comes about ({@link PeerPool.warm}), before it is known what is wanted.
  * - Introductions are asked for when the file is known ({@link PeerPool.seek}), while its manifest is still checked and its
  *   store opened. Nothing is asked of a donor before all that is done ({@link PeerPool.begin}).
- * - While no donor delivers the visitor waits: offers are deposited before their candidates are gathered.
+ * - While no donor delivers the visitor waits: offers are deposited before their candidates are gathered, and while one is
+ *   about to come, no others are made: they would take the browser's time from it.
  * - What the match says of a donor is asked of it as soon as its channel is open; what it says itself corrects that.
  * - Who delivers is settled whenever something was stored, {@link SETTLE_EVERY_US} apart; wants are rarer, as each is a
  *   message.
@@ -261,8 +262,10 @@ export class PeerPool {
       return;
     }
     this.#refreshOffers(fileId, nowUs);
-    const urgent = ![...this.#peers.values()].some((peer) => peer.state === "active");
-    this.#makeOffers(Math.min(OFFERS_KEPT, wanted), urgent ? "urgent" : "complete");
+    const peers = [...this.#peers.values()];
+    const urgent = !peers.some((peer) => peer.state === "active");
+    const coming = urgent && peers.some((peer) => peer.state === "pending");
+    if (!coming) this.#makeOffers(Math.min(OFFERS_KEPT, wanted), urgent ? "urgent" : "complete");
     if (urgent) for (const offer of this.#offers.values()) offer.link.hurry();
     const gathered = [...this.#offers.values()].every((offer) => offer.link.sdp !== undefined);
     const news = [...this.#offers.values()].some((offer) => !offer.deposited);

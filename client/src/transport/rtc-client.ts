@@ -51,7 +51,7 @@ export class RtcClient {
     return this.#live.size;
   }
 
-  /** Sets the STUN servers, of connections whose offers wait for the first of these, too. */
+  /** Sets the STUN servers of connections that are made from now on. */
   configure(stunUrls: readonly string[]): void {
     this.#port.postMessage({ type: "configure", stunUrls });
   }

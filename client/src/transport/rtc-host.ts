@@ -6,11 +6,9 @@
  *   "mirrors only" never has an `RTCPeerConnection`.
  * - Channels are created before the first description and transferred in the same task: a channel that has opened or
  *   sent can no longer be moved (docs/browser-facts.md, WebRTC).
- * - Connections may be made before the STUN servers are known: the first of a page takes the browser some 50 ms. Their
- *   offers wait for `configure`.
- * - Candidates are trickled. An answer waits for none, nor does an urgent offer; one that is deposited ahead of use waits at
- *   most {@link GATHER_WAIT_MS}, since a dead STUN server would delay it by seconds. (Chromium takes 120 ms to say that it
- *   has gathered all, however quick it was.)
+ * - Candidates are trickled. An answer waits for none, nor does an urgent offer. One that is deposited ahead of use waits for
+ *   what a STUN server saw, as a donor that has it begins to look for its path a trip earlier; but at most
+ *   {@link GATHER_WAIT_MS}, since a dead server would delay it by seconds. (That all is gathered Chromium says 120 ms late.)
  * - Chromium counts closed connections towards its limit of about 500 until they are collected, and then throws; that
  *   is reported as `full`, like our own smaller limit.
  * - `pagehide` closes everything: a closed Chromium tab otherwise looks connected for 5 s and more.
@@ -85,17 +83,13 @@ export class RtcHost {
   readonly #waiting = new Map<ConnectionId, () => void>();
   /** Offers that are wanted at once, though they were not when they were begun. */
   readonly #hurried = new Set<ConnectionId>();
-  /** Settled by the first `configure`. */
-  readonly #configured: Promise<void>;
-  #configure: () => void = () => undefined;
-  #iceServers: RTCIceServer[] = [];
+  #iceServers: RTCIceServer[];
 
-  constructor(port: RtcHostPort, hostWindow: RtcHostWindow) {
+  /** @param stunUrls servers that are known already. */
+  constructor(port: RtcHostPort, hostWindow: RtcHostWindow, stunUrls: readonly string[] = []) {
     this.#port = port;
     this.#window = hostWindow;
-    this.#configured = new Promise((resolve) => {
-      this.#configure = resolve;
-    });
+    this.#iceServers = serversAt(stunUrls);
     hostWindow.addEventListener("pagehide", this.#onPageHide);
     port.onmessage = (event) => {
       this.#obey(event.data);
@@ -118,8 +112,7 @@ export class RtcHost {
   #obey(command: RtcCommand): void {
     switch (command.type) {
       case "configure":
-        this.#iceServers = command.stunUrls.length === 0 ? [] : [{ urls: [...command.stunUrls] }];
-        this.#configure();
+        this.#iceServers = serversAt(command.stunUrls);
         return;
       case "make_offer":
         this.#start(command.connection, (connection) =>
@@ -170,10 +163,6 @@ export class RtcHost {
     this.#handOver(id, "negotiated", negotiatedChannel(connection));
     // A native peer cannot agree on an id beforehand; towards a browser this second channel stays unused.
     this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
-    const iceServers = this.#iceServers;
-    await this.#configured;
-    if (this.#connections.get(id) !== connection) return;
-    if (iceServers !== this.#iceServers) connection.setConfiguration({ iceServers: this.#iceServers });
     await connection.setLocalDescription();
     // An offer that lies at the coordinator until a match comes is better complete than quick.
     if (!urgent && !this.#hurried.has(id)) await this.#gathered(id, connection);
@@ -193,19 +182,23 @@ export class RtcHost {
     this.#port.postMessage({ type: "channel", connection: id, kind, channel }, [channel]);
   }
 
-  /** Waits for the end of gathering, but not for long, and no longer than somebody wants it. */
+  /** Waits for what a STUN server saw or the end of gathering, not for long, and no longer than somebody wants it. */
   #gathered(id: ConnectionId, connection: RTCPeerConnection): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         this.#waiting.delete(id);
         this.#window.clearTimeout(timer);
         connection.onicegatheringstatechange = null;
+        connection.onicecandidate = null;
         resolve();
       };
       const timer = this.#window.setTimeout(done, GATHER_WAIT_MS);
       this.#waiting.set(id, done);
       connection.onicegatheringstatechange = () => {
         if (connection.iceGatheringState === "complete") done();
+      };
+      connection.onicecandidate = ({ candidate }) => {
+        if (candidate?.type === "srflx") done();
       };
     });
   }
@@ -288,6 +281,10 @@ export class RtcHost {
 
 /** More candidates than any machine gathers (one per interface and server); strangers send these. */
 const EARLY_CANDIDATES_MAX = 32;
+
+function serversAt(stunUrls: readonly string[]): RTCIceServer[] {
+  return stunUrls.length === 0 ? [] : [{ urls: [...stunUrls] }];
+}
 
 function negotiatedChannel(connection: RTCPeerConnection): RTCDataChannel {
   return connection.createDataChannel(CHANNEL_LABEL, { negotiated: true, id: NEGOTIATED_CHANNEL_ID });

@@ -370,6 +370,7 @@ export interface FileEntry {
   readonly segments_url: string;
   readonly session_url: string;
   readonly mirror_states?: readonly MirrorStatus[];
+  readonly stun?: readonly string[];
 }
 
 /** One row of the catalogue. */
@@ -732,6 +733,7 @@ export const FILE_ENTRY_FIELDS: Struct<FileEntry> = {
   segments_url: { shape: { is: "string" } },
   session_url: { shape: { is: "string" } },
   mirror_states: { shape: { is: "array", of: { is: "struct", fields: MIRROR_STATUS_FIELDS } }, default: [] },
+  stun: { shape: { is: "array", of: { is: "string" } }, default: [] },
 };
 
 export const FILE_SUMMARY_FIELDS: Struct<FileSummary> = {

@@ -16,6 +16,7 @@ const ENTRY = {
   mirrors: [{ url: MIRROR }],
   segments_url: "/api/v1/files/x.segments",
   session_url: "wss://dio.example/api/v1/ws",
+  stun: [],
 };
 const ASKED_MS = 100;
 

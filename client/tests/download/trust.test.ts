@@ -60,6 +60,7 @@ function entry(...manifests: ReturnType<Signer["envelope"]>[]) {
     segments_url: "https://dio.example/s",
     session_url: "wss://dio.example/ws",
     mirror_states: [],
+    stun: [],
   };
 }
 

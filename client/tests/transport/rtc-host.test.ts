@@ -1,7 +1,13 @@
 /** The window's half of WebRTC, over connections that are none. Real ones are in tests/browser. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CONNECTIONS_MAX, GATHER_WAIT_MS, RtcHost, type RtcHostPort } from "../../src/transport/rtc-host.ts";
+import {
+  CONNECTIONS_MAX,
+  GATHER_WAIT_MS,
+  RtcHost,
+  type RtcHostPort,
+  type RtcHostWindow,
+} from "../../src/transport/rtc-host.ts";
 import type { RtcCommand, RtcReport } from "../../src/transport/rtc-messages.ts";
 import { settled } from "./fake-clock.ts";
 
@@ -16,13 +22,6 @@ class FakeConnection {
   closed = false;
   readonly channels: unknown[] = [];
   readonly candidates: unknown[] = [];
-
-  configuration: RTCConfiguration | undefined;
-
-  setConfiguration(configuration: RTCConfiguration): void {
-    assert.equal(this.localDescription, null, "later it would change nothing");
-    this.configuration = configuration;
-  }
 
   createDataChannel(label: string, options: object = {}): unknown {
     const channel = { label, ...options };
@@ -66,7 +65,8 @@ class Scene {
     onmessage: null,
     close: () => undefined,
   };
-  readonly host = new RtcHost(this.port, {
+  readonly host: RtcHost;
+  readonly #window: RtcHostWindow = {
     createConnection: (configuration) => {
       if (this.made.length >= this.most) throw new Error("UnknownError: Cannot create so many PeerConnections");
       const connection = new FakeConnection();
@@ -79,11 +79,11 @@ class Scene {
     removeEventListener: () => undefined,
     setTimeout: (run, delayMs) => this.timers.push({ run, delayMs }),
     clearTimeout: () => undefined,
-  });
+  };
 
-  /** @param configured whether it has been told of STUN servers, of none in fact. */
-  constructor(configured = true) {
-    if (configured) void this.tell({ type: "configure", stunUrls: [] });
+  /** @param stunUrls servers that it knows from the beginning. */
+  constructor(stunUrls: readonly string[] = []) {
+    this.host = new RtcHost(this.port, this.#window, stunUrls);
   }
 
   async tell(...commands: RtcCommand[]): Promise<void> {
@@ -138,6 +138,21 @@ test("an offer: both channels first, the description when gathering ends, later 
   ]);
 });
 
+test("an offer is handed out with what a STUN server saw; only what comes later is trickled", async () => {
+  const scene = new Scene(["stun:a:1"]);
+  await scene.tell({ type: "make_offer", connection: 1, urgent: false });
+  assert.deepEqual(scene.made[0]?.configuration, { iceServers: [{ urls: ["stun:a:1"] }] });
+  const candidate = { candidate: "candidate:1", sdpMid: null, sdpMLineIndex: 0 };
+  scene.connection().onicecandidate?.({ candidate: { ...candidate, type: "host" } });
+  await settled();
+  assert.deepEqual(scene.types, ["channel", "channel"]);
+  scene.connection().onicecandidate?.({ candidate: { ...candidate, type: "srflx" } });
+  await settled();
+  assert.deepEqual(scene.types, ["channel", "channel", "description"]);
+  scene.connection().onicecandidate?.({ candidate });
+  assert.deepEqual(scene.types, ["channel", "channel", "description", "candidate"]);
+});
+
 test("a STUN server that does not answer holds an offer up for 300 ms and no longer", async () => {
   const scene = new Scene();
   await scene.tell({ type: "make_offer", connection: 1, urgent: false });
@@ -145,17 +160,6 @@ test("a STUN server that does not answer holds an offer up for 300 ms and no lon
   scene.timers[0].run();
   await settled();
   assert.equal(scene.types.at(-1), "description");
-});
-
-test("a connection made ahead of the STUN servers offers when they are known, at once if somebody waits by then", async () => {
-  const scene = new Scene(false);
-  await scene.tell({ type: "make_offer", connection: 1, urgent: false });
-  await scene.tell({ type: "make_offer", connection: 2, urgent: false }, { type: "close", connection: 2 });
-  assert.equal(scene.connection().localDescription, null);
-  await scene.tell({ type: "hurry", connection: 1 }, { type: "configure", stunUrls: ["stun:a:1"] });
-  assert.deepEqual(scene.connection().configuration, { iceServers: [{ urls: ["stun:a:1"] }] });
-  assert.deepEqual(scene.reports.at(-1), { type: "description", connection: 1, sdp: "local" });
-  assert.equal(scene.connection(1).localDescription, null, "it was closed meanwhile");
 });
 
 test("an urgent offer waits for nothing", async () => {

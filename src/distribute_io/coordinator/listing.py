@@ -99,6 +99,7 @@ class Listing:
             segments_url=f"{self._public.url}/api/v1/files/{file_id}.segments?sha256={first.segments_sha256}",
             session_url=self._public.session_url,
             mirror_states=list(told.states),
+            stun=list(self._public.stun),
         )
 
     async def told(self, file_id: FileId) -> ToldMirrors:

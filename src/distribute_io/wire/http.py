@@ -83,6 +83,8 @@ class FileEntry(Struct, frozen=True):
     session_url: str
     mirror_states: list[MirrorStatus] = []
     """Of every mirror that the publisher named, the ones left out of `mirrors` too."""
+    stun: list[str] = []
+    """As `welcome` says them: a page's first offers are gathered by then."""
 
 
 class FileSummary(Struct, frozen=True):
