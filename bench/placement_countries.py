@@ -62,7 +62,7 @@ _FOLLOWED = 0.9
 _FOLLOW_S = 120.0
 _AGREE = 0.15
 _OWN_SHARE_AT_END = 0.7
-"""Of the last third of each phase: a third would come from the own country by chance."""
+"""Of the last third of the last phase: a third would come from the own country by chance."""
 
 _END_S = 10.0
 _WINDOW_S = 20.0
@@ -225,8 +225,8 @@ def _conclude(scenario: Scenario, runs: list[dict[str, Any]]) -> bool:  # Any: a
     followed = [run["real"]["phases"][-1]["followed_s"] for run in counted]
     in_time = all(each is not None and each <= _FOLLOW_S for each in followed)
     bars[f"holdings follow within {_FOLLOW_S:.0f} s of the last move, in each run"] = in_time
-    own = [phase["own_country_last_third"] for phase in phases]
-    bars[f"own country >= {_OWN_SHARE_AT_END} in the last third of each phase"] = min(own) >= _OWN_SHARE_AT_END
+    own = [run["real"]["phases"][-1]["own_country_last_third"] for run in counted]
+    bars[f"own country >= {_OWN_SHARE_AT_END} in the last third after it"] = min(own) >= _OWN_SHARE_AT_END
     moved = [phase for phase in phases if phase["number"] > 1]
     falls = [phase["cross_region_peak"] > phase["cross_region_at_end"] for phase in moved]
     bars["cross-region bytes fall again after each move"] = all(falls)

@@ -58,8 +58,8 @@ def run(options: list[str]) -> bool:
 
 async def _measure(words: argparse.Namespace) -> dict[str, Any]:  # Any: JSON of any shape
     rng = random.Random(1)
-    files, demand, sums = _catalogue(words.donors, words.segments, words.regions, rng)
-    told = [encode_donor(_donor(number, files, sums, words.regions, rng)) for number in range(words.donors)]
+    files, demand, sums = catalogue(words.donors, words.segments, words.regions, rng)
+    told = [encode_donor(some_donor(number, files, sums, words.regions, rng)) for number in range(words.donors)]
     whole = Changes(
         now_us=_NOW_US,
         whole=True,
@@ -118,7 +118,7 @@ def _joins(
     tidy_ms: list[float] = []
     pushed = 0
     for number in range(joins):
-        donor = _donor(2**64 + number, [], [], regions, rng).view
+        donor = some_donor(2**64 + number, [], [], regions, rng).view
         began = time.perf_counter()
         assignment = planner.plan(donor, _NOW_US, is_guess=True, is_known=False)
         times_ms.append((time.perf_counter() - began) * 1_000)
@@ -129,7 +129,7 @@ def _joins(
     return sorted(times_ms), sorted(tidy_ms), pushed
 
 
-def _catalogue(
+def catalogue(
     donors: int, segments: int, regions: int, rng: random.Random
 ) -> tuple[list[FileView], list[Expectation], list[float]]:
     """The files, the demand for them, and the sums of their popularity, for drawing."""
@@ -160,7 +160,7 @@ def _region(number: int) -> str:
     return f"EU/{number:02d}"
 
 
-def _donor(number: int, files: list[FileView], sums: list[float], regions: int, rng: random.Random) -> KnownDonor:
+def some_donor(number: int, files: list[FileView], sums: list[float], regions: int, rng: random.Random) -> KnownDonor:
     """A donor; without files it comes with nothing."""
     holdings: dict[FileId, sets.Runs] = {}
     for file in rng.choices(files, cum_weights=sums, k=_HELD_RUNS) if files else ():

@@ -32,7 +32,8 @@ from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.coordinator.swarm_plans import SwarmPlans, file_view
 from distribute_io.core import runs as sets
-from distribute_io.core.placement.model import Assignment, DonorView, Plan, Policy, Reason, Snapshot
+from distribute_io.core.placement.model import Assignment, DonorView, Policy, Snapshot
+from distribute_io.core.placement.rounds import Explanation
 from distribute_io.core.placement.weigh import weigh
 from distribute_io.errors import DistributeError, RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
@@ -52,8 +53,8 @@ RETRY_S: Final = 5.0
 REASONS_MAX: Final = 256
 """Runs of a donor that are explained at a time."""
 
-_DONORS_AT_ONCE: Final = 256
-"""Donors written into a snapshot before others have their turn."""
+_DONORS_AT_ONCE: Final = 64
+"""Donors that are written into a snapshot, or told what came of it, before others have their turn."""
 
 FILES_PER_DONOR_MAX: Final = 4_096
 """Files that one donor may hold something of: runs of 8 MiB of as many files fill 32 GiB."""
@@ -292,8 +293,8 @@ class DonorDesk:
             try:
                 assignments = await self._swarm.round(
                     now_us,
-                    here=self._records,
-                    view=lambda donor: self._assignable(donor, now_us),
+                    here=self._ready,
+                    seen=lambda session_id: self._seen(session_id, now_us),
                     joining=joining,
                 )
                 await self._take(assignments, now_us, self._swarm.told, joining)
@@ -305,8 +306,10 @@ class DonorDesk:
             else:
                 self._waiting -= joining
 
-    async def _records(self) -> dict[SessionId, Donor]:
-        return {donor.session_id: donor for donor in await self._state.donors()}
+    async def _seen(self, session_id: SessionId, now_us: int) -> tuple[Donor, DonorView] | None:
+        donor = await self._state.donor(session_id)
+        view = await self._assignable(donor, now_us) if donor is not None else None
+        return None if donor is None or view is None else (donor, view)
 
     async def _assignable(self, donor: Donor, now_us: int) -> DonorView | None:
         """A donor as the planner sees it, or None when a plan can have no result for it."""
@@ -321,7 +324,7 @@ class DonorDesk:
         """Plan and send what was planned; False when that failed."""
         async with self._planning:
             try:
-                snapshot, records = await self.snapshot(joining, standing)
+                snapshot, records = await self._snapshot(joining, standing)
                 outcome = await self._office.plan(snapshot, self._policy)
                 await self._take(outcome.assignments, snapshot.now_us, records.get, joining)
             except DistributeError as error:
@@ -340,7 +343,9 @@ class DonorDesk:
         joining: frozenset[SessionId],
     ) -> None:
         """Send the assignments out to those who are still here, with the limits that were planned with."""
-        for assignment in assignments:
+        for place, assignment in enumerate(assignments):
+            if place % _DONORS_AT_ONCE == _DONORS_AT_ONCE - 1:
+                await asyncio.sleep(0)
             session, donor = self._sessions.get(assignment.session_id), await self._state.donor(assignment.session_id)
             known = planned(assignment.session_id)
             if session is None or donor is None or known is None:
@@ -354,7 +359,7 @@ class DonorDesk:
             if session is not None:
                 session.planned_at_us = now_us
 
-    async def snapshot(
+    async def _snapshot(
         self, joining: frozenset[SessionId], standing: frozenset[SessionId] | None
     ) -> tuple[Snapshot, dict[SessionId, Donor]]:
         """All donors that can hold anything, all files, and what is expected; with the donors' records."""
@@ -379,22 +384,52 @@ class DonorDesk:
         )
         return snapshot, records
 
-    async def explain(self, session_id: SessionId) -> tuple[DonorView, tuple[Reason, ...], Plan]:
+    async def some_donors(self, limit: int) -> list[DonorView]:
+        """Donors that can hold anything, as the planner sees them; at most so many."""
+        now_us, views = self._clock_us(), list[DonorView]()
+        for donor in await self._state.donors():
+            if len(views) >= limit:
+                break
+            view = await self._assignable(donor, now_us)
+            if view is not None:
+                views.append(view)
+        return views
+
+    async def explain(self, session_id: SessionId) -> tuple[DonorView, Explanation]:
         """A donor, why it holds what it holds, and what a plan made now would do; nothing is sent.
 
         Raises:
             RefusedError: `unknown_session`; `internal` when the plan failed.
         """
         async with self._planning:
-            return await self._explain(session_id)
-
-    async def _explain(self, session_id: SessionId) -> tuple[DonorView, tuple[Reason, ...], Plan]:
-        snapshot, _records = await self.snapshot(frozenset(), frozenset({session_id}))
-        view = next((view for view in snapshot.donors if view.session_id == session_id), None)
-        if view is None:
+            donor, now_us = await self._state.donor(session_id), self._clock_us()
+            view = await self._assignable(donor, now_us) if donor is not None else None
+            told: Explanation | None = None
+            if view is not None and self._swarm.is_large(len(self._ready)):
+                told = await self._swarm.explain(
+                    session_id,
+                    now_us,
+                    here=self._ready,
+                    seen=lambda session_id: self._seen(session_id, now_us),
+                    limit=REASONS_MAX,
+                )
+            elif view is not None:
+                told = await self._explain(session_id)
+        if view is None or told is None:
             raise RefusedError("unknown_session", "No donor that can be assigned anything has this session.")
+        return view, told
+
+    async def _explain(self, session_id: SessionId) -> Explanation | None:
+        snapshot, records = await self._snapshot(frozenset(), frozenset({session_id}))
+        if session_id not in records:
+            return None  # it has just gone
         holds = await asyncio.to_thread(weigh, snapshot, self._policy, session_id, limit=REASONS_MAX)
-        return view, holds, await self._office.plan(snapshot, self._policy)
+        plan = await self._office.plan(snapshot, self._policy)
+        return Explanation(
+            holds=holds,
+            would_fetch=tuple(reason for assignment in plan.assignments for reason in assignment.reasons),
+            rejected=plan.rejected,
+        )
 
     async def _view(self, donor: Donor, session: Session, now_us: int) -> DonorView:
         holdings, lease = await self._state.holdings(donor.session_id), await self._state.lease(donor.session_id)

@@ -25,14 +25,15 @@ from typing import Final, TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 
-from distribute_io.coordinator.plan_process import make_plan, make_round, peak_memory_bytes
+from distribute_io.coordinator.plan_process import explain_donor, make_plan, make_round, peak_memory_bytes
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.donor_plan import CANDIDATES_MAX
 from distribute_io.core.placement.model import Plan, Policy, Rng, Snapshot
 from distribute_io.core.placement.planner import push_bytes_max
-from distribute_io.core.placement.rounds import Changes, Round
+from distribute_io.core.placement.rounds import Changes, Explanation, Round
 from distribute_io.core.placement.rows import run_segments
 from distribute_io.errors import RefusedError
+from distribute_io.ids import SessionId
 
 _Made = TypeVar("_Made")
 _Given = TypeVarTuple("_Given")
@@ -84,6 +85,17 @@ class PlanOffice:
         """
         data = msgspec.msgpack.encode(changes)
         return await self._elsewhere(make_round, data, policy, self._rng.getrandbits(63), budget_s)
+
+    async def explain(
+        self, changes: Changes, policy: Policy, session_id: SessionId, *, limit: int
+    ) -> Explanation | None:
+        """Why a donor of a large swarm holds what it holds; None when there is none such.
+
+        Raises:
+            RefusedError: as of `round`.
+        """
+        data = msgspec.msgpack.encode(changes)
+        return await self._elsewhere(explain_donor, data, policy, self._rng.getrandbits(63), session_id, limit)
 
     async def peak_memory_bytes(self) -> int:
         """The most memory that the planning process has taken.

@@ -14,8 +14,9 @@ import msgspec
 
 from distribute_io.core.placement.model import Plan, Policy, Snapshot
 from distribute_io.core.placement.planner import plan
-from distribute_io.core.placement.rounds import Changes, Round, Rounds
+from distribute_io.core.placement.rounds import Changes, Explanation, Round, Rounds
 from distribute_io.errors import RefusedError
+from distribute_io.ids import SessionId
 
 _DECODER: Final = msgspec.msgpack.Decoder(Changes)
 _kept: Final[list[Rounds]] = []
@@ -34,11 +35,25 @@ def make_round(data: bytes, policy: Policy, seed: int, budget_s: float) -> Round
     """
     ends_at_s = time.monotonic() + budget_s
     changes = _DECODER.decode(data)
+    return _rounds(changes, policy).round(changes, seed=seed, is_over=lambda: time.monotonic() >= ends_at_s)
+
+
+def explain_donor(data: bytes, policy: Policy, seed: int, session_id: SessionId, limit: int) -> Explanation | None:
+    """Take changes (`Changes`, encoded), and tell why a donor holds what it holds; None when there is none such.
+
+    Raises:
+        RefusedError: as above.
+    """
+    changes = _DECODER.decode(data)
+    return _rounds(changes, policy).explain(changes, session_id, seed=seed, limit=limit)
+
+
+def _rounds(changes: Changes, policy: Policy) -> Rounds:
     if changes.whole:
         _kept[:] = [Rounds(policy)]
     if not _kept:
         raise RefusedError("internal", "The planning process is a new one and knows nothing of the swarm.")
-    return _kept[0].round(changes, seed=seed, is_over=lambda: time.monotonic() >= ends_at_s)
+    return _kept[0]
 
 
 def peak_memory_bytes() -> int:

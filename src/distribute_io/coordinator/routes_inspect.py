@@ -80,16 +80,12 @@ class InspectApi:
             nat: NatClass = next((kind for kind in get_args(NatClass) if kind == request.query.get("nat")), "unknown")
             verdicts = await self._matches.verdicts(FileId(file_id), nat=nat, region=request.query.get("region", ""))
             return json_response([PeerVerdict(session_id, reason) for session_id, reason in verdicts])
-        snapshot, _records = await self._donors.snapshot(frozenset(), frozenset())
-        return json_response([_summary(view) for view in snapshot.donors[:DONORS_TOLD_MAX]])
+        return json_response([_summary(view) for view in await self._donors.some_donors(DONORS_TOLD_MAX)])
 
     async def _reasons(self, session_id: SessionId) -> DonorReasons:
-        view, holds, plan = await self._donors.explain(session_id)
+        view, told = await self._donors.explain(session_id)
         return DonorReasons(
-            donor=_summary(view),
-            holds=holds,
-            would_fetch=tuple(reason for assignment in plan.assignments for reason in assignment.reasons),
-            rejected=plan.rejected,
+            donor=_summary(view), holds=told.holds, would_fetch=told.would_fetch, rejected=told.rejected
         )
 
 

@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from distribute_io.coordinator.demand_desk import DemandDesk
@@ -24,7 +24,7 @@ from distribute_io.core import runs as sets
 from distribute_io.core.placement.board import target_of
 from distribute_io.core.placement.join_lists import JoinPlanner
 from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy
-from distribute_io.core.placement.rounds import Changes, encode_demand, encode_files
+from distribute_io.core.placement.rounds import Changes, Explanation, encode_demand, encode_files
 from distribute_io.core.placement.stock import KnownDonor, encode_donor
 from distribute_io.core.runs import Runs
 from distribute_io.ids import FileId, SessionId
@@ -37,7 +37,7 @@ _LARGE_FROM_CELLS: Final = 4_000_000
 ROUND_S: Final = 4.5
 """Seconds that a round may take: what is left after the look at all donors goes to planning one by one."""
 
-_DONORS_AT_ONCE: Final = 256
+_DONORS_AT_ONCE: Final = 64
 """Donors that are written down before others have their turn."""
 
 
@@ -97,16 +97,16 @@ class SwarmPlans:
         self,
         now_us: int,
         *,
-        here: Callable[[], Awaitable[dict[SessionId, Donor]]],
-        view: Callable[[Donor], Awaitable[DonorView | None]],
+        here: Iterable[SessionId],
+        seen: Callable[[SessionId], Awaitable[tuple[Donor, DonorView] | None]],
         joining: frozenset[SessionId],
     ) -> tuple[Assignment, ...]:
         """One round; its assignments.
 
         Args:
             now_us: the present.
-            here: all donors' records.
-            view: a donor as the planner sees it; None for one that can be assigned nothing.
+            here: all donors.
+            seen: a donor's record, and the donor as the planner sees it; None for one that can be assigned nothing.
             joining: donors that have to be given an assignment.
 
         Raises:
@@ -114,7 +114,7 @@ class SwarmPlans:
         """
         self._given = {}
         try:
-            changes = await self._changes(now_us, await here(), view, joining)
+            changes = await self._changes(now_us, here, seen, joining)
             result = await self._office.round(changes, self._policy, ROUND_S)
         except BaseException:
             self.forget()
@@ -124,29 +124,57 @@ class SwarmPlans:
             self._joins.count(donor, self._added(donor, assignment))
         return tuple(assignment for assignment in result.assignments if assignment.session_id not in self._given)
 
+    async def explain(
+        self,
+        session_id: SessionId,
+        now_us: int,
+        *,
+        here: Iterable[SessionId],
+        seen: Callable[[SessionId], Awaitable[tuple[Donor, DonorView] | None]],
+        limit: int,
+    ) -> Explanation | None:
+        """Why a donor holds what it holds; None when nobody of that name can be assigned anything.
+
+        Args:
+            session_id: which donor.
+            now_us: the present.
+            here: all donors.
+            seen: as in `round`.
+            limit: runs at most that are explained.
+
+        Raises:
+            DistributeError: when the planning process failed.
+        """
+        try:
+            changes = await self._changes(now_us, here, seen, frozenset())
+            return await self._office.explain(changes, self._policy, session_id, limit=limit)
+        except BaseException:
+            self.forget()
+            raise
+
     async def _changes(
         self,
         now_us: int,
-        donors: Mapping[SessionId, Donor],
-        view: Callable[[Donor], Awaitable[DonorView | None]],
+        here: Iterable[SessionId],
+        seen: Callable[[SessionId], Awaitable[tuple[Donor, DonorView] | None]],
         joining: frozenset[SessionId],
     ) -> Changes:
         """What the planning process has to be told."""
         whole = not self._told
-        names = list(donors) if whole else list(self._changed)
+        names = sorted(here) if whole else list(self._changed)
         self._changed = {}
         told: list[bytes] = []
         gone: list[SessionId] = []
         for place, session_id in enumerate(names):
             if place % _DONORS_AT_ONCE == _DONORS_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            donor = donors.get(session_id)
-            seen = await view(donor) if donor is not None else None
-            if donor is None or seen is None:
+            found = await seen(session_id)
+            if found is None:
                 gone.append(session_id)
                 self._told.pop(session_id, None)
                 continue
-            told.append(encode_donor(KnownDonor(seen, "native" if donor.native else "browser")))
+            donor, view = found
+            told.append(encode_donor(KnownDonor(view, "native" if donor.native else "browser")))
             self._told[session_id] = donor
         version = self._shapes.version
         files = None if self._files_told == version else await self._files()

@@ -11,8 +11,9 @@ Rules:
    the far end of what would be last (S10).
 4. Introductions are the choice of `core.matching`; a connection begins after `introduction_s` and four round trips.
 5. What a donor delivered counts when the segment is whole. If the donor leaves before, it counts as the mirrors'.
-6. A donor fetches its target from mirrors segment by segment at its own downlink; while none answers, from donors.
-   What it is no longer to hold is erased first: it never holds more than its storage.
+6. A donor fetches its target from mirrors segment by segment at its own downlink, an introduction's time after it is
+   told, as it asks other donors first. What it is no longer to hold is erased first: it never holds more than its
+   storage.
 7. Segments of poisoners are thrown away, fetched from a mirror, and the donor is dropped; after three accusers by all.
 
 Delivered = from donors + from mirrors, for every download, to the byte (`Download.check`).
@@ -44,7 +45,7 @@ _PACKET_BITS: Final = 1200 * 8
 class Donor:
     """One donor that is here."""
 
-    __slots__ = ("coming", "connections", "filled", "holdings", "left", "slot", "target", "visit")
+    __slots__ = ("coming", "connections", "filled", "fills_from_s", "holdings", "left", "slot", "target", "visit")
 
     def __init__(self, visit: Visit, slot: int) -> None:
         self.visit = visit
@@ -53,6 +54,7 @@ class Donor:
         self.target: dict[int, int] = {}
         self.coming: list[tuple[int, int]] = []
         self.filled = 0.0
+        self.fills_from_s = 0.0
         self.connections: set[int] = set()
         self.left = False
 
@@ -165,6 +167,8 @@ class Swarm:
                 donor.coming.append((file, 1 << index))
         assert donor.held() + len(donor.coming) <= self.scenario.donors.quota_segments, "more than its storage"
         if donor.coming:
+            if not under_way:
+                donor.fills_from_s = self.now_s + self.scenario.network.introduction_s
             self._filling.add(donor.visit.index)
 
     def run(self, progress: Callable[[float], None] | None = None) -> Ledger:
@@ -242,6 +246,8 @@ class Swarm:
             if not donor.coming:
                 self._filling.discard(index)
                 donor.filled = 0.0
+                continue
+            if donor.fills_from_s > self.now_s + STEP_S / 2:
                 continue
             donor.filled += donor.visit.down * STEP_S
             while donor.filled >= 1.0 and donor.coming:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from distribute_io.cli.main import main
+from distribute_io.coordinator import donor_desk, swarm_plans
 from tests.harness.peer import Json, Peer
 from tests.unit.coordinator.served import Served, files, play, token
 
@@ -18,7 +19,15 @@ async def ask(served: Served, text: str, **query: str) -> Json:
         return {"status": response.status, "answer": await response.json(content_type=None)}
 
 
-def test_a_donor_is_listed_and_its_holdings_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("large_from_donors", [swarm_plans.LARGE_FROM_DONORS, 1])
+def test_a_donor_is_listed_and_its_holdings_are_explained(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    large_from_donors: int,
+) -> None:
+    monkeypatch.setattr(swarm_plans, "LARGE_FROM_DONORS", large_from_donors)
+    monkeypatch.setattr(donor_desk, "RETRY_S", 0.05)
     files(tmp_path, 4, 4)
 
     async def scene(served: Served) -> None:

@@ -15,6 +15,7 @@ the usual bound of greedy does not hold here; `bench/results` has what was measu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +27,7 @@ from distribute_io.core.placement.donor_plan import DonorPlanner, Target
 from distribute_io.core.placement.model import (
     Assignment,
     DonorView,
+    FileView,
     Plan,
     Policy,
     Reason,
@@ -35,7 +37,7 @@ from distribute_io.core.placement.model import (
     Snapshot,
 )
 from distribute_io.core.placement.outlook import Outlook
-from distribute_io.core.placement.readings import Readings
+from distribute_io.core.placement.readings import Readings, RowColumns
 from distribute_io.core.placement.rows import Floats, Rows
 from distribute_io.core.runs import Runs
 from distribute_io.ids import FileId, SessionId
@@ -78,7 +80,7 @@ def plan(snapshot: Snapshot, policy: Policy, rng: Rng) -> Plan:
         board.put(place, np.array(target.rows, dtype=np.int64), np.array(target.shares))
         if joins or target.pushed or target.dropped:
             assignments[donor.session_id] = assignment_of(donor, target, planner.worth, board, policy)
-        rejected += _rejections(snapshot, donor, target, planner.worth, rows)
+        rejected += rejections(snapshot.files, donor, target, planner.worth, rows)
     ordered = [assignments[donor.session_id] for donor in snapshot.donors if donor.session_id in assignments]
     return Plan(tuple(ordered), tuple(rejected))
 
@@ -190,8 +192,18 @@ def _reasons(target: Target, board: Readings) -> tuple[Reason, ...]:
     )
 
 
-def _rejections(snapshot: Snapshot, donor: DonorView, target: Target, worth: Floats, rows: Rows) -> list[Rejection]:
-    """Why the donor was not given (more of) each file, for the most wanted ones."""
+def rejections(
+    files_here: Sequence[FileView], donor: DonorView, target: Target, worth: Floats, rows: RowColumns
+) -> list[Rejection]:
+    """Why the donor was not given (more of) each file, for the most wanted ones.
+
+    Args:
+        files_here: all that were looked at, empty ones too.
+        donor: who it is.
+        target: what it is to hold.
+        worth: of each row, for it.
+        rows: of the files.
+    """
     files = len(rows.files)
     best = np.zeros(files)
     np.maximum.at(best, rows.file, worth)
@@ -220,7 +232,7 @@ def _rejections(snapshot: Snapshot, donor: DonorView, target: Target, worth: Flo
         else:
             reason = target.halted
         rejected.append((file.file_id, reason))
-    empty = [file.file_id for file in snapshot.files if file.segments == 0][:REJECTED_MAX]
+    empty = [file.file_id for file in files_here if file.segments == 0][:REJECTED_MAX]
     return [
         Rejection(donor.session_id, file_id, why)
         for file_id, why in (*rejected, *((file_id, "empty_file") for file_id in empty))

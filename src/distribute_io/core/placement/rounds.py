@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,15 +23,16 @@ from msgspec import Struct, structs
 from distribute_io.core.placement.board import network_of
 from distribute_io.core.placement.donor_plan import DonorPlanner
 from distribute_io.core.placement.join_lists import JoinLists, RegionList, put_in_order
-from distribute_io.core.placement.model import Assignment, DonorView, Expectation, FileView, Policy
+from distribute_io.core.placement.model import Assignment, DonorView, Expectation, FileView, Policy, Reason, Rejection
 from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.part import Alike, Columns, Part
-from distribute_io.core.placement.planner import assignment_of, file_weights, push_bytes_max
-from distribute_io.core.placement.readings import Held
+from distribute_io.core.placement.planner import assignment_of, file_weights, push_bytes_max, rejections
+from distribute_io.core.placement.readings import DonorDemand, Held
 from distribute_io.core.placement.rows import Floats, Ints, Rows
 from distribute_io.core.placement.stays import Stays, StaysState
 from distribute_io.core.placement.stock import Stock
 from distribute_io.core.placement.survey import Screen, Survey
+from distribute_io.core.placement.weigh import reasons_of
 from distribute_io.ids import SessionId
 
 CANDIDATES: Final = 384
@@ -95,6 +96,14 @@ class Round(Struct, frozen=True, kw_only=True):
     planned: int
 
 
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Why a donor holds what it holds, the most useful run first, and what a plan made now would do."""
+
+    holds: tuple[Reason, ...]
+    would_fetch: tuple[Reason, ...]
+    rejected: tuple[Rejection, ...]
+
+
 class Rounds:
     """Caller's duties: all changes in order; a `round` after each."""
 
@@ -113,17 +122,8 @@ class Rounds:
             seed: for what is decided by chance.
             is_over: whether the time for planning has passed; asked before each donor.
         """
-        self._change(changes)
-        stock, rows, policy = self._stock, self._rows, self._policy
-        demand = [expected for some in changes.demand for expected in _DEMAND.decode(some)]
-        for expected in demand:
-            for rates in expected.rates:
-                stock.region_of(rates.region)
-        survey = Survey(stock, rows, policy, left_s=self._left_s(changes), asked_per_s=self._asked(demand), seed=seed)
-        changed = len(changes.donors) > (1.0 - _SETTLED_SHARE) * len(stock)
-        survey.settle(_SETTLE_STEPS if changed else 1)
-        outlook = Outlook.of(demand, rows, stock.regions, file_weights(rows, survey, policy))
-        look = _Look(stock, rows, policy, survey, outlook, self._spans)
+        look = self._look(changes, seed)
+        stock = self._stock
         joining = {stock.place[name] for name in changes.joining if name in stock.place}
         order = look.gainful(joining)
         assignments: list[Assignment] = []
@@ -144,6 +144,36 @@ class Rounds:
             gainful=len(order),
             planned=planned,
         )
+
+    def explain(self, changes: Changes, session_id: SessionId, *, seed: int, limit: int) -> Explanation | None:
+        """Take the changes, and tell of one donor why it holds what it holds and what a plan would change.
+
+        Args:
+            changes: since the round before.
+            session_id: which donor.
+            seed: for what is decided by chance.
+            limit: runs at most that are explained.
+
+        Returns:
+            None when there is no such donor. Nothing is decided by it.
+        """
+        look = self._look(changes, seed)
+        slot = self._stock.place.get(session_id)
+        return None if slot is None else look.explain(slot, changes.now_us, limit=limit)
+
+    def _look(self, changes: Changes, seed: int) -> _Look:
+        """Take the changes and look at all donors."""
+        self._change(changes)
+        stock, rows, policy = self._stock, self._rows, self._policy
+        demand = [expected for some in changes.demand for expected in _DEMAND.decode(some)]
+        for expected in demand:
+            for rates in expected.rates:
+                stock.region_of(rates.region)
+        survey = Survey(stock, rows, policy, left_s=self._left_s(changes), asked_per_s=self._asked(demand), seed=seed)
+        changed = len(changes.donors) > (1.0 - _SETTLED_SHARE) * len(stock)
+        survey.settle(_SETTLE_STEPS if changed else 1)
+        outlook = Outlook.of(demand, rows, stock.regions, file_weights(rows, survey, policy))
+        return _Look(stock, rows, policy, survey, outlook, self._spans)
 
     def _change(self, changes: Changes) -> None:
         if changes.whole:
@@ -179,6 +209,23 @@ class Rounds:
             if place is not None and expected.lead_s <= self._policy.burst_s:
                 asked[place] += sum(rates.open_per_s + rates.restricted_per_s for rates in expected.rates)
         return asked
+
+
+class _Chosen(NamedTuple):
+    """One donor before its plan."""
+
+    donor: DonorView
+    part: Part
+    held: Held
+    expected: DonorDemand
+    push_bytes: int
+
+    def planner(self, policy: Policy, *, is_guess: bool) -> DonorPlanner:
+        """Its planner."""
+        allowed = None
+        if self.donor.causes:
+            allowed = np.array([file.cause in self.donor.causes for file in self.part.rows.files], dtype=bool)
+        return DonorPlanner(self.part, self.expected, policy, self.donor, self.held, allowed, is_guess=is_guess)
 
 
 class _Look:
@@ -228,6 +275,42 @@ class _Look:
 
     def plan(self, slot: int, now_us: int, *, joins: bool, is_guess: bool) -> Assignment | None:
         """Plan one donor; its assignment if it gets one."""
+        chosen = self._choose(slot, now_us)
+        donor, part, held = chosen.donor, chosen.part, chosen.held
+        planner = chosen.planner(self._policy, is_guess=is_guess)
+        target = planner.plan(push_bytes_max=chosen.push_bytes, swaps_max=self._policy.swaps_per_round)
+        if not (joins or target.pushed or target.dropped):
+            return None
+        part.put(held, np.array(target.rows, dtype=np.int64), np.array(target.shares))
+        part.commit()
+        if self._near is not None and part.near_open is not None and part.near_restricted is not None:
+            self._near[0][part.positions], self._near[1][part.positions] = part.near_open, part.near_restricted
+        return assignment_of(donor, target, planner.worth, part, self._policy)
+
+    def explain(self, slot: int, now_us: int, *, limit: int) -> Explanation:
+        """See `Rounds.explain`."""
+        chosen = self._choose(slot, now_us)
+        donor, part, held = chosen.donor, chosen.part, chosen.held
+        holds = reasons_of(part, held, chosen.expected, limit=limit)
+        planner = chosen.planner(self._policy, is_guess=False)
+        target = planner.plan(push_bytes_max=chosen.push_bytes, swaps_max=self._policy.swaps_per_round)
+        part.put(held, np.array(target.rows, dtype=np.int64), np.array(target.shares))
+        # Of a file whose other rows were not looked at nobody can say that the donor has all of it.
+        here = np.bincount(part.rows.file, minlength=len(part.rows.files))
+        is_whole = here == np.diff(self._rows.first)[part.rows.places]
+        known = {part.rows.files[place].file_id for place in np.flatnonzero(is_whole).tolist()}
+        return Explanation(
+            holds=holds,
+            would_fetch=assignment_of(donor, target, planner.worth, part, self._policy).reasons,
+            rejected=tuple(
+                of
+                for of in rejections(part.rows.files, donor, target, planner.worth, part.rows)
+                if of.reason != "held_already" or of.file_id in known
+            ),
+        )
+
+    def _choose(self, slot: int, now_us: int) -> _Chosen:
+        """One donor and the part of the board that its plan is made of, without it."""
         survey, policy = self._survey, self._policy
         known = self._stock.known(slot).view
         donor = structs.replace(known, stay_left_s=float(survey.left_s[slot]))
@@ -252,18 +335,7 @@ class _Look:
         part.lift(held)
         stay_s = min(donor.stay_left_s, policy.horizon_s)
         expected = self._outlook.of_files(part.rows.places, region).during(stay_s, 0)
-        allowed = None
-        if donor.causes:
-            allowed = np.array([file.cause in donor.causes for file in part.rows.files], dtype=bool)
-        planner = DonorPlanner(part, expected, policy, donor, held, allowed, is_guess=is_guess)
-        target = planner.plan(push_bytes_max=push_bytes, swaps_max=policy.swaps_per_round)
-        if not (joins or target.pushed or target.dropped):
-            return None
-        part.put(held, np.array(target.rows, dtype=np.int64), np.array(target.shares))
-        part.commit()
-        if self._near is not None and part.near_open is not None and part.near_restricted is not None:
-            self._near[0][positions], self._near[1][positions] = part.near_open, part.near_restricted
-        return assignment_of(donor, target, planner.worth, part, policy)
+        return _Chosen(donor, part, held, expected, push_bytes)
 
     def lists(self) -> JoinLists:
         """What those who join from now on may be given, with all that was planned."""

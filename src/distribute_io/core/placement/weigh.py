@@ -9,6 +9,7 @@ from distribute_io.core.placement.curves import marginal_share
 from distribute_io.core.placement.model import Policy, Reason, Snapshot
 from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.planner import file_weights
+from distribute_io.core.placement.readings import DonorDemand, Held, Readings
 from distribute_io.core.placement.rows import Rows
 from distribute_io.ids import SessionId
 
@@ -26,9 +27,15 @@ def weigh(snapshot: Snapshot, policy: Policy, session_id: SessionId, *, limit: i
     outlook = Outlook.of(snapshot.demand, rows, board.region, file_weights(rows, board, policy))
     held = board.lift(place)
     stay_s = min(snapshot.donors[place].stay_left_s, policy.horizon_s)
-    worth = board.worth(held, outlook.during(stay_s, held.region))
+    return reasons_of(board, held, outlook.during(stay_s, held.region), limit=limit)
+
+
+def reasons_of(board: Readings, held: Held, expected: DonorDemand, *, limit: int) -> tuple[Reason, ...]:
+    """The same of a lifted donor, on any board, with what will be asked for while it stays."""
+    rows = board.rows
+    worth = board.worth(held, expected)
     at_once, on_average = board.loads(held, held.rows, held.shares)
-    served = worth * marginal_share(at_once + on_average, policy.busy_sharpness)[rows.file]
+    served = worth * marginal_share(at_once + on_average, board.policy.busy_sharpness)[rows.file]
     order = held.rows[np.argsort(-served[held.rows], kind="stable")][:limit]
     return tuple(
         Reason(

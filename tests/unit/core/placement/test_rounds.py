@@ -29,6 +29,7 @@ from distribute_io.core.placement.rounds import Changes, Round, Rounds, encode_d
 from distribute_io.core.placement.rows import Rows
 from distribute_io.core.placement.stays import Stays
 from distribute_io.core.placement.stock import KnownDonor, encode_donor
+from distribute_io.core.placement.weigh import weigh
 from distribute_io.core.runs import Runs
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.wire.session import NatClass
@@ -240,6 +241,26 @@ def test_limits_hold_and_what_is_held_is_not_given_again(data: st.DataObject) ->
     assert {assignment.session_id for assignment in second.assignments} == set(views)
     for assignment in (*first.assignments, *second.assignments):
         check_limits(views[assignment.session_id], assignment, files)
+
+
+def test_a_large_swarm_has_the_same_reasons_as_a_small_one() -> None:
+    files, demand, donors = a_swarm()
+    donors = keep(donors, a_round(Rounds(POLICY), changes(donors, files, demand, joining=donors)).assignments)
+    asked_for = donors[7]
+    snapshot = Snapshot(
+        now_us=10**9, donors=donors, files=files, demand=demand, standing=frozenset({asked_for.session_id})
+    )
+    told = Rounds(POLICY).explain(changes(donors, files, demand), asked_for.session_id, seed=1, limit=50)
+    assert told is not None
+    exact = {(of.file_id, of.start): of for of in weigh(snapshot, POLICY, asked_for.session_id, limit=50)}
+    assert {(of.file_id, of.start) for of in told.holds} == set(exact)
+    for of in told.holds:
+        assert of.expected_serves == pytest.approx(exact[of.file_id, of.start].expected_serves, rel=0.1)
+        assert of.copies == exact[of.file_id, of.start].copies
+    rejected = {of.file_id: of.reason for of in plan(snapshot, POLICY, random.Random(1)).rejected}
+    assert told.rejected
+    assert {of.file_id: of.reason for of in told.rejected}.items() <= rejected.items()
+    assert Rounds(POLICY).explain(changes(donors, files, demand), SessionId("nobody"), seed=1, limit=50) is None
 
 
 def test_a_file_that_goes_and_one_that_comes_are_taken_over() -> None:
