@@ -12,8 +12,7 @@ Rules:
 4. Introductions are the choice of `core.matching`; a connection begins after `introduction_s` and four round trips.
 5. What a donor delivered counts when the segment is whole. If the donor leaves before, it counts as the mirrors'.
 6. A donor fetches its target from mirrors segment by segment at its own downlink, an introduction's time after it is
-   told, as it asks other donors first. What it is no longer to hold is erased first: it never holds more than its
-   storage.
+   told, as it asks donors first. What it is no longer to hold is erased before: it never holds more than its storage.
 7. Segments of poisoners are thrown away, fetched from a mirror, and the donor is dropped; after three accusers by all.
 
 Delivered = from donors + from mirrors, for every download, to the byte (`Download.check`).
