@@ -9,6 +9,7 @@ Rules:
    does not read is bounded; above the bound the connection is given up and made again.
 4. What the coordinator says is decoded once, into one of the messages of `wire.session`. A type of a later version is
    passed over; anything else ends the connection, as it would break every later message too.
+5. After each `welcome` the NAT class is found by the coordinator's STUN ports (`nat_probe.py`) and told, if known.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import aiohttp
 
 from distribute_io.errors import RemoteProtocolError
+from distribute_io.transport.nat_probe import find_nat_class
 from distribute_io.wire.codec import decode_coordinator_message, encode_message
 from distribute_io.wire.limits import HEARTBEAT_MS, MESSAGE_BYTES_MAX, OUTBOUND_BYTES_MAX, PROTOCOL_VERSION
 from distribute_io.wire.session import (
@@ -28,6 +31,7 @@ from distribute_io.wire.session import (
     CoordinatorMessage,
     ErrorMessage,
     Hello,
+    Nat,
     Ping,
     Pong,
     Welcome,
@@ -122,11 +126,13 @@ class SessionClient:
         self._queued_bytes = 0
         self._overrun.clear()
         tasks: list[asyncio.Task[None]] = []
+        welcomed: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
+        telling = asyncio.ensure_future(self._tell_nat(welcomed))
         try:
             self.send(Hello(protocol=PROTOCOL_VERSION, agent=self._agent, native=True))
             tasks = [
                 asyncio.ensure_future(self._write(socket, self._outbox)),
-                asyncio.ensure_future(self._read(socket, outcome)),
+                asyncio.ensure_future(self._read(socket, outcome, welcomed)),
                 asyncio.ensure_future(self._watch_overrun()),
             ]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -136,9 +142,9 @@ class SessionClient:
                     self._explain(failure, outcome)
         finally:
             self._outbox = None
-            for task in tasks:
+            for task in (*tasks, telling):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, telling, return_exceptions=True)
             await socket.close()
         outcome.restarting = socket.close_code == _CLOSE_GOING_AWAY
         return outcome
@@ -163,7 +169,18 @@ class SessionClient:
             await socket.send_str(data.decode())
             outbox.task_done()
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse, outcome: _Outcome) -> None:
+    async def _tell_nat(self, welcomed: asyncio.Future[Sequence[str]]) -> None:
+        """Find the NAT class by the coordinator's STUN ports, and tell it where it is known."""
+        nat = await find_nat_class(await welcomed)
+        if nat != "unknown":
+            self.send(Nat(nat=nat))
+
+    async def _read(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        outcome: _Outcome,
+        welcomed: asyncio.Future[Sequence[str]],
+    ) -> None:
         while True:
             async with asyncio.timeout(_SILENCE_S):
                 received = await socket.receive()
@@ -179,6 +196,8 @@ class SessionClient:
             match message:
                 case Welcome():
                     outcome.welcomed = True
+                    if not welcomed.done():
+                        welcomed.set_result(message.stun)
                     self._events.on_welcome(message)
                 case Pong():
                     continue

@@ -1,4 +1,5 @@
-"""A STUN responder: tells whoever asks from which address and port the question came (RFC 8489, Binding only).
+"""A STUN responder: tells whoever asks from which address and port the question came (RFC 8489, Binding only); and the
+question itself.
 
 Two ports of one host let a peer see whether its NAT maps each destination differently. Parsed by hand, because that
 doubled the answers per second of a library.
@@ -65,6 +66,31 @@ def respond(datagram: bytes, source: Address) -> bytes | None:
         return _message(_BINDING_ERROR, transaction, body, has_fingerprint=has_fingerprint)
     body = _attribute(_XOR_MAPPED_ADDRESS, _xor_address(source, transaction)) + _attribute(_SOFTWARE, _SOFTWARE_VALUE)
     return _message(_BINDING_SUCCESS, transaction, body, has_fingerprint=has_fingerprint)
+
+
+def binding_request(transaction: bytes) -> bytes:
+    """The question: 12 random bytes say which one it is."""
+    return _message(_BINDING_REQUEST, transaction, b"", has_fingerprint=True)
+
+
+def mapped_address(datagram: bytes, transaction: bytes) -> Address | None:
+    """Where the responder saw the asker, or None where this is no answer to that question."""
+    if not _HEADER.size <= len(datagram) <= DATAGRAM_BYTES_MAX:
+        return None
+    kind, length, cookie, answered = _HEADER.unpack_from(datagram)
+    is_answer = kind == _BINDING_SUCCESS and cookie == MAGIC_COOKIE and answered == transaction
+    if not is_answer or length != len(datagram) - _HEADER.size:
+        return None
+    at = _HEADER.size
+    while at + _ATTRIBUTE.size <= len(datagram):
+        attribute, size = _ATTRIBUTE.unpack_from(datagram, at)
+        value = datagram[at + _ATTRIBUTE.size : at + _ATTRIBUTE.size + size]
+        if attribute == _XOR_MAPPED_ADDRESS and len(value) == size and size in (8, 20):
+            key = struct.pack("!I", MAGIC_COOKIE) + transaction
+            plain = bytes(a ^ b for a, b in zip(value[4:], key, strict=False))
+            return str(ipaddress.ip_address(plain)), struct.unpack("!H", value[2:4])[0] ^ (MAGIC_COOKIE >> 16)
+        at += _ATTRIBUTE.size + size + -size % 4
+    return None
 
 
 def _parse(datagram: bytes) -> tuple[bytes, list[int], bool] | None:

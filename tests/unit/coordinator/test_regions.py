@@ -114,6 +114,11 @@ def test_databases_add_up_to_one_region_and_fall_back_to_the_registries(tmp_path
     assert coarse(found.find("8.8.4.4")) == "NA/US/AS15169"
     assert coarse(found.find("2001:4860::/64")) == "NA/US/AS7"
     assert coarse(found.find("1.1.1.1")) == coarse(regions().find("1.1.1.1"))
+    table = tmp_path / "table.csv"
+    table.write_text("8.8.8.0/24,AS/JP/lab\n")
+    own = load_regions(table_path=str(table), mmdb_paths=[countries, systems], key=KEY)
+    assert coarse(own.find("8.8.8.8")) == "AS/JP/lab"  # the operator's word comes before any database
+    assert coarse(own.find("8.8.4.4")) == "NA/US/AS15169"
 
 
 def test_countries_are_on_continents() -> None:

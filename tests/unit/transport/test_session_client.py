@@ -11,6 +11,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from distribute_io.transport.session_client import SessionClient
+from distribute_io.transport.stun import StunServer
 from distribute_io.wire.session import CoordinatorMessage, Unmatched, Unwant, Welcome
 
 WELCOME = {"type": "welcome", "protocol": 1, "session_id": "ab" * 16, "heartbeat_ms": 25_000, "stun": ["stun:a:1"]}
@@ -127,6 +128,25 @@ def test_what_is_sent_without_a_connection_is_dropped_and_with_one_arrives() -> 
             await asyncio.gather(task, return_exceptions=True)
         assert [said.get("file_id") for said in coordinator.said] == [None, "bb" * 32]
         assert not session.connected
+
+    asyncio.run(scenario())
+
+
+def test_the_nat_class_is_found_after_a_welcome_and_told() -> None:
+    async def scenario() -> None:
+        stun = await StunServer.open("127.0.0.1", 0)
+        try:
+            welcome = {**WELCOME, "stun": [f"stun:127.0.0.1:{port}" for port in stun.ports]}
+            async with Coordinator([json.dumps(welcome)]) as coordinator:
+                session = SessionClient(coordinator.url, agent="test", events=Heard(), rng=random.Random(1))
+                task = asyncio.ensure_future(session.run())
+                await coordinator.until(lambda: coordinator.count("nat") == 1)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            assert coordinator.said[-1] == {"type": "nat", "nat": "unrestricted"}
+        finally:
+            stun.close()
+            await asyncio.sleep(0)
 
     asyncio.run(scenario())
 

@@ -230,6 +230,21 @@ def test_the_hours_of_a_day_foretell_the_next_half_hour() -> None:
     assert season.correction("NA/US", START) == 1.0
 
 
+@pytest.mark.parametrize(("days", "counts"), [(2, False), (4, True)])
+def test_the_hours_of_the_day_count_once_there_are_three_days_of_them(days: int, *, counts: bool) -> None:
+    book = DemandBook()
+    for hour in range(days * 24 + 8):
+        for minute in range(0, 60, 1 if 8 <= hour % 24 < 20 else 10):
+            book.asked(A, "EU/DE", "unknown", START + hour * HOUR + minute * 60 * S)
+    now_us = START + days * 24 * HOUR + 8 * HOUR - 60 * S  # before eight in the morning
+    (told,) = book.expectations(now_us)
+    plain = DemandBook(Tuning(season_after_s=1e9), book.state())
+    (level,) = plain.expectations(now_us)
+    assert (per_s(told) > 1.2 * per_s(level)) == counts
+    if not counts:
+        assert per_s(told) == pytest.approx(per_s(level))
+
+
 def test_a_pause_of_the_coordinator_is_no_time_without_requests() -> None:
     book = DemandBook()
     book.published(A, START)
