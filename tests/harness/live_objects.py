@@ -6,9 +6,10 @@ from playwright.sync_api import Page
 
 
 def collect_garbage(page: Page) -> None:
-    """Have the page's garbage collected, now."""
+    """Have the page's garbage collected, now, and what is free given back to the system."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("HeapProfiler.collectGarbage")
+    devtools.send("Memory.simulatePressureNotification", {"level": "critical"})
     devtools.detach()
 
 

@@ -312,7 +312,8 @@ export class Serving {
           this.#receipt(taker, action.bytesTotal, action.mac);
           break;
         case "close":
-          taker.link.close(action.code);
+          if (action.byPeer) taker.link.finish(action.code);
+          else taker.link.close(action.code);
           break;
       }
     }

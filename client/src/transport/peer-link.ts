@@ -63,8 +63,11 @@ export interface LinkEvents {
 export const QUEUE_HIGH_BYTES = 1_048_576;
 const QUEUE_LOW_BYTES = 262_144;
 
-/** Longest wait for a goodbye to leave before the connection is closed under it. */
-const GOODBYE_US = 1_000_000;
+/**
+ * So long a connection stays when its channel is closed: a goodbye leaves, and what the other end's going does to the
+ * connection's state is told before it is closed (rtc-host.ts says why that matters).
+ */
+const END_US = 1_000_000;
 
 /** Frames that may come before the proofs are ready: hello, holdings, a grant and some requests. */
 const EARLY_FRAMES_MAX = 128;
@@ -189,9 +192,9 @@ export class PeerLink {
     this.#end(code, "now");
   }
 
-  /** Like `close`, but what is queued may still leave, for a second at most. */
+  /** For the end of a talk: what is queued still leaves, and the connection is closed a second later. */
   finish(code: ErrorCode): void {
-    this.#end(code, "flushed");
+    this.#end(code, "later");
   }
 
   #adopt(kind: ChannelKind, channel: RTCDataChannel): void {
@@ -224,7 +227,7 @@ export class PeerLink {
       this.#events.writable();
     };
     channel.onclose = () => {
-      this.#end("peer_closed", "now");
+      this.#end("peer_closed", "later");
     };
     this.#opened();
   }
@@ -307,7 +310,7 @@ export class PeerLink {
     for (const frame of early) this.#events.frame(frame);
   }
 
-  #end(code: ErrorCode, how: "now" | "flushed"): void {
+  #end(code: ErrorCode, how: "now" | "later"): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#early = undefined;
@@ -318,17 +321,13 @@ export class PeerLink {
       channel.onbufferedamountlow = null;
       channel.onclose = null;
     }
-    if (how === "flushed" && channel?.readyState === "open") {
-      const close = () => {
-        cancel();
-        this.#connection.close();
-      };
-      const cancel = this.#world.clock.after(GOODBYE_US, close);
-      // Closing a channel lets its queue leave first (RFC 8831, section 6.7).
-      channel.onclose = close;
-      channel.close();
-    } else {
+    if (how === "now" || channel === undefined) {
       this.#connection.close();
+    } else {
+      channel.close(); // which lets its queue leave first (RFC 8831, section 6.7)
+      this.#world.clock.after(END_US, () => {
+        this.#connection.close();
+      });
     }
     this.#events.closed(code);
   }

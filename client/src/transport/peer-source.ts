@@ -225,7 +225,7 @@ export class PeerSource implements Source {
           this.#refused(action.requestId, action.code);
           break;
         case "close":
-          this.#finish(action.code, action.byPeer);
+          this.#finish(action.code);
           break;
         case "greeted":
           this.#events.greeted();
@@ -338,11 +338,10 @@ export class PeerSource implements Source {
     range.outcome.finished();
   }
 
-  #finish(code: ErrorCode, byPeer: boolean): void {
+  #finish(code: ErrorCode): void {
     // A last receipt may still be in the making; it goes before the connection does.
     this.#afterReceipts(() => {
-      if (byPeer) this.#link.close(code);
-      else this.#link.finish(code);
+      this.#link.finish(code);
     });
     this.#end(code);
   }

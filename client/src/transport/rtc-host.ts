@@ -11,6 +11,10 @@
  *   {@link GATHER_WAIT_MS}, since a dead server would delay it by seconds. (That all is gathered Chromium says 120 ms late.)
  * - Chromium counts closed connections towards its limit of about 500 until they are collected, and then throws; that
  *   is reported as `full`, like our own smaller limit.
+ * - Chromium never frees a connection that is closed between a change of its state and the event that tells it: what
+ *   waits to be told is not thrown away, and holds it (`RTCPeerConnection::DispatchScheduledEvents`; one of 150 short
+ *   visits was held, for the page's life). So one that still gathers is closed when it has, or after
+ *   {@link GATHER_WAIT_MS}, and one whose peer has gone a second later (peer-link.ts).
  * - `pagehide` closes everything: a closed Chromium tab otherwise looks connected for 5 s and more.
  *
  * Main-thread timers are used for nothing that matters in a hidden tab (only the gathering wait, at most a second late).
@@ -30,8 +34,11 @@ import {
 /** Longest wait for candidates before a description is handed out. Later candidates are trickled. */
 export const GATHER_WAIT_MS = 300;
 
-/** Live connections of one window: 24 in use and 8 offers lying at the coordinator; far below Chromium's ~500. */
-export const CONNECTIONS_MAX = 32;
+/**
+ * Live connections of one window: 24 in use, 8 offers lying at the coordinator, and as many that are about to be closed;
+ * far below Chromium's ~500.
+ */
+export const CONNECTIONS_MAX = 64;
 
 /** The parts of a `MessagePort` that are used here. */
 export interface RtcHostPort {
@@ -164,9 +171,18 @@ export class RtcHost {
     // A native peer cannot agree on an id beforehand; towards a browser this second channel stays unused.
     this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
     await connection.setLocalDescription();
-    // An offer that lies at the coordinator until a match comes is better complete than quick.
-    if (!urgent && !this.#hurried.has(id)) await this.#gathered(id, connection);
-    this.#describe(id, connection);
+    const describe = () => {
+      this.#describe(id, connection);
+    };
+    if (urgent || this.#hurried.has(id) || !this.#connections.has(id)) {
+      describe();
+      return;
+    }
+    // An offer that lies at the coordinator until a match comes is better complete than quick: with what a STUN server saw.
+    connection.onicecandidate = ({ candidate }) => {
+      if (candidate?.type === "srflx") this.#waiting.get(id)?.();
+    };
+    this.#gathered(id, connection, describe);
   }
 
   async #takeOffer(id: ConnectionId, connection: RTCPeerConnection, sdp: string): Promise<void> {
@@ -182,32 +198,27 @@ export class RtcHost {
     this.#port.postMessage({ type: "channel", connection: id, kind, channel }, [channel]);
   }
 
-  /** Waits for what a STUN server saw or the end of gathering, not for long, and no longer than somebody wants it. */
-  #gathered(id: ConnectionId, connection: RTCPeerConnection): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#waiting.delete(id);
-        this.#window.clearTimeout(timer);
-        connection.onicegatheringstatechange = null;
-        connection.onicecandidate = null;
-        resolve();
-      };
-      const timer = this.#window.setTimeout(done, GATHER_WAIT_MS);
-      this.#waiting.set(id, done);
-      connection.onicegatheringstatechange = () => {
-        if (connection.iceGatheringState === "complete") done();
-      };
-      connection.onicecandidate = ({ candidate }) => {
-        if (candidate?.type === "srflx") done();
-      };
-    });
+  /** Calls `then` at the end of gathering, but not late, and no later than somebody wants it. */
+  #gathered(id: ConnectionId, connection: RTCPeerConnection, then: () => void): void {
+    const done = () => {
+      this.#waiting.delete(id);
+      this.#window.clearTimeout(timer);
+      connection.onicegatheringstatechange = null;
+      then();
+    };
+    const look = () => {
+      if (connection.iceGatheringState === "complete") done();
+    };
+    const timer = this.#window.setTimeout(done, GATHER_WAIT_MS);
+    this.#waiting.set(id, done);
+    connection.onicegatheringstatechange = look;
+    look();
   }
 
   /** Hands out the local description with the candidates so far; from here on they are trickled. */
   #describe(id: ConnectionId, connection: RTCPeerConnection): void {
-    if (this.#connections.get(id) !== connection) return;
     const sdp = connection.localDescription?.sdp;
-    if (sdp === undefined) throw new Error("no local description");
+    if (this.#connections.get(id) !== connection || sdp === undefined) return;
     connection.onicecandidate = (event) => {
       // The empty candidate marks the end of a generation: nothing to relay. Over TCP no browser accepts connections, so
       // two that could only open some do not meet.
@@ -264,14 +275,15 @@ export class RtcHost {
     this.#hurried.delete(id);
     this.#waiting.get(id)?.();
     connection.onicecandidate = null;
-    connection.onicegatheringstatechange = null;
-    connection.onconnectionstatechange = null;
-    connection.close();
+    this.#gathered(id, connection, () => {
+      connection.close();
+    });
     this.#report({ type: "closed", connection: id, reason });
   }
 
   #closeAll(reason: CloseReason): void {
     for (const id of [...this.#connections.keys()]) this.#drop(id, reason);
+    for (const done of this.#waiting.values()) done();
   }
 
   #report(report: RtcReport): void {

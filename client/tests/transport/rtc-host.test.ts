@@ -31,6 +31,7 @@ class FakeConnection {
 
   setLocalDescription(): Promise<void> {
     this.localDescription = { sdp: "local" };
+    this.iceGatheringState = "gathering";
     return Promise.resolve();
   }
 
@@ -189,8 +190,9 @@ test("a description that the browser refuses ends its connection, and no other",
     scene.reports.filter((report) => report.type === "closed"),
     [{ type: "closed", connection: 1, reason: "refused" }],
   );
-  assert.ok(scene.connection(0).closed);
   assert.equal(scene.host.connections, 1);
+  scene.timers[0]?.run();
+  assert.ok(scene.connection(0).closed);
 });
 
 test("more connections than allowed are not made, neither by our measure nor by the browser's", async () => {
@@ -217,11 +219,39 @@ test("a connection that fails is closed and told once", async () => {
   );
 });
 
-test("leaving the page closes everything", async () => {
+test("a connection that still gathers is closed when it has, since Chromium keeps it for ever otherwise", async () => {
+  const scene = new Scene();
+  await scene.tell({ type: "take_offer", connection: 1, sdp: "remote" }, { type: "close", connection: 1 });
+  assert.deepEqual(scene.reports.at(-1), { type: "closed", connection: 1, reason: "asked" });
+  assert.equal(scene.host.connections, 0);
+  const connection = scene.connection();
+  assert.equal(connection.closed, false);
+  connection.onicegatheringstatechange?.();
+  assert.equal(connection.closed, false, "it gathers still");
+  connection.iceGatheringState = "complete";
+  connection.onicegatheringstatechange?.();
+  assert.ok(connection.closed);
+  assert.equal(connection.onicegatheringstatechange, null);
+});
+
+test("a connection that gathers for long is closed after 300 ms, one that has gathered at once", async () => {
+  const scene = new Scene();
+  await scene.tell({ type: "take_offer", connection: 1, sdp: "remote" }, { type: "close", connection: 1 });
+  assert.equal(scene.timers[0]?.delayMs, GATHER_WAIT_MS);
+  scene.timers[0].run();
+  assert.ok(scene.connection().closed);
+  await scene.tell({ type: "take_offer", connection: 2, sdp: "remote" });
+  scene.connection(1).iceGatheringState = "complete";
+  await scene.tell({ type: "close", connection: 2 });
+  assert.ok(scene.connection(1).closed);
+});
+
+test("leaving the page closes everything, also what only waits for the end of its gathering", async () => {
   const scene = new Scene();
   await scene.tell(
     { type: "make_offer", connection: 1, urgent: false },
     { type: "make_offer", connection: 2, urgent: false },
+    { type: "close", connection: 2 },
   );
   scene.hide();
   assert.ok(scene.made.every(({ connection }) => connection.closed));
