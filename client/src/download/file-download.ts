@@ -51,7 +51,7 @@ export interface DownloadObserver {
    * No place has room, and one could be chosen: what was verified waits. Without this, or when it ends without a place, so
    * does the download.
    */
-  noRoom?(signal: AbortSignal): Promise<FileSystemFileHandle>;
+  noRoom?(signal: AbortSignal): Promise<FileSystemFileHandle | undefined>;
   /**
    * All segments are right and the file can be saved; the digest of the whole is still to come, and {@link FileDownload.run}
    * says whether it is right, too. Without this the file is waited for.

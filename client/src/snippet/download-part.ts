@@ -3,8 +3,7 @@
 import { peersAllowed } from "../download/preferences.ts";
 import { Preparation } from "../download/preparation.ts";
 import { WorkerFactory } from "../download/worker-code.ts";
-import { loadWords } from "../ui/language.ts";
-import { Panel } from "../ui/panel.ts";
+import type { Panel } from "../ui/panel.ts";
 import { LinkDownload, targetOf } from "./link-download.ts";
 import type { SentRuns } from "../worker/messages.ts";
 import { loadScript } from "./load-script.ts";
@@ -14,18 +13,18 @@ import {
   type Follower,
   type LinkOptions,
   type MorePart,
+  type PanelPart,
   type StoredDownload,
 } from "./part.ts";
 
 const WORKER_PART = "download-worker.js";
+const PANEL_PART = "panel.js";
 const MORE_PART = "more.js";
 
 const running = new Map<string, LinkDownload>();
 const factories = new Map<string, WorkerFactory>();
-let panel: Promise<Panel> | undefined;
-
-/** Words that have not come by then are not waited for. */
-const WORDS_TIMEOUT_MS = 3_000;
+/** The page's one panel; it comes into the page with its first download. */
+let panel: Promise<Panel | undefined> | undefined;
 
 /** Without a click for so long after a press, what was made ready is given up. */
 const PRESS_MS = 3_000;
@@ -41,7 +40,7 @@ const part: DownloadPart = {
     // The focus comes to a link with its press, and the pointer passes it again: its workers are taken.
     if (pressed?.key === key || running.has(key)) return;
     workers(options).prepare();
-    if (options.ui === "panel") panel ??= makePanel(options); // comes into the page with its first download
+    if (options.ui === "panel") panel ??= makePanel(options);
   },
   press(plain, options) {
     const key = keyOf(plain, options);
@@ -82,7 +81,8 @@ async function follow(
 ): Promise<Follower | undefined> {
   try {
     const more = (await loadScript(options, MORE_PART, nonce)) as MorePart; // as: pinned by its hash
-    return panel && more.follow(await panel, options, stored, sent, part);
+    const shown = await panel;
+    return shown && more.follow(shown, options, stored, sent, part);
   } catch {
     return undefined;
   }
@@ -112,18 +112,15 @@ function takePressed(key: string): Preparation | undefined {
   return undefined;
 }
 
-/** The page's one panel; its words may have to be fetched, for which no download waits. */
-async function makePanel({ partsUrl, parts }: LinkOptions): Promise<Panel> {
-  const wanted = [document.documentElement.lang, ...navigator.languages];
-  const words = await loadWords(wanted, (name) =>
-    fetch(partsUrl + name, {
-      integrity: parts[name] ?? "",
-      credentials: "omit",
-      referrerPolicy: "no-referrer",
-      signal: AbortSignal.timeout(WORDS_TIMEOUT_MS),
-    }),
-  );
-  return new Panel(words);
+/** The panel; undefined when it cannot be had, and the next download tries again. */
+async function makePanel(options: LinkOptions): Promise<Panel | undefined> {
+  try {
+    const made = (await loadScript(options, PANEL_PART, nonce)) as PanelPart; // as: pinned by its hash
+    return await made.makePanel(options);
+  } catch {
+    panel = undefined;
+    return undefined;
+  }
 }
 
 /** The factory of an address; its code is fetched once for all downloads. */

@@ -65,9 +65,9 @@ export class LinkDownload {
   readonly #from: EventLink;
   readonly #plain: HTMLAnchorElement;
   readonly #effects: LinkEffects;
-  readonly #panel: Promise<Panel> | undefined;
-  /** Undefined on pages that draw their own. */
-  readonly #card: Promise<Card> | undefined;
+  /** Undefined on pages that draw their own, and when the panel cannot be had. */
+  #panel: Promise<Panel | undefined> | undefined;
+  readonly #card: Promise<Card | undefined> | undefined;
   readonly #download: FileDownload;
   readonly #follow: Follow | undefined;
   /** Who hears of what is stored; undefined until it is known to be wanted. */
@@ -91,7 +91,7 @@ export class LinkDownload {
     { link, plain, prepared }: ClickedLink,
     options: LinkOptions,
     workers: WorkerFactory,
-    panel: Promise<Panel> | undefined,
+    panel: Promise<Panel | undefined> | undefined,
     more?: Follow,
     effects = EFFECTS,
   ) {
@@ -120,14 +120,7 @@ export class LinkDownload {
           this.#stored = download;
         },
         ...(panel !== undefined && {
-          noRoom: (signal) =>
-            new Promise((resolve, reject) => {
-              this.#placeChosen = resolve;
-              signal.addEventListener("abort", () => {
-                reject(signal.reason as Error); // as: whatever `cancel` was given
-              });
-              this.#tell({ type: "no_room" });
-            }),
+          noRoom: (signal) => this.#askForPlace(signal),
         }),
         started: (progress, sent) => {
           this.#progress = progress;
@@ -152,8 +145,23 @@ export class LinkDownload {
         },
       },
     );
-    this.#card = panel?.then((shown) => shown.add(this.#newCard(link, options)));
+    this.#card = panel?.then((shown) => {
+      if (shown === undefined) this.#panel = undefined;
+      return shown?.add(this.#newCard(link, options));
+    });
     if (peers === "on") this.#download.allowPeers();
+  }
+
+  /** The place that the visitor chooses; undefined where there is nothing to choose by. */
+  async #askForPlace(signal: AbortSignal): Promise<FileSystemFileHandle | undefined> {
+    if ((await this.#card) === undefined) return undefined;
+    return new Promise((resolve, reject) => {
+      this.#placeChosen = resolve;
+      signal.addEventListener("abort", () => {
+        reject(signal.reason as Error); // as: whatever `cancel` was given
+      });
+      this.#tell({ type: "no_room" });
+    });
   }
 
   #newCard(opener: HTMLElement, { peers, coordinatorUrl }: LinkOptions): NewCard {
@@ -221,6 +229,7 @@ export class LinkDownload {
       const { keptName } = this.#finished;
       if (keptName !== null) this.#release = holdFinished(keptName);
       this.#tell({ type: "save_waits" });
+      if ((await this.#card) === undefined) this.#save();
     }
   }
 
@@ -260,7 +269,7 @@ export class LinkDownload {
   /** Tells the card, in order. The panel's words may still be on their way; the download does not wait for them. */
   #tell(event: CardEvent, sent?: SentRuns): void {
     void this.#card?.then((card) => {
-      card.tell(event, sent);
+      card?.tell(event, sent);
     });
   }
 

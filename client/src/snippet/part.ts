@@ -81,13 +81,19 @@ export interface MorePart {
   ): Follower;
 }
 
+/** What `panel.js` leaves in the registry: how a page without a display of its own shows its downloads. */
+export interface PanelPart {
+  /** The page's panel in the visitor's language, whose words may have to be fetched. */
+  makePanel(options: LinkOptions): Promise<Panel>;
+}
+
 /** Where parts leave what they offer, by the SRI hash that they were loaded with. */
 const REGISTRY = Symbol.for("distribute-io");
 
 /** The tags that run on this page. */
 const TAGS = Symbol.for("distribute-io:tags");
 
-export type Registry = Partial<Record<string, DownloadPart | MorePart>>;
+export type Registry = Partial<Record<string, DownloadPart | MorePart | PanelPart>>;
 
 /** The registry of this page, made on first use. */
 export function registry(): Registry {

@@ -9,7 +9,7 @@
 
 const POLICY = "distribute-io";
 const SHARED: unique symbol = Symbol.for("distribute-io:script-url");
-const OURS = /^blob:|\/(?:download|more|download-worker|donor-worker)\.js$/;
+const OURS = /^blob:|\/(?:download|panel|more|download-worker|donor-worker)\.js$/;
 
 /** What is used of `TrustedTypePolicy`. */
 interface ScriptUrlPolicy {

@@ -151,6 +151,7 @@ code { font: .87em/1.5 ui-monospace, "SF Mono", Consolas, "Liberation Mono", mon
 .row { display: flex; flex-wrap: wrap; gap: 8px; }
 .row:empty { display: none; }
 article > .row { position: sticky; inset-block-end: 0; padding-block: 10px; margin-block: 0 -10px; background: var(--paper); }
+article > .row::before { content: ""; position: absolute; inset: -12px 0 auto; block-size: 12px; background: linear-gradient(transparent, var(--paper)); pointer-events: none; }
 button, .button {
   font: inherit;
   font-weight: 600;

@@ -66,7 +66,12 @@ interface Outcome {
 /** Runs a click; `run` is what the download does. */
 async function click(
   run: (observer: DownloadObserver) => unknown,
-  { link = new FakeLink(), plain = new FakeLink(), options = OPTIONS } = {},
+  {
+    link = new FakeLink(),
+    plain = new FakeLink(),
+    options = OPTIONS,
+    panel = undefined as Promise<undefined> | undefined,
+  } = {},
 ): Promise<Outcome & { link: FakeLink; plain: FakeLink }> {
   const outcome = { saved: [] as string[], followed: [] as unknown[], asked: [] as unknown[], peers: [] as string[] };
   const effects = {
@@ -93,7 +98,7 @@ async function click(
   // as: fakes
   const clicked = { link, plain } as unknown as ConstructorParameters<typeof LinkDownload>[0];
   const workers = {} as unknown as WorkerFactory; // as: the fake download has none
-  await new LinkDownload(clicked, options, workers, undefined, undefined, effects).run();
+  await new LinkDownload(clicked, options, workers, panel, undefined, effects).run();
   return { ...outcome, events: link.events, link, plain };
 }
 
@@ -120,6 +125,11 @@ test("a download says what it does, in order, and saves the file under its signe
   const verified = events[3]?.[1];
   assert.deepEqual([verified?.sha256, verified?.signedBy], [FILE.fileId, FILE.signedBy]);
   assert.deepEqual([saved, followed, asked], [["app 1.iso"], [], [{ href: HREF }]]);
+});
+
+test("a panel that cannot be had costs nothing but itself", async () => {
+  const { saved, events } = await click(() => undefined, { panel: Promise.resolve(undefined) });
+  assert.deepEqual([saved, events.at(-1)?.[0]], [["app 1.iso"], "distribute:saved"]);
 });
 
 test("what is saved ahead of the whole digest is saved once, and is only said to be saved when that is right", async () => {

@@ -30,7 +30,7 @@ test("a page without Trusted Types gets the address as it is", () => {
 
 test("our parts, blobs and the page's own scripts are let through, by one policy for all", () => {
   const page = strictPage();
-  const parts = ["download", "more", "download-worker", "donor-worker"].map(
+  const parts = ["download", "panel", "more", "download-worker", "donor-worker"].map(
     (name) => `https://dio.example/v/1/${name}.js`,
   );
   const urls = [...parts, "blob:https://page.example/1", "https://page.example/w.js"];
