@@ -31,6 +31,7 @@ _DISCARD = "a bare loop in a page: fetch, drop"
 _BARE = "a bare loop in a page: fetch, digest segments, store"
 _PEAK = "page: renderer's peak"
 _SMALL_PEAK = "page: renderer's peak, the small file"
+_BARE_PEAK = "a bare loop in a page: renderer's peak"
 _PEAK_BAR_MIB = 220.0
 
 _FLOOR = Path(__file__).with_name("page_floor_worker.mjs")
@@ -97,6 +98,8 @@ def run(options: list[str]) -> bool:
         def floor(name: str, segment_bytes: int) -> float:
             used = _bare(pages, segment_bytes)
             cpu.figures.setdefault(name, []).append(used.cpu_s / size_gib)
+            if name == _BARE:
+                memory.figures.setdefault(_BARE_PEAK, []).append(used.renderer_peak_bytes / MIB)
             return size_mib / used.seconds
 
         contenders = {_ARIA2C: aria2c, _STORED: ours, _DISCARD: lambda: floor(_DISCARD, 0)}

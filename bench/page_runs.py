@@ -64,6 +64,7 @@ class Loop:
     # All processes; and of these its first worker's thread.
     cpu_s: float
     first_worker_cpu_s: float
+    renderer_peak_bytes: int
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Pages:
             seconds: float = page.evaluate(script)
             after = measure_browser(browser.profile)
             workers = [cpu_s for name, cpu_s in after.renderer_threads.values() if name.startswith("DedicatedWorker")]
-            return Loop(seconds, after.cpu_s - before.cpu_s, workers[0])
+            return Loop(seconds, after.cpu_s - before.cpu_s, workers[0], after.renderer_peak_bytes)
 
     def copy(self) -> float:
         """Seconds from a click on a stored file of the published one's size until it lies in the download folder."""
