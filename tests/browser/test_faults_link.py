@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.browser.conftest import BOTH, StartBrowser
-from tests.harness.browser import wait_for_download
+from tests.harness.browser import wait_for_download, wait_for_value
 from tests.harness.coordinator import Release, make_publisher, make_release, run_dio, start_coordinator
 from tests.harness.downloads import Visitor, assert_saved
 from tests.harness.mirror_farm import MirrorKind, start_farm
@@ -63,7 +63,8 @@ def visit(
 
 
 def panel_text(visitor: Visitor) -> str:
-    text: str = visitor.page.evaluate("document.querySelector('distribute-panel').shadowRoot.textContent")
+    panel = "document.querySelector('distribute-panel')"
+    text: str = wait_for_value(visitor.page, f"{panel}?.shadowRoot.textContent", "the panel")
     return text
 
 

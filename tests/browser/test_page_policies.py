@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import BOTH, StartBrowser
-from tests.harness.browser import Browser
+from tests.harness.browser import Browser, wait_for_value
 from tests.harness.coordinator import Release
 from tests.harness.downloads import Visitor
 from tests.harness.processes import Stage, wait_for
@@ -135,7 +135,9 @@ def test_what_the_policy_allows_is_used_and_nothing_is_asked_for(
         if name.startswith("isolated"):
             assert cases[name].page.evaluate("crossOriginIsolated") is True, name
     panel = "document.querySelector('distribute-panel')"
-    assert cases["the policy of the front page"].page.evaluate(f"getComputedStyle({panel}).position") == "fixed"
+    page = cases["the policy of the front page"].page
+    wait_for_value(page, f"{panel} !== null", "the panel")
+    assert page.evaluate(f"getComputedStyle({panel}).position") == "fixed"
     assert {name: advice(visitor) for name, visitor in cases.items() if advice(visitor)} == {}
 
 

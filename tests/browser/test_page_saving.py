@@ -235,8 +235,8 @@ def test_where_all_is_full_the_panel_asks_for_a_place(published: Published, chro
     visitor = published.scene.visit(browser, links, attributes={"data-peers": "off"}, init_script=_SECOND_THOUGHT)
     limit_quota(visitor, 20 * MIB)
     visitor.click("huge")
-    panel = "document.querySelector('distribute-panel').shadowRoot.textContent"
-    wait_for_value(visitor.page, f"{panel}.includes('No room left for this file')", "the question")
+    panel = "document.querySelector('distribute-panel')?.shadowRoot.textContent"
+    wait_for_value(visitor.page, f"{panel}?.includes('No room left for this file')", "the question")
     assert visitor.page.evaluate(f"{panel}.includes('Download unchecked from')"), "the plain link is a choice"
     assert visitor.events() == [], "it waits"
     limit_quota(visitor, None)
