@@ -79,7 +79,7 @@ async def _measure(words: argparse.Namespace) -> dict[str, Any]:  # Any: JSON of
     finally:
         office.close()
     _seconds, result = rounds[-1]
-    joins_ms, tidy_ms, pushed = _joins(result, files, words.joins, words.regions, rng)
+    joins_ms, cpu_ms, tidy_ms, pushed = _joins(result, files, words.joins, words.regions, rng)
     return {
         "donors": words.donors,
         "segments": words.segments,
@@ -88,6 +88,8 @@ async def _measure(words: argparse.Namespace) -> dict[str, Any]:  # Any: JSON of
         "join_median_ms": round(joins_ms[len(joins_ms) // 2], 3),
         "join_p99_ms": round(joins_ms[int(len(joins_ms) * 0.99)], 3),
         "join_most_ms": round(joins_ms[-1], 3),
+        "join_cpu_median_ms": round(cpu_ms[len(cpu_ms) // 2], 3),
+        "join_cpu_p99_ms": round(cpu_ms[int(len(cpu_ms) * 0.99)], 3),
         "order_again_p99_ms": round(tidy_ms[int(len(tidy_ms) * 0.99)], 3),
         "join_segments_pushed_mean": round(pushed / words.joins, 1),
         "first_round_s": round(rounds[0][0], 2),
@@ -110,23 +112,25 @@ async def _round(office: PlanOffice, changes: Changes, budget_s: float) -> tuple
 
 def _joins(
     result: Round, files: list[FileView], joins: int, regions: int, rng: random.Random
-) -> tuple[list[float], list[float], int]:
-    """Milliseconds for each of some joining donors and for putting the lists in order after it, each sorted, and the
-    segments that they were given in all."""
+) -> tuple[list[float], list[float], list[float], int]:
+    """Milliseconds for each of some joining donors, CPU time of it, and milliseconds for putting the lists in order
+    after it, each sorted; and the segments that they were given in all."""
     planner = JoinPlanner(result.lists, Policy(), {file.file_id: file for file in files}.get)
     times_ms: list[float] = []
+    cpu_ms: list[float] = []
     tidy_ms: list[float] = []
     pushed = 0
     for number in range(joins):
         donor = some_donor(2**64 + number, [], [], regions, rng).view
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.thread_time()
         assignment = planner.plan(donor, _NOW_US, is_guess=True, is_known=False)
+        cpu_ms.append((time.thread_time() - cpu_began) * 1_000)
         times_ms.append((time.perf_counter() - began) * 1_000)
         began = time.perf_counter()
         planner.tidy()
         tidy_ms.append((time.perf_counter() - began) * 1_000)
         pushed += assignment.push_bytes // _MIB if assignment is not None else 0
-    return sorted(times_ms), sorted(tidy_ms), pushed
+    return sorted(times_ms), sorted(cpu_ms), sorted(tidy_ms), pushed
 
 
 def catalogue(
