@@ -77,6 +77,15 @@ def format_rate(rate_bytes_per_s: float) -> str:
     return f"{format_size(rate_bytes_per_s)}/s"
 
 
+def format_count(count: int, thing: str, things: str | None = None) -> str:
+    """How many, for people; `things` where the plural is not made by an s.
+
+    >>> format_count(1, "file"), format_count(1_200, "file"), format_count(2, "person", "people")
+    ('1 file', '1,200 files', '2 people')
+    """
+    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
+
+
 def _parse_amount(text: str) -> int | None:
     match = _AMOUNT.fullmatch(text.strip())
     if match is None:

@@ -12,6 +12,7 @@ import re
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -35,7 +36,7 @@ from distribute_io.transport.coordinator_api import CoordinatorApi
 from distribute_io.transport.dial import HttpPolicy, is_private_server
 from distribute_io.transport.webrtc_child import ChildEngine
 from distribute_io.transport.webrtc_engines import EngineName, choose_engine
-from distribute_io.units import format_rate, format_size, parse_rate, parse_size
+from distribute_io.units import format_count, format_rate, format_size, parse_rate, parse_size
 
 app = typer.Typer()
 
@@ -96,9 +97,14 @@ def donate(
     )
     _warn_of_the_unknown(limits)
     if storage_bytes < _STORAGE_BYTES_MIN:
-        raise UsageError("bad_argument", f"--storage {storage} is too little: a segment takes up to 1 MB and more")
+        raise UsageError(
+            "bad_argument",
+            f"--storage {storage} is too little to help anybody: give at least {format_size(_STORAGE_BYTES_MIN)}",
+        )
     if up_bytes_per_s < _UP_BYTES_PER_S_MIN:
-        raise UsageError("bad_argument", f"--up {up} is too little to help anybody; give {_UP_BYTES_PER_S_MIN} B/s")
+        raise UsageError(
+            "bad_argument", f"--up {up} is too little to help anybody; give at least {format_rate(_UP_BYTES_PER_S_MIN)}"
+        )
     folder = data_dir or _default_folder(url)
     store = SegmentStore(folder, limit_bytes=storage_bytes)
     store.open()
@@ -111,6 +117,7 @@ def donate(
         policy = HttpPolicy(allow_private=is_private_server(urlsplit(url).hostname or ""))
         api = CoordinatorApi(url, policy)
         session_url = _ask_coordinator(api, cause or [])
+        tally_secret = _tally_secret(folder / "code.txt", code)
         tell = _tell_json if as_json else _tell_words()
         tell(
             e.Started(
@@ -129,7 +136,7 @@ def donate(
             storage_bytes=storage_bytes,
             up_bytes_per_s=up_bytes_per_s,
             takers_max=takers,
-            tally_secret=_tally_secret(folder / "code.txt", code),
+            tally_secret=tally_secret,
         )
         filler = Filler(api, store, policy=policy)
         asyncio.run(_donate(config, folder, store, filler, ChildEngine(engine_name), limits, tell))
@@ -254,7 +261,11 @@ def _tally_secret(path: Path, typed: str | None) -> bytes:
 def _coordinator_url(text: str) -> str:
     url = text if "://" in text else f"https://{text}"
     split = urlsplit(url)
-    if split.scheme not in ("http", "https") or not split.hostname:
+    try:
+        is_address = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
+    except ValueError:  # a port that is none
+        is_address = False
+    if not is_address:
         raise UsageError("bad_argument", f"{text} is not the address of a coordinator, as https://example.org")
     return f"{split.scheme}://{split.netloc}"
 
@@ -291,14 +302,15 @@ def _tell_json(event: e.DonorEvent) -> None:
 def _tell_words() -> Callable[[e.DonorEvent], None]:
     """Writes a line for what is worth one, with the time before it."""
     from rich.console import Console  # 8 MB that a donor with --json need not have
+    from rich.text import Text
 
-    console = Console(log_path=False, soft_wrap=True)
+    console = Console(soft_wrap=True)  # a line is a line, also in the log of a service
     last = _LastFigures()
 
     def tell(event: e.DonorEvent) -> None:
         line = in_words(event, last)
         if line is not None:
-            console.log(line, highlight=False, markup=False, _stack_offset=0)
+            console.print(Text.assemble((time.strftime("%H:%M:%S"), "dim"), " ", line), highlight=False)
 
     return tell
 
@@ -333,20 +345,21 @@ def in_words(event: e.DonorEvent, last: _LastFigures) -> str | None:
         case e.Disconnected():
             return f"not connected: {event.reason}; trying again, downloads in progress go on"
         case e.Assigned():
-            return f"to hold: {event.segments} segments of {event.files} files"
+            return f"to hold: {format_count(event.segments, 'segment')} of {format_count(event.files, 'file')}"
         case e.Holding():
-            return f"holding {format_size(event.bytes)} of {event.files} files"
+            return f"holding {format_size(event.bytes)} of {format_count(event.files, 'file')}"
         case e.TakerCame():
-            return f"serving {event.takers} now"
+            return f"serving {format_count(event.takers, 'person', 'people')} now"
         case e.TakerLeft():
-            return f"one was served {format_size(event.bytes)}; serving {event.takers} now"
+            now = f"serving {format_count(event.takers, 'person', 'people')} now" if event.takers else "nobody else now"
+            return f"one was served {format_size(event.bytes)}; {now}"
         case e.Served():
             if event.bytes - last.said_at_bytes < _SAY_SERVED_EVERY_BYTES:
                 return None
             last.said_at_bytes = event.bytes
             return f"served {format_size(event.bytes)}, today {format_size(event.bytes_today)} with overhead"
         case e.Credited():
-            return f"thanked for {format_size(event.bytes)} by {event.downloaders} downloaders"
+            return f"thanked for {format_size(event.bytes)} by {format_count(event.downloaders, 'person', 'people')}"
         case e.Paused():
             return f"{_PAUSES[event.reason]}; what is held stays"
         case e.Resumed():

@@ -50,7 +50,10 @@ def get(
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", help="File to write, the folder for files under their own names, or - for stdout."
+            "-o",
+            "--output",
+            help="File to write, the folder for files under their own names, or - for stdout. Folders that are not "
+            "there are made.",
         ),
     ] = None,
     coordinator: Annotated[
@@ -173,6 +176,8 @@ def _get_one(
     if target != _STDOUT and target.exists():
         result = is_there_already(target, plan)
     else:
+        if target != _STDOUT and not target.parent.exists() and not quiet:
+            typer.echo(f"dio: making the folder {target.parent}", err=True)  # it may be a slip of the pen
         fetching = FetchOptions(target=target, policy=policy, limit=limit, mirror_use=mirror_use)
         result = _download(plan, fetching, mirrors_only=mirrors_only, webrtc=webrtc, quiet=quiet)
     if as_json:

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
 import msgspec
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from distribute_io.cli.coordinator_client import request
 from distribute_io.cli.local_catalogue import Token, checked_file_id
 from distribute_io.errors import UsageError
-from distribute_io.units import format_rate, format_size
+from distribute_io.units import format_count, format_size
+from distribute_io.wire.http import FileList
 
 app = typer.Typer()
+
+_FILES_NAMED_MAX: Final = 5
+"""Of those that were not given for one reason."""
+
+_VERDICTS: Final = {
+    "chosen": "yes",
+    "not_needed": "not at first: others that hold as much were chosen",
+    "kept_out": "no: it is kept out for now, leaves, or does not answer",
+    "itself": "no: it is the downloader itself",
+    "matched_already": "no: the two are introduced already",
+    "full": "no: it serves as many as it allows",
+    "holds_nothing_missing": "no: it holds nothing of what is missing",
+    "nat_incompatible": "no: two restricted NATs cannot connect",
+}
+"""`coordinator.match_desk` and `core.matching` in words."""
+
+_REJECTIONS: Final = {
+    "cause_not_chosen": "it gives to other causes",
+    "empty_file": "there is nothing to hold",
+    "held_already": "it holds all of it",
+    "no_room": "its room is too small for one more run",
+    "no_demand": "nobody is expected to ask for it",
+    "does_not_pay": "it would serve less before it leaves than filling it costs",
+    "better_elsewhere": "other files serve more from the same room",
+    "not_yet": "it is filled in steps, and this comes next time",
+    "too_alike": "donors of its network hold enough of it",
+}
+"""`core.placement.model.RejectionReason` in words."""
 
 
 @app.command()
@@ -47,36 +79,88 @@ def inspect(
     if as_json:
         typer.echo(data.decode().rstrip())
         return
-    answer: Any = msgspec.json.decode(data)  # Any: JSON, told line by line
-    for line in _reasons(answer) if donor else _peers(answer) if file else _donors(answer):
-        typer.echo(line)
+    console = Console(soft_wrap=True)
+    answer: Any = msgspec.json.decode(data)  # Any: JSON, told part by part
+    if donor:
+        _tell_reasons(console, answer, _names(coordinator))
+    elif file:
+        _tell_peers(console, answer)
+    elif answer:
+        console.print(_donors(answer))
+    else:
+        console.print("No donor is here that can be assigned anything.")
 
 
-def _donors(answer: Any) -> list[str]:  # Any: as above
-    return [
-        f"{row['session_id']}  {row['region'] or '-'}  {row['nat']}  {format_size(row['storage_bytes'])}  "
-        f"{format_rate(row['up_bytes_per_s'])}  stays {_span(row['stay_left_s'])}  {row['files_held']} files"
-        for row in answer
-    ]
+def _tell_peers(console: Console, answer: Any) -> None:  # Any: as above
+    if not answer:
+        console.print("No donor holds any of it.")
+        return
+    table = _table("donor", "introduced?")
+    for row in sorted(answer, key=lambda row: str(row["reason"]) != "chosen"):
+        table.add_row(row["session_id"], _VERDICTS.get(row["reason"], row["reason"]))
+    console.print(table)
 
 
-def _peers(answer: Any) -> list[str]:  # Any: as above
-    return [f"{row['session_id']}  {row['reason']}" for row in answer]
+def _tell_reasons(console: Console, answer: Any, names: Mapping[str, str]) -> None:  # Any: as above
+    console.print(_donors([answer["donor"]]))
+    for title, rows in (
+        ("Holds, or is to hold:", answer["holds"]),
+        ("A plan made now would add:", answer["would_fetch"]),
+    ):
+        console.print(f"\n[bold]{title}[/]" if rows else f"\n[bold]{title}[/] nothing")
+        if not rows:
+            continue
+        table = _table("file", "segments", "expected serves", "other copies", right=3)
+        for row in _joined(rows):
+            segments = f"{row['start']}-{row['end'] - 1}"
+            table.add_row(_name(row, names), segments, f"{row['expected_serves']:.3g}", f"{row['copies']:.3g}")
+        console.print(table)
+    if not answer["rejected"]:
+        return
+    console.print("\n[bold]Not given more of these, and why:[/]")
+    by_reason: dict[str, list[str]] = {}
+    for row in answer["rejected"]:
+        by_reason.setdefault(row["reason"], []).append(_name(row, names))
+    table = _table("why", "files")
+    for reason, files in by_reason.items():
+        more = f" and {format_count(len(files) - _FILES_NAMED_MAX, 'more', 'more')}" if files[_FILES_NAMED_MAX:] else ""
+        table.add_row(_REJECTIONS.get(reason, reason), ", ".join(files[:_FILES_NAMED_MAX]) + more)
+    console.print(table)
 
 
-def _reasons(answer: Any) -> list[str]:  # Any: as above
-    def told(what: str, row: Any) -> str:  # Any: as above
-        return (
-            f"{what}  {row['file_id']}  segments {row['start']}-{row['end'] - 1}  "
-            f"expected serves {row['expected_serves']:g}  other copies {row['copies']:g}"
+def _donors(rows: Any) -> Table:  # Any: as above
+    table = _table("donor", "where", "NAT", "room", "up/s", "stays", "files", right=4)
+    for row in rows:
+        table.add_row(
+            row["session_id"],
+            row["region"] or "-",
+            row["nat"],
+            format_size(row["storage_bytes"]),
+            format_size(row["up_bytes_per_s"]),
+            _span(row["stay_left_s"]),
+            str(row["files_held"]),
         )
+    return table
 
-    return [
-        *_donors([answer["donor"]]),
-        *(told("holds", row) for row in _joined(answer["holds"])),
-        *(told("would fetch", row) for row in _joined(answer["would_fetch"])),
-        *(f"not  {row['file_id']}  {row['reason']}" for row in answer["rejected"]),
-    ]
+
+def _table(*headings: str, right: int = 0) -> Table:
+    """A table without lines, the last `right` columns of figures; what is to be copied is never cut off."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for place, heading in enumerate(headings):
+        justify: Literal["left", "right"] = "right" if place >= len(headings) - right else "left"
+        table.add_column(heading, justify=justify, no_wrap=place == 0, header_style="dim", overflow="fold")
+    return table
+
+
+def _names(coordinator: str) -> dict[str, str]:
+    """Names of files by id, of the first page of the catalogue: others are called by their id."""
+    listed = msgspec.json.decode(request("GET", coordinator, "/api/v1/files"), type=FileList)
+    return {file.file_id: file.name for file in listed.files}
+
+
+def _name(row: Any, names: Mapping[str, str]) -> str:  # Any: as above
+    file_id = str(row["file_id"])
+    return names.get(file_id, file_id)
 
 
 def _joined(rows: Any) -> list[Any]:  # Any: as above

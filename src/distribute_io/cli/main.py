@@ -111,14 +111,42 @@ def main(argv: Sequence[str] | None = None, *, begun: object = None) -> int:
         begun: what `start.py` began for the command already, which finds it as `typer.Context.obj`.
     """
     try:
-        typer.main.get_command(app).main(args=argv, prog_name="dio", obj=begun)
-    except SystemExit as ending:  # typer's own: help, usage errors, `typer.Exit`, an interrupt
-        return ending.code if isinstance(ending.code, int) else EXIT_DONE if ending.code is None else EXIT_FAILED
-    except KeyboardInterrupt:
+        # Not standalone: typer's own way to tell a usage error takes six lines, and has no code.
+        code = typer.main.get_command(app).main(args=argv, prog_name="dio", obj=begun, standalone_mode=False)
+    except SystemExit as ending:  # typer's own: stdout was closed
+        return ending.code if isinstance(ending.code, int) else EXIT_FAILED
+    except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
+    except typer.TyperException as error:
+        return _report_usage(error, (sys.argv[1:] if argv is None else argv)[:1])
     except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is, the user gets one line
         return _report(error)
-    return EXIT_DONE
+    return code if isinstance(code, int) else EXIT_DONE  # of `typer.Exit`; commands return nothing
+
+
+_PLAIN_WORDS: Final = {
+    "is not a valid int range": "is not a whole number",
+    "is not a valid int": "is not a whole number",
+    "is not a valid float": "is not a number",
+}
+
+
+def _report_usage(error: typer.TyperException, first: Sequence[str]) -> int:
+    """Prints the one line for words that typer could not parse; a group called without any has printed its help.
+
+    Args:
+        first: the first word after `dio`, if there is one: not every error of typer's knows its command.
+    """
+    what = " ".join(error.format_message().split())
+    for theirs, plain in _PLAIN_WORDS.items():
+        what = what.replace(theirs, plain)
+    if what:
+        context = getattr(error, "ctx", None)
+        command = " ".join(["dio", *(name for name in first if name in COMMANDS)])
+        command = context.command_path if context is not None else command
+        end = " " if what.endswith("?") else "; "
+        typer.echo(f"dio: {what.rstrip('.')}{end}`{command} --help` shows how it is used [bad_argument]", err=True)
+    return error.exit_code
 
 
 def _report(error: Exception) -> int:

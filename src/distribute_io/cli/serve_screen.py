@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from distribute_io.coordinator.app import Started
 from distribute_io.coordinator.library import Library
-from distribute_io.units import format_size
+from distribute_io.units import format_count, format_size
 
 _LOOK_EVERY_S: Final = 0.25
 _SKIPPED_SHOWN: Final = 5
@@ -62,10 +62,8 @@ class Screen:
                 progress = self._library.progress()
             if progress.walked and progress.files_ready == progress.files != told:
                 told = progress.files
-                self._console.print(
-                    f"{progress.files} files, {format_size(progress.size_bytes)}, all hashed and signed.",
-                    highlight=False,
-                )
+                files = f"{format_count(progress.files, 'file')}, {format_size(progress.size_bytes)}"
+                self._console.print(f"{files}, all hashed and signed.", highlight=False)
                 for skipped in progress.skipped[:_SKIPPED_SHOWN]:
                     self._console.print(f"[yellow]left out:[/] {skipped.path!r}: {skipped.reason}", highlight=False)
                 if len(progress.skipped) > _SKIPPED_SHOWN:

@@ -191,8 +191,8 @@ def _list(*, as_json: bool) -> None:
 
 def _print(scenario: Scenario, comparison: Comparison) -> None:
     console = Console()
-    console.print(f"[bold]{scenario.title}[/]  [dim]{scenario.about}[/]\n")
-    console.print(answer(scenario, comparison.planned.outcome) + "\n")
+    console.print(answer(scenario, comparison.planned.outcome) + "\n", highlight=False)
+    console.print(f"[bold]{scenario.title}[/]  [dim]{scenario.about}[/]\n", highlight=False)
     figures = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in figure_rows(comparison):
         figures.add_row(f"[dim]{name}[/]", value)

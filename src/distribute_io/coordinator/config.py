@@ -33,8 +33,8 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         str,
         Meta(
             pattern="^(https?://[^/?#@]+)?/?$",
-            description="How browsers reach this server, without a path. Empty: http://HOST:PORT. Browsers give "
-            "hashing and storage only to https and to localhost.",
+            description="How browsers reach this server: http:// or https://, without a path. Empty: http://HOST:PORT. "
+            "Browsers give hashing and storage only to https and to localhost.",
         ),
     ] = ""
     data_dir: Annotated[
@@ -46,7 +46,10 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     state: Annotated[str, Meta(description="Soft state: memory:// (this process).")] = "memory://"
     cause: Annotated[
         str,
-        Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$", description="Cause that the folder's files belong to."),
+        Meta(
+            pattern="^[a-z0-9][a-z0-9-]{0,63}$",
+            description="Cause that the folder's files belong to: small letters, digits and hyphens, at most 64.",
+        ),
     ] = DEFAULT_CAUSE
     cause_title: Annotated[
         str, Meta(max_length=80, description="What donors see as the cause's name. Empty: from the cause.")
@@ -77,7 +80,8 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         str,
         Meta(
             pattern="^(wss?://[^?#]+)?$",
-            description="Address of the session that clients are told. Empty: /api/v1/ws under public_url.",
+            description="Address of the session that clients are told, ws:// or wss://. Empty: /api/v1/ws under "
+            "public_url.",
         ),
     ] = ""
     trusted_proxies: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +53,7 @@ def load(*, flags: Mapping[str, object], environment: Mapping[str, str], file: P
     try:
         config = msgspec.convert(values, CoordinatorConfig)
     except msgspec.ValidationError as error:
-        raise UsageError("bad_config", f"A setting is not right: {error}") from error
+        raise _bad_setting(error, values, origins, file) from error
     _check_together(config)
     return LoadedConfig(config, origins)
 
@@ -91,9 +92,28 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
         try:
             values[field.name] = msgspec.convert(text, field.type, strict=False)
         except msgspec.ValidationError as error:
-            name = ENVIRONMENT_PREFIX + field.name.upper()
-            raise UsageError("bad_config", f"{name} is not right: {error}") from error
+            raise _not_right(ENVIRONMENT_PREFIX + field.name.upper(), text, field) from error
     return values
+
+
+def _bad_setting(
+    error: msgspec.ValidationError, values: Mapping[str, object], origins: Mapping[str, str], file: Path | None
+) -> UsageError:
+    """The setting that did not fit, by the name under which it was given."""
+    place = re.search(r"at `\$\.(\w+)", str(error))
+    field = next((each for each in msgspec.structs.fields(CoordinatorConfig) if place and each.name == place[1]), None)
+    if field is None:
+        return UsageError("bad_config", f"A setting is not right: {error}")
+    names = {
+        "flag": "--" + field.name.replace("_", "-").replace("trusted-proxies", "trusted-proxy"),
+        "environment": ENVIRONMENT_PREFIX + field.name.upper(),
+        "file": f"{field.name} in {file}",
+    }
+    return _not_right(names[origins[field.name]], values[field.name], field)
+
+
+def _not_right(name: str, value: object, field: msgspec.structs.FieldInfo) -> UsageError:
+    return UsageError("bad_config", f"{name} {value!r} is not right. {describe(field)}")
 
 
 def _refuse_unknown(values: Mapping[str, object], where: str) -> None:

@@ -316,6 +316,8 @@ class Download:
     def _explain(self, action: m.Fail, driver: Driver) -> Exception:
         rows = [self._figures_of(status) for status in driver.source_table()]
         reasons = "; ".join(f"{row.source}: {row.reason}" for row in rows if row.reason is not None)
+        if any(row.reason == "mirror_private_address" for row in rows):
+            reasons += "; --allow-private permits private addresses"
         name = self._manifest.name
         if action.reason == "integrity":
             return IntegrityError(

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,6 +36,9 @@ from distribute_io.transport.http_request import get_bounded
 from distribute_io.wire.http import FileEntry, Mirror
 
 _MANIFEST_SUFFIX: Final = ".manifest.json"
+
+_FILES_NAMED_MAX: Final = 4
+"""Enough to show what an address looks like; the page itself has them all."""
 
 
 class DownloadPlan(Struct, frozen=True, kw_only=True):
@@ -102,6 +105,8 @@ def _of_link(link: str, options: PlanOptions, policy: HttpPolicy) -> DownloadPla
             raise UsageError(
                 "bad_argument", f"{origin} is no coordinator; name the one that knows {link} by --coordinator"
             ) from error
+        if options.coordinator is None and error.code == "unknown_link" and not split.path.startswith("/files/"):
+            raise UsageError("bad_argument", f"{link} is a page of the coordinator's; {_its_files(api)}") from error
         raise
     verified = _verify_any(entry, options.pins)
     named = parse_qs(split.query).get("id")
@@ -123,6 +128,16 @@ def _of_link(link: str, options: PlanOptions, policy: HttpPolicy) -> DownloadPla
         session_url=urljoin(api.base_url + "/", entry.session_url),
         allow_private=policy.allow_private or is_private_server(api.host),
     )
+
+
+def _its_files(api: CoordinatorApi) -> str:
+    """What could have been typed instead of the address of a page."""
+    listed = api.files()
+    if not listed.files:
+        return "it has no file yet"
+    named = ", ".join(f"{api.base_url}/files/{quote(file.name)}" for file in listed.files[:_FILES_NAMED_MAX])
+    more = " and more" if listed.next is not None or len(listed.files) > _FILES_NAMED_MAX else ""
+    return f"name a file of it: {named}{more}"
 
 
 def _resolve(api: CoordinatorApi, link: str, pins: tuple[PublicKeyText, ...]) -> FileEntry:

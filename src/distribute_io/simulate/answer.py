@@ -17,12 +17,11 @@ def answer(scenario: Scenario, outcome: Outcome) -> str:
         f"{format_rate(donors.up_median_bit_per_s / 8)} of uplink at the median"
     )
     asked = f"{outcome.downloads:,} downloads ({format_size(outcome.delivered_bytes)}) in {hours:g} hours"
-    if scenario.kind == "coarse":
-        who = f"By classes, not one by one: {who[0].lower()}{who[1:]}"
+    how = " Donors were reckoned by classes, not one by one." if scenario.kind == "coarse" else ""
     if outcome.net_offload <= 0:
         return (
             f"{who}, donors would save you nothing of {asked}: filling them costs more than they serve. "
-            "Ask for longer stays or more room, or wait for more downloads."
+            f"Ask for longer stays or more room, or wait for more downloads.{how}"
         )
     ratio = outcome.completion_ratio[1]
     slower = (
@@ -34,7 +33,7 @@ def answer(scenario: Scenario, outcome: Outcome) -> str:
         f"{who}, your mirrors send {outcome.net_offload:.0%} less: {format_size(saved)} of {asked}. "
         f"Donors deliver {outcome.gross_offload:.0%} of all bytes; filling them takes back "
         f"{outcome.gross_offload - outcome.net_offload:.0%}. The mirrors' busiest minute is "
-        f"{format_rate(outcome.mirror_peak_bytes_per_s)}; {slower}."
+        f"{format_rate(outcome.mirror_peak_bytes_per_s)}; {slower}.{how}"
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from distribute_io.errors import UsageError
 from distribute_io.simulate.scenario import Scenario
+from distribute_io.units import format_rate, format_size
 
 DETAILED_WORK_MAX = 400_000_000.0
 """Donors times segments of the catalogue times seconds that the detailed model takes on; above it, the coarse."""
@@ -81,5 +82,18 @@ def ask(scenario: Scenario, question: Question) -> Scenario:
         now_per_hour = asked.downloads_per_s * 3600.0
         load = asked.demand.load * question.downloads_per_hour / now_per_hour
         asked = replace(asked, demand=replace(asked.demand, load=load))
+    asked = replace(asked, about=_in_words(asked))
     work = float(donors.online) * catalogue.files * catalogue.segments * asked.duration_s
     return replace(asked, kind="coarse") if work > DETAILED_WORK_MAX else asked
+
+
+def _in_words(asked: Scenario) -> str:
+    """What the answer is for: the figures that were given, and the scenario's where none was."""
+    donors, catalogue = asked.donors, asked.catalogue
+    return (
+        f"{donors.online:,} donors online, half of them longer than {donors.stay_median_s / 60:g} min, each with "
+        f"{format_size(donors.quota_segments * catalogue.segment_bytes)} of room and "
+        f"{format_rate(donors.up_median_bit_per_s / 8)} at the median; {catalogue.files:,} files of "
+        f"{format_size(catalogue.segments * catalogue.segment_bytes)}; {asked.downloads_per_s * 3600:,.0f} downloads "
+        f"an hour for {asked.duration_s / 3600:g} h. What was not given is as in the scenario."
+    )

@@ -18,7 +18,7 @@ from distribute_io.errors import CODES, RefusedError, SourceError
 from distribute_io.ids import FileId, PublicKeyText
 from distribute_io.transport.dial import HttpPolicy, is_private_server
 from distribute_io.transport.http_request import Fetched, get_bounded
-from distribute_io.wire.http import CauseList, FileEntry, Problem
+from distribute_io.wire.http import CauseList, FileEntry, FileList, Problem
 
 _ENTRY_BYTES_MAX: Final = 1_048_576
 """One file's manifests and mirrors: 8 signers and some hundred mirrors stay far below."""
@@ -63,6 +63,14 @@ class CoordinatorApi:
         """
         query = "&".join(f"key={quote(key, safe='')}" for key in keys)
         return self._get(f"/api/v1/files/{file_id}" + (f"?{query}" if query else ""), FileEntry)
+
+    def files(self) -> FileList:
+        """The first page of the catalogue.
+
+        Raises:
+            RefusedError: it cannot be asked.
+        """
+        return self._get("/api/v1/files", FileList)
 
     def causes(self) -> CauseList:
         """What the coordinator's donors can give to, and where its session is.

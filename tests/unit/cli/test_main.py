@@ -89,6 +89,29 @@ def test_a_mistyped_command_is_a_usage_error_with_a_suggestion(capsys: pytest.Ca
     assert "serve" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["verify", "--foo"], "No such option: --foo; `dio verify --help`"),
+        (["verify"], "Missing argument 'FILE'; `dio verify --help`"),
+        (["verify", "a", "b", "--pin"], "Option '--pin' requires an argument; `dio verify --help`"),
+        (["donate", "x", "--takers", "many"], "Invalid value for '--takers': 'many' is not"),
+        (["cause", "creat"], "Did you mean 'create'? `dio cause --help`"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_words_that_cannot_be_parsed_are_one_line_with_a_code_and_the_way_to_the_help(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("dio: ")
+    assert said in captured.err
+    assert captured.err.endswith("[bad_argument]\n")
+    assert captured.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_each_command_has_a_help_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([name, "--help"]) == 0

@@ -38,7 +38,8 @@ def test_json_has_the_fields_of_the_contract_and_is_the_same_again() -> None:
 def test_the_question_is_answered_in_words_and_drawn(tmp_path: Path) -> None:
     report, plot = tmp_path / "report.html", tmp_path / "plot.png"
     said = " ".join(run(*QUICK, "--no-bound", "--report", str(report), "--plot", str(plot)).split())
-    assert "With 8 donors online" in said
+    assert said.startswith("With 8 donors online"), "the question's answer comes first"
+    assert "3 files of 8.39 MB; " in said, "and then what it is for, not the scenario's own figures"
     assert "your mirrors send" in said or "save you nothing" in said
     page = report.read_text()
     assert "<svg" in page

@@ -58,6 +58,23 @@ def test_a_bad_setting_is_named(flags: dict[str, object], code: str) -> None:
     assert caught.value.code == code
 
 
+def test_a_bad_setting_is_told_by_the_name_it_was_given_under_and_with_what_it_may_be(tmp_path: Path) -> None:
+    file = tmp_path / "serve.toml"
+    file.write_text('cause = "Not A Cause"\n')
+
+    def said(flags: dict[str, object], environment: dict[str, str], path: Path | None) -> str:
+        with pytest.raises(UsageError) as caught:
+            load(flags=flags, environment=environment, file=path)
+        return caught.value.message
+
+    assert said({"stun_port": 70_000}, {}, None).startswith("--stun-port 70000 is not right. UDP port")
+    assert said({"port": 65_536}, {}, None).endswith("From 0 to 65535.")
+    for text in ("abc", "70000"):
+        assert said({}, {"DIO_SERVE_PORT": text}, None).startswith(f"DIO_SERVE_PORT {text!r} is not right.")
+    assert "serve.toml 'Not A Cause' is not right" in said({}, {}, file)
+    assert "small letters, digits and hyphens" in said({}, {}, file)
+
+
 @pytest.mark.parametrize(
     "text", ["prot = 80\n", "port = \n", "port = 'high'\n", "\udcff", "a = '" + "x" * 300_000 + "'"]
 )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from distribute_io.cli.inspect import _REJECTIONS, _VERDICTS
 from distribute_io.cli.main import main
 from distribute_io.coordinator import donor_desk, swarm_plans
+from distribute_io.core.matching import ExclusionReason
+from distribute_io.core.placement.model import RejectionReason
 from tests.harness.peer import Json, Peer
 from tests.unit.coordinator.served import Served, files, play, token
 
@@ -48,15 +52,22 @@ def test_a_donor_is_listed_and_its_holdings_are_explained(
             assert (await ask(served, text, file="0" * 64))["answer"]["code"] == "unknown_file"
             words = ["inspect", served.url, "--token", text]
             for extra, line in (
-                ([], "restricted"),
-                (["--donor", row["session_id"]], "expected serves"),
-                (["--file", first], "chosen"),
+                ([], f"donor where NAT room up/s stays files {row['session_id']} - restricted 16.0 MB 1.00 MB"),
+                (["--donor", row["session_id"]], "file segments expected serves other copies"),
+                (["--donor", row["session_id"]], "it holds all of it"),
+                (["--file", first], f"donor introduced? {row['session_id']} yes"),
+                (["--file", first, "--nat", "restricted"], "no: two restricted NATs cannot connect"),
                 (["--json"], '"session_id"'),
             ):
                 assert await asyncio.to_thread(main, [*words, *extra]) == 0
-                assert line in capsys.readouterr().out
+                assert line in " ".join(capsys.readouterr().out.split())
 
     play(tmp_path, scene)
+
+
+def test_every_reason_has_words() -> None:
+    assert set(get_args(RejectionReason)) == _REJECTIONS.keys()
+    assert {*get_args(ExclusionReason), "chosen", "not_needed", "kept_out"} == _VERDICTS.keys()
 
 
 def test_only_a_token_for_all_causes_may_look(tmp_path: Path) -> None:
