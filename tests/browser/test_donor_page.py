@@ -52,6 +52,7 @@ def test_it_is_off_until_a_click_and_comes_back_only_if_it_was_left_on(
     assert coordinator.stats()["donors"] == 0
 
     page.press_button("Start…")
+    wait_for_value(page, "document.getElementById('rate-note').textContent.includes('a quarter of that')", "the measure")
     wait_until_held(coordinator, 8 * MIB)
     pushed = sum(mirror.bytes_sent() for mirror in scene.mirrors)
     page.goto(f"{coordinator.url}/donate")
@@ -61,12 +62,15 @@ def test_it_is_off_until_a_click_and_comes_back_only_if_it_was_left_on(
 
     page.press_button("Stop")
     wait_until_donors(coordinator, 0)
+    wait_for_value(page, f"{_STATE}.startsWith('Stopped')", "the word that it has stopped")
+    assert page.evaluate("document.getElementById('served-ever').checkVisibility()"), "what was given stays to be seen"
     page.goto(f"{coordinator.url}/donate")
     wait_for_value(page, f"{_STATE}.startsWith('Off')", "a donor that stays off")
     assert page.evaluate(_STORED) == 1, "what was stored is kept"
     page.press_button("Stop and erase")
     wait_for_value(page, f"{_STORED}.then((count) => count === 0)", "an empty store")
     assert "erased" in page.evaluate(_STATE)
+    assert not page.evaluate("document.getElementById('live').checkVisibility()")
 
 
 def test_a_second_tab_shows_the_first_and_can_stop_it(stage: Stage, any_browser: StartBrowser) -> None:

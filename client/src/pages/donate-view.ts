@@ -42,6 +42,8 @@ export class DonateView {
   #causesBefore: readonly string[] = [];
   #rateMoved = false;
   #measuring = false;
+  /** What the donor said last. */
+  #last: DonorStatus | undefined;
 
   constructor(events: ViewEvents) {
     this.#form.addEventListener("submit", (event) => {
@@ -109,9 +111,12 @@ export class DonateView {
 
   /** @param measuredBytesPerS what the line was found to send; undefined while it was not measured. */
   showRate(upBytesPerS: number, measuredBytesPerS: number | undefined): void {
+    this.#rates = including(RATE_STEPS, upBytesPerS);
+    this.#rate.max = String(this.#rates.length - 1);
     this.#rate.value = String(stepOf(this.#rates, upBytesPerS));
     const measured = measuredBytesPerS === undefined ? undefined : FIGURES.rate(measuredBytesPerS);
-    element("rate-note", HTMLElement).textContent = TEXT.rateNote(measured);
+    const quarter = FIGURES.rate(Math.floor((measuredBytesPerS ?? 0) / 4));
+    element("rate-note", HTMLElement).textContent = TEXT.rateNote(measured, quarter);
     this.#showLimits();
   }
 
@@ -121,8 +126,6 @@ export class DonateView {
     this.#causesBefore = settings.causes;
     this.#storage.max = String(steps.length - 1);
     this.#storage.value = String(stepOf(steps, settings.storageBytes));
-    this.#rates = including(RATE_STEPS, settings.upBytesPerS);
-    this.#rate.max = String(this.#rates.length - 1);
     element("storage-note", HTMLElement).textContent = TEXT.storageNote(FIGURES.size(steps.at(-1) ?? 0));
     this.#more.show(settings.takersMax, settings.allowance);
     this.showRate(settings.upBytesPerS, measuredBytesPerS);
@@ -180,8 +183,12 @@ export class DonateView {
     this.#action.dataset["on"] = String(on);
     setText(this.#state, words ?? (this.noCauseChosen && !on ? TEXT.chooseCause : stateWords(state, stored)));
     this.#state.dataset["tone"] = toneOf(state);
-    this.#live.hidden = status === null;
-    if (status !== null) this.#showStatus(status);
+    if (status !== null) this.#last = status;
+    else if (state.is === "off" && !stored) this.#last = undefined;
+    // What was given stays to be seen when it has ended.
+    const shown = status ?? (this.#last && { ...this.#last, rateBytesPerS: 0, takers: 0, problem: null });
+    this.#live.hidden = shown === undefined;
+    if (shown !== undefined) this.#showStatus(shown);
   }
 
   #showLimits(): void {
