@@ -245,8 +245,10 @@ export class Scheduler implements DownloadScheduler {
   #failRequest(request: Request, reason: string, nowUs: number, retryAfterUs: number | null): void {
     if (request.position - request.start >= this.#settings.segmentSizeBytes) request.source.failures = 0;
     const oneTooMany = reason === "mirror_busy" && !request.deliveredAny && request.source.host.refusedAnother();
+    const byHearsay =
+      reason === "not_held" && !request.source.holds(...this.#ledger.segmentsOf(request.start, request.end));
     this.#close(request, nowUs);
-    if (!oneTooMany) this.#probate(request.source, reason, nowUs, retryAfterUs);
+    if (!oneTooMany && !byHearsay) this.#probate(request.source, reason, nowUs, retryAfterUs);
   }
 
   #takeVerified(index: number, nowUs: number): void {

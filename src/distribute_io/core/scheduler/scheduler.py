@@ -224,8 +224,11 @@ class Scheduler:
         if request.position - request.start >= self._config.segment_size_bytes:
             request.source.failures = 0
         one_too_many = reason == "mirror_busy" and not request.delivered_any and request.source.host.refused_another()
+        by_hearsay = reason == "not_held" and not request.source.holds(
+            *self._ledger.segments_of(request.start, request.end)
+        )
         self._close(request, now_us)
-        if not one_too_many:
+        if not (one_too_many or by_hearsay):
             self._probate(request.source, reason, now_us, retry_after_us)
 
     def _take_verified(self, index: int, now_us: int) -> None:

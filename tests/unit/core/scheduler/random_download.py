@@ -190,7 +190,7 @@ class RandomDownload:
         self.tell(
             m.RequestFailed(
                 request_id=request_id,
-                reason="mirror_busy" if move.amount % 3 else "mirror_status",
+                reason=("mirror_status", "mirror_busy", "not_held")[move.amount % 3],
                 permanent=move.what == 6 and move.amount % 4 == 0,
                 retry_after_us=retry_after_us,
             )

@@ -352,6 +352,20 @@ _SCENARIOS: dict[str, _Scenario] = {
             (420_000, m.HoldingsChanged(source_id=SourceId("p"), holdings=None)),
         ),
     ),
+    "peer-asked-by-hearsay": _Scenario(
+        "A peer that says that it does not hold what it was asked for, and refuses it, is no failure and goes on.",
+        "S8 S14",
+        _scripted(
+            _config(8),
+            (0, m.SourceAdded(source_id=SourceId("p"), kind="peer", holdings=((6, 7),))),
+            (10_000, m.HoldingsChanged(source_id=SourceId("p"), holdings=((2, 3),))),
+            (11_000, m.RequestFailed(request_id=1, reason="not_held")),
+            *_request_done(2, MIB, 400_000),
+            (410_000, m.SegmentVerified(segment_index=2)),
+            (420_000, m.HoldingsChanged(source_id=SourceId("p"), holdings=((4, 5),))),
+            (430_000, m.RequestFailed(request_id=3, reason="not_held")),
+        ),
+    ),
     "pause": _Scenario(
         "A pause cancels what is open and stops the clocks; what is there stays.",
         "S16",
