@@ -19,6 +19,7 @@ StartBrowser = Callable[[str, str], Browser]
 
 _STATE = "document.getElementById('state').textContent"
 _BUTTONS = "[...document.querySelectorAll('button')].filter((b) => b.checkVisibility()).map((b) => b.textContent)"
+_RATE_NOTE = "document.getElementById('rate-note').textContent"
 _MEMORY = "localStorage['distribute-io:donor']"
 _STORED = "navigator.storage.getDirectory().then(async (root) => (await Array.fromAsync(root.keys())).length)"
 
@@ -52,7 +53,7 @@ def test_it_is_off_until_a_click_and_comes_back_only_if_it_was_left_on(
     assert coordinator.stats()["donors"] == 0
 
     page.press_button("Start…")
-    wait_for_value(page, "document.getElementById('rate-note').textContent.includes('a quarter of that')", "the measure")
+    wait_for_value(page, f"{_RATE_NOTE}.includes('a quarter of that')", "the measured upload")
     wait_until_held(coordinator, 8 * MIB)
     pushed = sum(mirror.bytes_sent() for mirror in scene.mirrors)
     page.goto(f"{coordinator.url}/donate")
