@@ -13,7 +13,7 @@ Rules:
 4. After `Tuning.season_after_s` the hours of the day of each region are known, and the expectation for the hour to come
    is corrected by them.
 5. An announced release is demand with a lead: its downloads come with a half-life of `Tuning.release_half_life_s`.
-   Before the release the file's prior says nothing.
+   Before the release the file's prior says nothing; after it what is counted is part of them, and not besides.
 6. Cells are bounded: the least asked of them are forgotten when they are full (`cells.py`). So are files that are known
    only by their prior, and regions (further ones count as none).
 7. A pause of the coordinator is not counted as time in which nobody asked (`after_pause`).
@@ -318,6 +318,10 @@ class DemandBook:
                 continue
             peak_per_s = known.downloads * math.log(2.0) / half_life_s
             per_s = peak_per_s * 0.5 ** (max(0.0, since_s) / half_life_s)
+            number = self._files.get(known.file_id)
+            if since_s > 0.0 and number is not None:
+                # What is counted by now is no demand besides.
+                per_s = max(0.0, per_s - float(outlook.estimate.per_s[number]))
             shares = outlook.usual
             if known.regions:
                 shares = np.zeros(len(outlook.names))

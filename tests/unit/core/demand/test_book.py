@@ -111,6 +111,19 @@ def test_what_fell_through_raises_the_value_at_once_and_is_forgotten() -> None:
     assert per_s(of(book, A, START + 1_800 * S)) < before
 
 
+def test_what_is_counted_of_an_announced_release_is_not_expected_twice() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    book.announce(Announcement(file_id=A, release_at_us=START + 900 * S, downloads=1_000))
+    announced = per_s(book.expectations(START)[0])
+    for second in range(901, 1_200):
+        book.asked(A, "", "unknown", START + second * S)
+        both = [per_s(expected) for expected in book.expectations(START + second * S) if expected.file_id == A]
+        assert len(both) == 2
+        assert sum(both) == pytest.approx(max(announced * 0.5 ** ((second - 900) / 1_200), both[0]))
+    assert both[0] > announced and both[1] == 0.0
+
+
 def test_an_announced_release_leads_and_goes() -> None:
     book = DemandBook()
     book.published(A, START)
