@@ -121,7 +121,8 @@ def test_what_is_counted_of_an_announced_release_is_not_expected_twice() -> None
         both = [per_s(expected) for expected in book.expectations(START + second * S) if expected.file_id == A]
         assert len(both) == 2
         assert sum(both) == pytest.approx(max(announced * 0.5 ** ((second - 900) / 1_200), both[0]))
-    assert both[0] > announced and both[1] == 0.0
+    assert both[0] > announced
+    assert both[1] == 0.0
 
 
 def test_an_announced_release_leads_and_goes() -> None:
