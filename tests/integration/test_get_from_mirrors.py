@@ -189,6 +189,20 @@ def test_interrupted_download_exits_130_and_can_be_resumed(
     assert (stage.folder / "out.bin").read_bytes() == published.data
 
 
+def test_termination_stops_a_download_that_a_script_started_in_the_background(
+    stage: Stage, published: Published
+) -> None:
+    mirror = start_mirror(stage, published.path.parent, rate="3MB/s")
+    document = published.write_document(stage.folder, mirror.link("file.bin"))
+    command = dio("get", document, "-o", stage.folder / "out.bin", "--allow-private")
+    # As `dio get … &` has it: shells let what is in the background ignore SIGINT.
+    process = stage.start("get", ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *command])
+    process.wait_until(lambda: mirror.bytes_sent() > 2 * MIB, "some megabytes")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout_s=10) == 130
+    assert "goes on from here" in process.stderr()
+
+
 def test_rate_limit_holds(stage: Stage, published: Published) -> None:
     mirror = start_mirror(stage, published.path.parent)
     report = get(stage, published, [mirror.link("file.bin")], "--limit-rate", "4MB/s")

@@ -194,19 +194,22 @@ def _download(
         options = msgspec.structs.replace(fetching, on_snapshot=view.show)
         try:
             return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only, webrtc=webrtc))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError) as stopped:
             if target == _STDOUT:
                 view.say("stopped; what went to stdout is right, but not all of the file")
             else:
                 view.say(f"stopped; the same command goes on from here ({target.name}.part is kept)")
-            raise
+            raise KeyboardInterrupt from stopped
 
 
 async def _until_done(
     plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool, webrtc: EngineName | None
 ) -> FetchResult:
-    # As Ctrl-C: what was written becomes durable, and the exit code is 130.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+    # As Ctrl-C: what was written becomes durable, and the exit code is 130. Not by raising SIGINT: shells have what they
+    # start in the background ignore that.
+    running = asyncio.current_task()
+    if running is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     if mirrors_only:
         return await _fetch(plan, options, None)
     return await fetch_from_all(plan, options, webrtc=webrtc)
