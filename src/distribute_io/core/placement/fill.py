@@ -3,9 +3,9 @@
 Rules:
 
 1. Each pick raises the donor's own load and so lowers what the next is worth (`best_first.py`).
-2. It ends with the first row that does not pay; a run of a large file has to pay more, and is left out where it does
-   not. One that does not fit is cut, where the donor has nothing of it: as
-   many segments from its beginning as fit; where not one fits, it ends.
+2. It ends with the first row that does not pay. A run of a large file has to pay more (`Policy.run_return_times`), and
+   is left out where it does not. A row that does not fit is cut, where the donor has nothing of it: as many segments
+   from its beginning as fit; where not one fits, it ends.
 3. A row of which the donor's network holds enough is left out.
 4. Equal worth is decided by a hash of donor and run; within a run the first row comes first.
 """
@@ -92,7 +92,8 @@ def fill(
         shares: what it has of each row of the board; None: nothing.
         loads: the donor's now, at once by file and on average.
         room: for what is pushed.
-        value_min: serves of each byte below which a push does not pay, `Policy.run_return_times` that for a run.
+        value_min: serves of each byte below which a push does not pay; `Policy.run_return_times` as many for a run of
+            a large file.
     """
     rows, policy, up = board.rows, board.policy, held.up_bytes_per_s
     worth = worth + ties.of(candidates)

@@ -125,6 +125,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     """How long an assignment stands without being renewed."""
     horizon_s: float = 7_200.0
     """No expectation reaches further than this, however long the donor stays."""
+    ahead_s: float = 240.0
+    """How long before demand begins donors are filled for it. They hold nothing else in that room meanwhile: a quarter
+    of an hour takes .006 of net offload from an announced release (`dio simulate announced`, seeds 1 to 4)."""
     burst_s: float = 15.0
     """How long a request waits for a donor before mirrors have done the work: half of what a download takes."""
     busy_sharpness: float = 4.0
@@ -141,10 +144,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     another even where the far ones have it all."""
     return_min: float = 2.0
     """A push has to be served at least this often, as expected."""
-    run_return_times: float = 2.2
+    run_return_times: float = 1.7
     """A run of a file larger than `small_file_bytes` has to be served so many times as often: its downloads last, and
-    while they do others come who hold it, so a copy saves less than it is asked for. Of a third as many pushes that
-    way net offload is the same (`dio simulate large-files`, seeds 1 to 4)."""
+    while they do others come who hold it, so a copy saves less than it is asked for. In large-files .15 of what was
+    served was pushed with 1, at no more net offload (`bench placement`)."""
     swap_horizon_s: float = 150.0
     """A swap has to pay within this time, however long the donor stays: later, others have moved there too, and what
     looks better now may be noise. With 600 pushes take .012 of net offload in steady demand and .007 in wandering

@@ -41,7 +41,9 @@ class Outlook:
         self._open_sum, self._restricted_sum = sums
 
     @classmethod
-    def of(cls, demand: Sequence[Expectation], rows: Rows, region: Mapping[str, int], weights: Floats) -> Outlook:
+    def of(
+        cls, demand: Sequence[Expectation], rows: Rows, region: Mapping[str, int], weights: Floats, *, ahead_s: float
+    ) -> Outlook:
         """What is expected of the files that there are rows of.
 
         Args:
@@ -49,8 +51,9 @@ class Outlook:
             rows: of all files.
             region: places of the regions by name.
             weights: what a request of each file counts.
+            ahead_s: what begins later than that is left out.
         """
-        kept = [expected for expected in demand if expected.file_id in rows.place]
+        kept = [expected for expected in demand if expected.file_id in rows.place and expected.lead_s <= ahead_s]
         kept.sort(key=lambda expected: rows.place[expected.file_id])
         file = np.array([rows.place[expected.file_id] for expected in kept], dtype=np.int64)
         opened, restricted = np.zeros((len(kept), len(region))), np.zeros((len(kept), len(region)))

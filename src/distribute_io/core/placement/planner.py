@@ -63,7 +63,7 @@ def plan(snapshot: Snapshot, policy: Policy, rng: Rng) -> Plan:
     """
     rows = Rows(snapshot.files, policy)
     board = Board(snapshot, policy, rows)
-    outlook = Outlook.of(snapshot.demand, rows, board.region, file_weights(rows, board, policy))
+    outlook = Outlook.of(snapshot.demand, rows, board.region, file_weights(rows, board, policy), ahead_s=policy.ahead_s)
     allowed = _Allowed(rows)
     assignments: dict[SessionId, Assignment] = {}
     rejected: list[Rejection] = []

@@ -172,7 +172,7 @@ class Rounds:
         survey = Survey(stock, rows, policy, left_s=self._left_s(changes), asked_per_s=self._asked(demand), seed=seed)
         changed = len(changes.donors) > (1.0 - _SETTLED_SHARE) * len(stock)
         survey.settle(_SETTLE_STEPS if changed else 1)
-        outlook = Outlook.of(demand, rows, stock.regions, file_weights(rows, survey, policy))
+        outlook = Outlook.of(demand, rows, stock.regions, file_weights(rows, survey, policy), ahead_s=policy.ahead_s)
         return _Look(stock, rows, policy, survey, outlook, self._spans)
 
     def _change(self, changes: Changes) -> None:

@@ -24,7 +24,7 @@ def weigh(snapshot: Snapshot, policy: Policy, session_id: SessionId, *, limit: i
     place = places[session_id]
     rows = Rows(snapshot.files, policy)
     board = Board(snapshot, policy, rows)
-    outlook = Outlook.of(snapshot.demand, rows, board.region, file_weights(rows, board, policy))
+    outlook = Outlook.of(snapshot.demand, rows, board.region, file_weights(rows, board, policy), ahead_s=policy.ahead_s)
     held = board.lift(place)
     stay_s = min(snapshot.donors[place].stay_left_s, policy.horizon_s)
     return reasons_of(board, held, outlook.during(stay_s, held.region), limit=limit)

@@ -219,13 +219,15 @@ def test_a_restricted_donor_is_worth_nothing_to_restricted_downloaders() -> None
 
 
 def test_an_announced_release_is_filled_before_it() -> None:
-    coming = Expectation(file_id=FileId("new"), rates=[RegionRates("", 0.5)], lead_s=900.0, lasts_s=1_800.0)
+    coming = Expectation(file_id=FileId("new"), rates=[RegionRates("", 0.5)], lead_s=240.0, lasts_s=1_800.0)
     files = [a_file("old", 50), a_file("new", 50)]
     demand = [*asked(old=0.005), coming]
     stays = only(planned([a_donor(segments=4, stay_left_s=3_600.0)], files, demand))
-    leaves = only(planned([a_donor(segments=4, stay_left_s=100.0)], files, demand))
+    leaves = only(planned([a_donor(segments=4, stay_left_s=40.0)], files, demand))
     assert set(target(stays)) == {"new"}
     assert "new" not in target(leaves)
+    later = [*asked(old=0.005), structs.replace(coming, lead_s=900.0)]
+    assert "new" not in target(only(planned([a_donor(segments=4)], files, later)))
 
 
 def test_one_network_does_not_hold_all_copies_where_there_are_three() -> None:
