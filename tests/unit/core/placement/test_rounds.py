@@ -301,6 +301,37 @@ def test_a_donor_without_room_for_what_it_holds_is_planned_elsewhere() -> None:
     assert planner.plan(full, 0, is_guess=False, is_known=False) is None
 
 
+@pytest.mark.parametrize("segments", [50, 400], ids=["by-segment", "by-run"])
+def test_a_joining_donor_is_filled_beside_what_it_holds(segments: int) -> None:
+    files = [a_file(number, segments) for number in range(2)]
+    demand = asked(files, 1.0)
+    lists = a_round(Rounds(POLICY), changes([], files, demand)).lists
+    planner = JoinPlanner(lists, POLICY, {file.file_id: file for file in files}.get)
+    donor = a_donor(1, segments=8, up_bytes_per_s=100_000_000, holdings={files[0].file_id: ((0, 5),)})
+    assignment = planner.plan(donor, 10**9, is_guess=False, is_known=False)
+    assert assignment is not None
+    check_limits(donor, assignment, files)
+    assert not sets.difference(((0, 5),), dict(assignment.files)[files[0].file_id])
+    assert (assignment.held_bytes, assignment.push_bytes) == (5 * MIB, 3 * MIB)
+
+
+def test_of_a_run_that_is_held_in_part_only_the_rest_is_fetched() -> None:
+    files = [a_file(0, 400)]
+    donor = a_donor(1, segments=8, up_bytes_per_s=100_000_000, holdings={files[0].file_id: ((0, 5),)})
+    other = a_donor(4, segments=400, up_bytes_per_s=100_000_000, holdings={files[0].file_id: ((8, 400),)})
+    snapshot = Snapshot(
+        now_us=10**9,
+        donors=[donor, other],
+        files=files,
+        demand=asked(files, 1.0),
+        joining=frozenset({donor.session_id}),
+        standing=frozenset(),
+    )
+    (assignment,) = plan(snapshot, POLICY, random.Random(1)).assignments
+    assert dict(assignment.files) == {files[0].file_id: ((0, 8),)}
+    assert assignment.push_bytes == 3 * MIB
+
+
 def test_lists_are_used_up_by_those_who_join(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "LIST_ROWS", 64)
     files = [a_file(number, 100) for number in range(8)]
