@@ -11,7 +11,7 @@ Rules:
 4. A lease is renewed at half of its time while the donor is here.
 5. A large swarm is planned in rounds, and who joins is planned at once all the same, also while a round is under way
    (`swarm_plans.py` says which word stands). A round begins early for those whom the lists cannot place, never sooner
-   than `RETRY_S` after the one before.
+   than `LOOK_AGAIN_S` after the one before.
 6. A plan that fails is logged and lost; those who join are planned again after `RETRY_S`.
 """
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -32,7 +33,7 @@ from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.coordinator.swarm_plans import SwarmPlans, file_view
 from distribute_io.core import runs as sets
-from distribute_io.core.placement.model import Assignment, DonorView, Policy, Snapshot
+from distribute_io.core.placement.model import LOOK_AGAIN_S, Assignment, DonorView, Policy, Snapshot
 from distribute_io.core.placement.rounds import Explanation
 from distribute_io.core.placement.weigh import weigh
 from distribute_io.errors import DistributeError, RefusedError
@@ -48,7 +49,9 @@ PLAN_EVERY_S: Final = 30.0
 """Standing donors are looked at again this often: more often gained nothing while nobody left."""
 
 RETRY_S: Final = 5.0
-"""After a look or a plan that failed, the next one is no sooner."""
+
+_REST_TIMES: Final = 10
+"""After a look at all donors of a small swarm none follows for so many times as long as it took, or `PLAN_EVERY_S`."""
 
 REASONS_MAX: Final = 256
 """Runs of a donor that are explained at a time."""
@@ -181,11 +184,15 @@ class DonorDesk:
         self._waiting.discard(session.session_id)
         self._swarm.note(session.session_id)
         donor = await self._state.donor(session.session_id)
-        if donor is not None and donor.ready and donor.storage_bytes > 0 and not session.stay_counted:
-            session.stay_counted = True
-            self._demand.stayed(native=donor.native, stay_s=(self._clock_us() - donor.joined_at_us) / 1e6, left=left)
+        gave = False
+        if donor is not None and donor.ready and donor.storage_bytes > 0:
+            gave = bool(await self._state.holdings(session.session_id))
+            if not session.stay_counted:
+                session.stay_counted = True
+                stay_s = (self._clock_us() - donor.joined_at_us) / 1e6
+                self._demand.stayed(native=donor.native, stay_s=stay_s, left=left)
         await self._state.drop_donor(session.session_id)
-        if left and donor is not None and not self._swarm.is_large(len(self._ready)):
+        if left and gave and not self._swarm.is_large(len(self._ready)):
             self._round_soon.set()
 
     async def nat_found(self, session: Session) -> None:
@@ -241,13 +248,17 @@ class DonorDesk:
                 await self._wake.wait()
 
     async def _plan_standing_ever(self) -> None:
+        took_s = 0.0
         while True:
-            await asyncio.sleep(RETRY_S)
+            rest_s = min(PLAN_EVERY_S, max(LOOK_AGAIN_S, _REST_TIMES * took_s))
+            await asyncio.sleep(rest_s)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, PLAN_EVERY_S - RETRY_S)):
+                async with asyncio.timeout(PLAN_EVERY_S - rest_s):
                     await self._round_soon.wait()
             self._round_soon.clear()
+            began_s = time.monotonic()
             await self.plan_standing()
+            took_s = 0.0 if self._swarm.is_large(len(self._ready)) else time.monotonic() - began_s
             if self._waiting:
                 self._round_soon.set()
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from distribute_io.core.demand.book import Announcement, DemandBook
 from distribute_io.core.placement.model import (
+    LOOK_AGAIN_S,
     DonorView,
     Expectation,
     FileView,
@@ -32,9 +33,6 @@ _EPOCH_US: Final = 1_700_000_000_000_000
 """When virtual time begins, in microseconds since 1970: demand has hours of the day."""
 
 _CAUSE: Final = CauseId("cause")
-
-_LOOK_AGAIN_S: Final = 5.0
-"""After a donor has left, standing ones are looked at again at once, but not sooner than this after the last look."""
 
 
 class PlannedPlacer:
@@ -68,7 +66,7 @@ class PlannedPlacer:
             for file_id in self._file_ids
         ]
         self._known = 0
-        self._looked_s = -_LOOK_AGAIN_S
+        self._looked_s = -LOOK_AGAIN_S
         self._has_left = False
         self._publish(0.0)
 
@@ -88,7 +86,10 @@ class PlannedPlacer:
         self._book.fell_through(self._file_ids[download.request.file], region, share, _us(swarm.now_s))
 
     def left(self, swarm: Swarm, donor: Donor) -> None:
-        """A stay is over: what only this donor held is with nobody now."""
+        """A stay is over: what only this donor held is with nobody now.
+
+        Who leaves in the same second is still there, and may be told to fetch something: so it is with the coordinator.
+        """
         self._stays.ended(self._kind, donor.visit.end_s - max(0.0, donor.visit.start_s))
         self._has_left = True
         self._look_again(swarm)
@@ -111,7 +112,7 @@ class PlannedPlacer:
         self.full_s.append(time.perf_counter() - began)
 
     def _look_again(self, swarm: Swarm) -> None:
-        if self._has_left and swarm.now_s - self._looked_s >= _LOOK_AGAIN_S:
+        if self._has_left and swarm.now_s - self._looked_s >= LOOK_AGAIN_S:
             self.tick(swarm)
 
     def own_download(self, swarm: Swarm, donor: Donor, file: int) -> None:

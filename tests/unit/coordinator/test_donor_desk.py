@@ -217,14 +217,15 @@ def test_standing_donors_are_looked_at_again_when_one_has_left(tmp_path: Path, m
         return await planned(office, snapshot, policy)
 
     monkeypatch.setattr(PlanOffice, "plan", plan)
-    monkeypatch.setattr(donor_desk, "RETRY_S", 0.01)
+    monkeypatch.setattr(donor_desk, "LOOK_AGAIN_S", 0.01)
     monkeypatch.setattr(donor_desk, "PLAN_EVERY_S", 3_600.0)
 
     async def scene(served: Served) -> None:
         async with Peer.connect(served) as stays:
             await stays.donate()
             async with Peer.connect(served) as leaves:
-                await leaves.donate()
+                file_id = await served.file_id("0.bin")
+                await leaves.donate(held=[{"file_id": file_id, "runs": [0, 2]}])
 
             async def looked_again() -> bool:
                 return looks[-1:] == [1]

@@ -31,7 +31,7 @@ def test_a_donor_is_listed_and_its_holdings_are_explained(
     large_from_donors: int,
 ) -> None:
     monkeypatch.setattr(swarm_plans, "LARGE_FROM_DONORS", large_from_donors)
-    monkeypatch.setattr(donor_desk, "RETRY_S", 0.05)
+    monkeypatch.setattr(donor_desk, "LOOK_AGAIN_S", 0.05)
     files(tmp_path, 4, 4)
 
     async def scene(served: Served) -> None:

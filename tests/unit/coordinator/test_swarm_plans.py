@@ -22,7 +22,7 @@ from tests.unit.coordinator.test_donor_desk import held, segments
 
 def test_a_large_swarm_is_planned_in_rounds_and_joins_by_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swarm_plans, "LARGE_FROM_DONORS", 1)
-    monkeypatch.setattr(donor_desk, "RETRY_S", 0.05)
+    monkeypatch.setattr(donor_desk, "LOOK_AGAIN_S", 0.05)
     by_lists: list[Assignment] = []
     plan = JoinPlanner.plan
 
@@ -71,7 +71,7 @@ def test_a_join_during_a_round_stands_and_its_rows_are_not_given_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(swarm_plans, "LARGE_FROM_DONORS", 1)
-    monkeypatch.setattr(donor_desk, "RETRY_S", 0.01)
+    monkeypatch.setattr(donor_desk, "LOOK_AGAIN_S", 0.01)
     monkeypatch.setattr(donor_desk, "PLAN_EVERY_S", 0.02)
     may_end, is_held, rounds = asyncio.Event(), asyncio.Event(), 0
     kept = Rounds(Policy())

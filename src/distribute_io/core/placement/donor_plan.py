@@ -170,9 +170,7 @@ class DonorPlanner:
         alike = self._board.too_alike(self._held)
         stay_s = min(self._donor.stay_left_s, self._policy.horizon_s)
         soon = min(1.0, self._policy.swap_horizon_s / max(1.0, stay_s))
-        for done in range(len(target.rows)):
-            if not len(lacking):
-                return
+        while len(lacking) and len(target.pushed) < len(target.rows):
             rows = np.array(target.rows, dtype=np.int64)
             kept = self._discounted(rows)
             kept[[place for place, row in enumerate(target.rows) if row in target.pushed]] = np.inf
@@ -181,18 +179,24 @@ class DonorPlanner:
             best = int(value.argmax())
             row, old = int(lacking[best]), target.rows[worst]
             gain = float(value[best] - kept[worst])
-            least = self._policy.return_min
-            if is_large(self._rows.files[int(self._rows.file[row])], self._policy):
+            large, least = self._is_run(row), self._policy.return_min
+            if large:
                 least *= self._policy.run_return_times
-            pays = gain >= self._policy.swap_anyway_gain or (done < swaps and gain * soon >= least)
-            if not pays:
+            may_pay = len(target.pushed) < swaps and gain * soon >= least
+            if not may_pay and gain < self._policy.swap_anyway_gain:
                 target.halted = "better_elsewhere"
-                return
+                if not large:
+                    return
+                lacking = self._small(lacking)  # no other run pays either
+                continue
             size = int(self._rows.size_bytes[row])
             freed = int(self._rows.size_bytes[old] * target.shares[worst])
             if size > freed + self.room_bytes - self._used_bytes(target) or size > push_left:
                 target.halted = "no_room" if size <= push_left else "not_yet"
-                return
+                if not large:
+                    return
+                lacking = self._small(lacking)
+                continue
             if row in alike:
                 target.too_alike.add(row)
                 lacking = np.delete(lacking, best)
@@ -214,16 +218,17 @@ class DonorPlanner:
 
     def _load(self, row: int, share: float) -> None:
         """Count one more copy (or, negative, one less) into the donor's load."""
-        routed = float(self._rows.size_bytes[row]) / (1.0 + max(0.0, float(self._board.serving[row])))
-        self._add(int(self._rows.file[row]), routed * share)
+        file, up = int(self._rows.file[row]), self._held.up_bytes_per_s
+        routed = share * float(self._rows.size_bytes[row]) / (1.0 + max(0.0, float(self._board.serving[row])))
+        self._at_once[file] = max(0.0, float(self._at_once[file]) + routed / (up * self._policy.burst_s))
+        self._on_average = max(0.0, self._on_average + routed * float(self._board.asked_per_s[file]) / up)
 
-    def _add(self, file: int, routed_bytes: float) -> float:
-        """Count bytes of each request for a file into the donor's load; returns its load at once by that file."""
-        up = self._held.up_bytes_per_s
-        at_once = max(0.0, float(self._at_once[file]) + routed_bytes / (up * self._policy.burst_s))
-        self._at_once[file] = at_once
-        self._on_average = max(0.0, self._on_average + routed_bytes * float(self._board.asked_per_s[file]) / up)
-        return at_once
+    def _is_run(self, row: int) -> bool:
+        return is_large(self._rows.files[int(self._rows.file[row])], self._policy)
+
+    def _small(self, rows: Ints) -> Ints:
+        """Those of small files."""
+        return rows[[not self._is_run(row) for row in rows.tolist()]]
 
     def _lacking(self, target: Target) -> Ints:
         whole = np.ones(self._rows.count, dtype=bool)

@@ -7,7 +7,7 @@ per second, times microseconds of the caller's clock, spans of time seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -30,6 +30,11 @@ RejectionReason = Literal[
 its storage is too small for one more run; nobody is expected to ask for it; what it would serve before it leaves is
 less than the push costs; other files serve more from the same room; it is filled in steps and this one is next time;
 those of its network hold enough of it."""
+
+
+LOOK_AGAIN_S: Final = 5.0
+"""When a donor has left, the others are looked at again, but not sooner than this after the last look: what only it
+held is with nobody now."""
 
 
 class Rng(Protocol):

@@ -302,6 +302,14 @@ def test_a_run_of_a_large_file_has_to_be_served_more_often_to_be_pushed() -> Non
     assert amount(only(planned([held], large, demand, joins=False, policy=less)), "b") == 8
 
 
+def test_a_run_that_is_not_swapped_in_does_not_hide_a_segment_that_is() -> None:
+    files = [a_file("a", 8), a_file("b", 8), a_file("large", 1_000)]
+    full = a_donor(segments=8, stay_left_s=150.0, holdings={"a": ((0, 8),)})
+    for large_per_s in (0.02, 0.05):  # too little; enough, but a run has no room in the place of a segment
+        swapped = only(planned([full], files, asked(a=0.0001, b=0.018, large=large_per_s), joins=False))
+        assert (amount(swapped, "b"), amount(swapped, "large")) == (1, 0)
+
+
 def test_a_short_last_segment_counts_with_its_own_size() -> None:
     file = a_file("a", 2, size_bytes=MIB + 1)
     donor = structs.replace(a_donor(), storage_bytes=MIB + 1 + RESERVE)
