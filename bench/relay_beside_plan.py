@@ -81,6 +81,7 @@ class World:
                     donor=ends[1],
                     receipt_secret=b"",
                     lacked=((0, 1),),
+                    lacked_bytes=shape.bytes_of(((0, 1),)),
                     made_at_us=monotonic_us(),
                 )
             )

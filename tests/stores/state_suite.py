@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from distribute_io.core import runs
 from distribute_io.errors import RemoteProtocolError
 from distribute_io.ids import CauseId, FileId, MatchId, SessionId
-from distribute_io.stores.state import RECEIPTS_TAKEN_US, Donor, FileShape, Held, MatchRecord, State, Want
+from distribute_io.stores.state import (
+    ENDED_PER_TAKER_MAX,
+    RECEIPTS_TAKEN_US,
+    Donor,
+    FileShape,
+    Held,
+    MatchRecord,
+    State,
+    Want,
+)
 
 MIB = 2**20
 CAUSE = CauseId("debian")
@@ -54,6 +63,7 @@ def match(
         donor=giver,
         receipt_secret=b"s" * 32,
         lacked=lacked,
+        lacked_bytes=FILE.bytes_of(lacked),
         made_at_us=at_us,
     )
 
@@ -254,7 +264,7 @@ class StateSuite(ABC):
             assert await credit(state, first, 500, sendable_bytes=450) == 50
             assert await credit(state, first, 4 * MIB) == 4 * MIB - 450
             assert await credit(state, first, 4 * MIB) == 0
-            await refused("receipt_invalid", credit(state, first, 4 * MIB - 1))
+            assert await credit(state, first, 4 * MIB - 1) == 0, "it came late"
             await refused("receipt_invalid", credit(state, first, 4 * MIB + 1))
             await state.end_match(first, 50)
             assert await credit(state, first, 4 * MIB, now_us=49 + RECEIPTS_TAKEN_US) == 0
@@ -282,6 +292,24 @@ class StateSuite(ABC):
             await state.end_match(first, 50)
             await state.put_holdings(ANNA, FILE, ((0, 8),))
             assert await credit(state, first, 8 * MIB) == 0, "no longer after the match has ended"
+
+        self.run(use)
+
+    def test_what_has_ended_is_bounded_and_keeps_no_runs(self) -> None:
+        async def use(state: State) -> None:
+            await state.put_donor(donor())
+            await state.put_holdings(ANNA, FILE, ((0, 10),))
+            for number in range(ENDED_PER_TAKER_MAX + 1):
+                await state.add_match(match(number))
+                await state.end_match(MatchId(f"{number:032x}"), 50 + number)
+            assert await state.match(MatchId(f"{0:032x}")) is None, "the oldest made room"
+            kept = await state.match(MatchId(f"{1:032x}"))
+            assert kept is not None
+            assert (kept.lacked, kept.offered) == ((), ())
+            assert (kept.lacked_bytes, kept.offered_bytes) == (FILE.size_bytes, FILE.size_bytes)
+            assert await credit(state, kept.match_id, 1_000) == 1_000
+            assert await state.expire_matches(10**12, pending_since_us=0) == ()
+            assert await state.match(kept.match_id) is None
 
         self.run(use)
 

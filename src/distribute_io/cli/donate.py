@@ -260,14 +260,17 @@ def _tally_secret(path: Path, typed: str | None) -> bytes:
 
 def _coordinator_url(text: str) -> str:
     url = text if "://" in text else f"https://{text}"
-    split = urlsplit(url)
     try:
-        is_address = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
-    except ValueError:  # a port that is none
-        is_address = False
-    if not is_address:
-        raise UsageError("bad_argument", f"{text} is not the address of a coordinator, as https://example.org")
-    return f"{split.scheme}://{split.netloc}"
+        split = urlsplit(url)
+        if split.scheme in ("http", "https") and split.hostname and split.port != 0:
+            return f"{split.scheme}://{split.netloc}"
+    except ValueError as error:  # a port or an IPv6 address that is none
+        raise _no_address(text) from error
+    raise _no_address(text)
+
+
+def _no_address(text: str) -> UsageError:
+    return UsageError("bad_argument", f"{text} is not the address of a coordinator, as https://example.org")
 
 
 def _ask_coordinator(api: CoordinatorApi, wanted: Sequence[str]) -> str:

@@ -205,8 +205,8 @@ def _download(
 async def _until_done(
     plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool, webrtc: EngineName | None
 ) -> FetchResult:
-    # As Ctrl-C: what was written becomes durable, and the exit code is 130. Not by raising SIGINT: shells have what they
-    # start in the background ignore that.
+    # As Ctrl-C: what was written becomes durable, and the exit code is 130. Not by raising SIGINT: what shells start in
+    # the background ignores that.
     running = asyncio.current_task()
     if running is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)

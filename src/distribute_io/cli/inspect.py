@@ -13,7 +13,7 @@ from rich.table import Table
 
 from distribute_io.cli.coordinator_client import request
 from distribute_io.cli.local_catalogue import Token, checked_file_id
-from distribute_io.errors import UsageError
+from distribute_io.errors import DistributeError, UsageError
 from distribute_io.units import format_count, format_size
 from distribute_io.wire.http import FileList
 
@@ -79,7 +79,7 @@ def inspect(
     if as_json:
         typer.echo(data.decode().rstrip())
         return
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, markup=False, highlight=False)  # names are strangers' words
     answer: Any = msgspec.json.decode(data)  # Any: JSON, told part by part
     if donor:
         _tell_reasons(console, answer, _names(coordinator))
@@ -107,7 +107,7 @@ def _tell_reasons(console: Console, answer: Any, names: Mapping[str, str]) -> No
         ("Holds, or is to hold:", answer["holds"]),
         ("A plan made now would add:", answer["would_fetch"]),
     ):
-        console.print(f"\n[bold]{title}[/]" if rows else f"\n[bold]{title}[/] nothing")
+        console.print(f"\n{title}" if rows else f"\n{title} nothing", style="bold")
         if not rows:
             continue
         table = _table("file", "segments", "expected serves", "other copies", right=3)
@@ -117,7 +117,7 @@ def _tell_reasons(console: Console, answer: Any, names: Mapping[str, str]) -> No
         console.print(table)
     if not answer["rejected"]:
         return
-    console.print("\n[bold]Not given more of these, and why:[/]")
+    console.print("\nNot given more of these, and why:", style="bold")
     by_reason: dict[str, list[str]] = {}
     for row in answer["rejected"]:
         by_reason.setdefault(row["reason"], []).append(_name(row, names))
@@ -154,7 +154,10 @@ def _table(*headings: str, right: int = 0) -> Table:
 
 def _names(coordinator: str) -> dict[str, str]:
     """Names of files by id, of the first page of the catalogue: others are called by their id."""
-    listed = msgspec.json.decode(request("GET", coordinator, "/api/v1/files"), type=FileList)
+    try:
+        listed = msgspec.json.decode(request("GET", coordinator, "/api/v1/files"), type=FileList)
+    except (DistributeError, msgspec.MsgspecError):
+        return {}  # names are a help, the reasons are what was asked for
     return {file.file_id: file.name for file in listed.files}
 
 

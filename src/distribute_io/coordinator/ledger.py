@@ -15,7 +15,7 @@ from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import FILES_COUNTED_MAX, Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.coordinator.tallies import Tallies
-from distribute_io.core.credit import sendable_bytes
+from distribute_io.core.credit import bound_by_rate
 from distribute_io.errors import RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId
 from distribute_io.manifest.base64_text import decode_base64
@@ -82,14 +82,14 @@ class Ledger:
             RemoteProtocolError: `match_unknown` or `receipt_invalid`.
         """
         match = await self._state.match(MatchId(message.match_id))
-        if match is None:
-            raise RemoteProtocolError("match_unknown", "The receipt is of no match of ours, or comes too late.")
+        if match is None or not await self._is_giver(session, match):
+            raise RemoteProtocolError("match_unknown", "The receipt is of no match of this donor's, or comes too late.")
         expected = receipt_mac(
             match.receipt_secret, match_id=bytes.fromhex(message.match_id), bytes_total=message.bytes_total
         )
         if not hmac.compare_digest(expected, decode_base64(message.mac) or b""):
             raise RemoteProtocolError("receipt_invalid", "The receipt's MAC is wrong.")
-        sendable = await self._sendable(session, match, now_us)
+        sendable = await self._sendable(match, now_us)
         grown = await self._state.credit(match.match_id, message.bytes_total, now_us, sendable_bytes=sendable)
         if not grown or match.fill:  # what donors give to each other helped nobody yet, and pairs of them could farm it
             return
@@ -104,11 +104,21 @@ class Ledger:
         session.credited_downloaders.add(match.downloader)
         session.credit_is_news = True
 
-    async def _sendable(self, session: Session, match: MatchRecord, now_us: int) -> int:
+    async def _is_giver(self, session: Session, match: MatchRecord) -> bool:
+        """Whether the session is the donor of a match, or may be what came after the donor's.
+
+        A downloader has the secret, so it could thank any session that it likes: one of its own.
+        """
+        if session.session_id == match.donor:
+            return True
+        is_gone = await self._state.donor(match.donor) is None
+        return is_gone and session.session_id != match.downloader and session.network == match.donor_network
+
+    async def _sendable(self, match: MatchRecord, now_us: int) -> int:
         """What the donor of a match could have sent by now, at the rate that it told."""
-        donor = await self._state.donor(session.session_id)
+        donor = await self._state.donor(match.donor)
         rate = max(match.up_bytes_per_s, donor.up_bytes_per_s if donor is not None else 0)
-        return sendable_bytes(rate_bytes_per_s=rate, took_us=now_us - match.made_at_us)
+        return bound_by_rate(rate_bytes_per_s=rate, took_us=now_us - match.made_at_us)
 
     def tell_credit(self, session: Session) -> None:
         """Tell a donor what it was credited since the last time."""

@@ -251,6 +251,7 @@ class MatchDesk:
             donor=other.session_id,
             receipt_secret=self._random_bytes(SECRET_BYTES),
             lacked=want.missing,
+            lacked_bytes=shape.bytes_of(want.missing),
             made_at_us=self._clock_us(),
             country=country_of(session.region),
             region=coarse(session.region),

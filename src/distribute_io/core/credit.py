@@ -3,15 +3,16 @@
 A receipt is the taker's word under a secret that the coordinator gave it; a donor cannot make one. These rules bound
 what both together can claim:
 
-- C1 A match may bring credit for what its taker lacked when the match was made. A receipt above that is false, and so
-  is one that shrinks.
+- C1 A match may bring credit for what its taker lacked when the match was made. A receipt above that is false. One
+  that says less than an earlier one came late, and counts nothing.
 - C2 Of that it counts what the donor held at the time, or has told to hold or been assigned since, until the match
   ended: a donor fills itself, and a page gets more of what it shares, while they give. To have said so earns nothing
   without the taker's receipt.
 - C3 It counts at most what the donor could have sent since the match was made, at the rate that it told.
 - C4 A taker needs a file once: all matches of one taker and file that are remembered count for its size together.
 
-What is above C2, C3 or C4 is not false: it is cut off, and counts with a later receipt once there is room.
+What is above C2, C3 or C4 is not false: it is cut off, and counts with a later receipt once there is room; where none
+comes it is lost.
 Vectors: `spec/vectors/credit.json`.
 """
 
@@ -39,26 +40,26 @@ class Bounds(Struct, frozen=True, kw_only=True):
     offered_bytes: int
     """Of them held by the donor or assigned to it, then or since (C2)."""
     sendable_bytes: int
-    """See `sendable_bytes` (C3)."""
+    """See `bound_by_rate` (C3)."""
     file_left_bytes: int
     """Of the file's size, after what all matches of this taker and file were credited (C4)."""
 
 
-def credited_bytes(stated_bytes: int, bounds: Bounds) -> int | None:
-    """The credit of a match after a receipt for `stated_bytes` in all; None when the receipt is false.
+def credit_after(stated_bytes: int, bounds: Bounds) -> int | None:
+    """The bytes credited of a match after a receipt for `stated_bytes` in all; None when the receipt is false.
 
     >>> bounds = Bounds(
     ...     credited_bytes=10, lacked_bytes=100, offered_bytes=60, sendable_bytes=500, file_left_bytes=90
     ... )
-    >>> [credited_bytes(stated, bounds) for stated in (9, 10, 50, 80, 101)]
-    [None, 10, 50, 60, None]
+    >>> [credit_after(stated, bounds) for stated in (9, 10, 50, 80, 101)]
+    [10, 10, 50, 60, None]
     """
-    if not bounds.credited_bytes <= stated_bytes <= bounds.lacked_bytes:
+    if stated_bytes > bounds.lacked_bytes:
         return None
     room = min(bounds.offered_bytes, bounds.sendable_bytes, bounds.credited_bytes + max(0, bounds.file_left_bytes))
     return max(bounds.credited_bytes, min(stated_bytes, room))
 
 
-def sendable_bytes(*, rate_bytes_per_s: int, took_us: int) -> int:
+def bound_by_rate(*, rate_bytes_per_s: int, took_us: int) -> int:
     """What a donor of that rate could have sent `took_us` after its match was made (C3)."""
     return AT_ONCE_BYTES + min(rate_bytes_per_s, RATE_BYTES_PER_S_MAX) * (took_us + AHEAD_US) // 1_000_000

@@ -13,6 +13,7 @@ After this only mirrors and the session address are hints of strangers; wrong on
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -106,7 +107,8 @@ def _of_link(link: str, options: PlanOptions, policy: HttpPolicy) -> DownloadPla
                 "bad_argument", f"{origin} is no coordinator; name the one that knows {link} by --coordinator"
             ) from error
         if options.coordinator is None and error.code == "unknown_link" and not split.path.startswith("/files/"):
-            raise UsageError("bad_argument", f"{link} is a page of the coordinator's; {_its_files(api)}") from error
+            with contextlib.suppress(RefusedError):  # names are a help: without them the first error is the right one
+                raise UsageError("bad_argument", f"{link} is a page of the coordinator's; {_its_files(api)}") from error
         raise
     verified = _verify_any(entry, options.pins)
     named = parse_qs(split.query).get("id")

@@ -13,11 +13,21 @@ from itertools import chain, islice
 import msgspec
 
 from distribute_io.core import runs
-from distribute_io.core.credit import Bounds, credited_bytes
+from distribute_io.core.credit import Bounds, credit_after
 from distribute_io.core.runs import Runs
 from distribute_io.errors import RemoteProtocolError
 from distribute_io.ids import CauseId, FileId, MatchId, SessionId
-from distribute_io.stores.state import RECEIPTS_TAKEN_US, Census, Donor, FileShape, Held, Holder, MatchRecord, Want
+from distribute_io.stores.state import (
+    ENDED_PER_TAKER_MAX,
+    RECEIPTS_TAKEN_US,
+    Census,
+    Donor,
+    FileShape,
+    Held,
+    Holder,
+    MatchRecord,
+    Want,
+)
 
 
 class MemoryState:
@@ -40,6 +50,8 @@ class MemoryState:
         self._pairs: set[tuple[SessionId, SessionId, FileId]] = set()
         self._takers: Counter[SessionId] = Counter()
         self._fills: Counter[SessionId] = Counter()
+        self._ended: dict[SessionId, dict[MatchId, None]] = {}
+        """By taker, in the order of their ends."""
         self._credited: Counter[tuple[SessionId, FileId]] = Counter()
         """By taker and file, of the matches that are remembered."""
 
@@ -131,17 +143,22 @@ class MemoryState:
         held = self._holdings.get(session_id, {}).get(file_id, runs.EMPTY)
         return runs.union(held, self._leases.get(session_id, {}).get(file_id, runs.EMPTY))
 
-    def _recount(self, file_id: FileId, before: Runs, after: Runs) -> None:
+    def _retarget(self, session_id: SessionId, file_id: FileId, before: Runs) -> None:
+        """What counts as a copy was `before` and has changed: the copies, and what the donor offers (rules 3 and 4)."""
+        after = self._target(session_id, file_id)
+        grown = runs.difference(after, before)
         shape = self._shapes[file_id]
         copies = self._copies.get(file_id)
         if copies is None:
             copies = self._copies[file_id] = array("L", bytes(array("L").itemsize * shape.segments))
-        for start, end in runs.difference(after, before):
+        for start, end in grown:
             for index in range(start, end):
                 copies[index] += 1
         for start, end in runs.difference(before, after):
             for index in range(start, end):
                 copies[index] -= 1
+        if grown:
+            self._offer_more(session_id, file_id, grown)
 
     def _set_holdings(self, session_id: SessionId, shape: FileShape, held: Runs) -> None:
         mine = self._holdings.setdefault(session_id, {})
@@ -154,8 +171,7 @@ class MemoryState:
             self._holders.get(shape.file_id, {}).pop(session_id, None)
         self._segments_held[shape.file_id] += runs.count(held) - runs.count(before)
         self._bytes_held[shape.file_id] += shape.bytes_of(held) - shape.bytes_of(before)
-        self._recount(shape.file_id, target_before, self._target(session_id, shape.file_id))
-        self._offer_more(session_id)
+        self._retarget(session_id, shape.file_id, target_before)
 
     def _set_lease(self, session_id: SessionId, lease: dict[FileId, Runs]) -> None:
         concerned = {*self._leases.get(session_id, {}), *lease}
@@ -166,19 +182,13 @@ class MemoryState:
             self._leases.pop(session_id, None)
             self._lease_ends.pop(session_id, None)
         for file_id in concerned:
-            self._recount(file_id, before[file_id], self._target(session_id, file_id))
-        self._offer_more(session_id)
+            self._retarget(session_id, file_id, before[file_id])
 
-    def _offer_more(self, donor: SessionId) -> None:
-        """What a donor holds or is assigned now is offered in its standing matches, from now on (rule 4)."""
+    def _offer_more(self, donor: SessionId, file_id: FileId, grown: Runs) -> None:
         for match_id in self._standing.get(donor, ()):
             match = self._matches[match_id]
-            if match.donor == donor:
-                self._matches[match_id] = self._offering(match)
-
-    def _offering(self, match: MatchRecord) -> MatchRecord:
-        now = runs.intersection(match.lacked, self._target(match.donor, match.file_id))
-        return msgspec.structs.replace(match, offered=runs.union(match.offered, now))
+            if match.donor == donor and match.file_id == file_id:
+                self._matches[match_id] = _offering(match, grown)
 
     # --- downloaders ---
 
@@ -209,7 +219,7 @@ class MemoryState:
         if pair in self._pairs:
             return False
         self._pairs.add(pair)
-        self._matches[match.match_id] = self._offering(match)
+        self._matches[match.match_id] = _offering(match, self._target(match.donor, match.file_id))
         for session_id in (match.downloader, match.donor):
             self._standing.setdefault(session_id, set()).add(match.match_id)
         self._takers[match.donor] += 1
@@ -232,7 +242,13 @@ class MemoryState:
         match = self._matches.get(match_id)
         if match is None or match.phase == "ended":
             return None
-        self._matches[match_id] = msgspec.structs.replace(match, phase="ended", ended_at_us=now_us)
+        self._matches[match_id] = msgspec.structs.replace(
+            match, phase="ended", ended_at_us=now_us, lacked=runs.EMPTY, offered=runs.EMPTY
+        )
+        ended = self._ended.setdefault(match.downloader, {})
+        ended[match_id] = None
+        if len(ended) > ENDED_PER_TAKER_MAX:
+            self._forget_match(self._matches[next(iter(ended))])
         self._pairs.discard((match.downloader, match.donor, match.file_id))
         for session_id in (match.downloader, match.donor):
             mine = self._standing.get(session_id, set())
@@ -252,14 +268,14 @@ class MemoryState:
         taken = (match.downloader, match.file_id)
         bounds = Bounds(
             credited_bytes=match.credited_bytes,
-            lacked_bytes=match.shape.bytes_of(match.lacked),
-            offered_bytes=match.shape.bytes_of(match.offered),
+            lacked_bytes=match.lacked_bytes,
+            offered_bytes=match.offered_bytes,
             sendable_bytes=sendable_bytes,
             file_left_bytes=match.shape.size_bytes - self._credited[taken],
         )
-        credited = credited_bytes(bytes_total, bounds)
+        credited = credit_after(bytes_total, bounds)
         if credited is None:
-            raise RemoteProtocolError("receipt_invalid", "The receipt shrinks, or is above what the taker lacked.")
+            raise RemoteProtocolError("receipt_invalid", "The receipt is above what the taker lacked.")
         grown = credited - match.credited_bytes
         if grown:
             self._credited[taken] += grown
@@ -272,12 +288,18 @@ class MemoryState:
         for match in stale:
             await self.end_match(match.match_id, now_us)
         for match in matches:
-            if match.phase == "ended" and match.ended_at_us + RECEIPTS_TAKEN_US <= now_us:
-                del self._matches[match.match_id]
-                self._forget_credit(match)
+            is_over = match.phase == "ended" and match.ended_at_us + RECEIPTS_TAKEN_US <= now_us
+            if is_over and match.match_id in self._matches:  # a newer one that ended just now may have taken its place
+                self._forget_match(match)
         return tuple(stale)
 
-    def _forget_credit(self, match: MatchRecord) -> None:
+    def _forget_match(self, match: MatchRecord) -> None:
+        """An ended match: no receipt of it is taken any more."""
+        del self._matches[match.match_id]
+        ended = self._ended[match.downloader]
+        del ended[match.match_id]
+        if not ended:
+            del self._ended[match.downloader]
         taken = (match.downloader, match.file_id)
         if match.credited_bytes:
             self._credited[taken] -= match.credited_bytes
@@ -316,3 +338,9 @@ class MemoryState:
                 if segments
             },
         )
+
+
+def _offering(match: MatchRecord, held: Runs) -> MatchRecord:
+    """The match, when its donor holds or is assigned this as well (rule 4)."""
+    offered = runs.union(match.offered, runs.intersection(match.lacked, held))
+    return msgspec.structs.replace(match, offered=offered, offered_bytes=match.shape.bytes_of(offered))

@@ -9,7 +9,8 @@ Rules that every back end keeps (`tests/stores/state_suite.py` checks them):
 4. A pair of sessions has at most one standing match of one file. A receipt is taken until `RECEIPTS_TAKEN_US` after
    the match's end and counts as `core/credit.py` says; while the match stands, what its donor holds or is assigned of
    what the taker lacked is added to what was offered.
-5. Times are integer microseconds of the caller's clock, given as arguments: implementations have no clock.
+5. Of a taker's ended matches the newest `ENDED_PER_TAKER_MAX` are remembered.
+6. Times are integer microseconds of the caller's clock, given as arguments: implementations have no clock.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from distribute_io.core import runs
 from distribute_io.core.runs import Runs
 from distribute_io.ids import CauseId, FileId, MatchId, SessionId
 from distribute_io.wire.session import NatClass
+
+ENDED_PER_TAKER_MAX: Final = 256
+"""Some times what a download from many small donors ends in ten minutes; each takes less than a kilobyte."""
 
 RECEIPTS_TAKEN_US: Final = 600 * 1_000_000
 """A donor that lost its connection at the end of a transfer may still bring the receipt."""
@@ -97,10 +101,13 @@ class MatchRecord(Struct, frozen=True):
     donor: SessionId
     receipt_secret: bytes
     lacked: Runs
-    """What the taker lacked when the match was made."""
+    """What the taker lacked when the match was made. The state forgets the runs at the match's end, not the bytes."""
+    lacked_bytes: int
     made_at_us: int
     offered: Runs = ()
-    """Of that, what the donor held or was assigned, then or while the match stood; the state fills it in."""
+    """Of that, what the donor held or was assigned, then or while the match stood; the state fills it in, and forgets
+    the runs at the end."""
+    offered_bytes: int = 0
     phase: Literal["pending", "open", "ended"] = "pending"
     credited_bytes: int = 0
     ended_at_us: int = 0
@@ -211,7 +218,7 @@ class State(Protocol):
         """Add a match; False when that pair has a standing match of that file (rule 4)."""
 
     async def match(self, match_id: MatchId) -> MatchRecord | None:
-        """A match, standing, or ended not longer than `RECEIPTS_TAKEN_US` ago."""
+        """A match, standing, or ended not longer than `RECEIPTS_TAKEN_US` ago, as far as there is room (rule 5)."""
 
     async def standing(self, session_id: SessionId) -> tuple[MatchRecord, ...]:
         """The standing matches of a session, on either side, by match id."""
@@ -226,7 +233,9 @@ class State(Protocol):
         """Take a receipt whose MAC was checked; returns the bytes by which the credit grew.
 
         Args:
-            sendable_bytes: what the donor could have sent by now (`core/credit.py`, C3).
+            bytes_total: what the receipt states, of the whole match.
+            now_us: by the clock of `ended_at_us`.
+            sendable_bytes: what the donor could have sent by now, at least 0 (`core/credit.py`, C3).
 
         Raises:
             RemoteProtocolError: `match_unknown`, or `receipt_invalid` when it is false (C1).

@@ -26,7 +26,9 @@ def test_counts_are_told_with_the_right_words(event: e.DonorEvent, line: str) ->
     assert in_words(event, _LastFigures()) == line
 
 
-@pytest.mark.parametrize("text", ["ftp://example.org", "https://", "http://127.0.0.1:99999", "http://h:port"])
+@pytest.mark.parametrize(
+    "text", ["ftp://example.org", "https://", "http://127.0.0.1:99999", "http://h:port", "http://[::1"]
+)
 def test_what_is_no_address_is_refused_at_once(text: str) -> None:
     with pytest.raises(UsageError):
         _coordinator_url(text)

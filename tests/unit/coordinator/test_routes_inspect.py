@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from distribute_io.cli import inspect
 from distribute_io.cli.inspect import _REJECTIONS, _VERDICTS
 from distribute_io.cli.main import main
 from distribute_io.coordinator import donor_desk, swarm_plans
@@ -63,6 +65,27 @@ def test_a_donor_is_listed_and_its_holdings_are_explained(
                 assert line in " ".join(capsys.readouterr().out.split())
 
     play(tmp_path, scene)
+
+
+def test_names_are_told_as_they_are(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"file_id": "1" * 64, "start": 0, "end": 1, "expected_serves": 1.0, "copies": 0.0}
+    donor = {"session_id": "a" * 32, "region": "EU/[x]", "nat": "unknown", "storage_bytes": 1, "up_bytes_per_s": 1}
+    answer = {
+        "donor": {**donor, "stay_left_s": 1, "files_held": 1},
+        "holds": [row],
+        "would_fetch": [],
+        "rejected": [{"file_id": "2" * 64, "reason": "no_room"}],
+    }
+    summary = {"size_bytes": 1, "media_type": "", "cause": "main", "published_at": "", "signed_by": []}
+    names = {"1" * 64: "a[/].iso", "2" * 64: "x[red].iso"}
+    listed = {"files": [{"file_id": file_id, "name": name, **summary} for file_id, name in names.items()]}
+    told = [json.dumps(answer), json.dumps(listed)]
+    monkeypatch.setattr(inspect, "request", lambda *_words, **_more: told.pop(0).encode())
+    assert main(["inspect", "https://c.example", "--donor", "a" * 32]) == 0
+    said = capsys.readouterr().out
+    assert "a[/].iso" in said
+    assert "x[red].iso" in said
+    assert "EU/[x]" in said
 
 
 def test_every_reason_has_words() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from distribute_io.core.credit import Bounds, credited_bytes, sendable_bytes
+from distribute_io.core.credit import Bounds, bound_by_rate, credit_after
 
 VECTORS = json.loads((Path(__file__).parents[3] / "spec" / "vectors" / "credit.json").read_text())
 Vector = dict[str, Any]  # Any: a vector's fields
@@ -23,10 +23,10 @@ def test_receipt(vector: Vector) -> None:
         sendable_bytes=vector.get("sendable", 1_000),
         file_left_bytes=vector.get("file_left", 1_000),
     )
-    assert credited_bytes(vector["stated"], bounds) == vector["becomes"]
+    assert credit_after(vector["stated"], bounds) == vector["becomes"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["sendable"])
 def test_sendable(vector: Vector) -> None:
-    sendable = sendable_bytes(rate_bytes_per_s=vector["rate_bytes_per_s"], took_us=vector["took_us"])
+    sendable = bound_by_rate(rate_bytes_per_s=vector["rate_bytes_per_s"], took_us=vector["took_us"])
     assert sendable == vector["bytes"]
