@@ -6,10 +6,22 @@ import { StoredChoice, type Choice } from "./stored-choice.ts";
 export type PeersPolicy = "on" | "ask" | "off";
 
 const chosenPeers = new StoredChoice("distribute-io:peers");
+const heedful = new Set<() => void>();
 
-/** Keeps a choice for all later downloads on this site. */
+/** Keeps a choice for all later downloads on this site; "mirrors only" holds at once for all that this page prepares or does. */
 export function choosePeers(choice: Choice): void {
   chosenPeers.set(choice);
+  if (choice === "off") for (const forbid of heedful) forbid();
+}
+
+/**
+ * Calls `forbid` when the visitor chooses "mirrors only" anywhere on this page.
+ *
+ * @returns ends that.
+ */
+export function heedMirrorsOnly(forbid: () => void): () => void {
+  heedful.add(forbid);
+  return () => void heedful.delete(forbid);
 }
 
 /**

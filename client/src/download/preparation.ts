@@ -7,7 +7,8 @@
  * - The coordinator and its STUN server are all that hears of it before {@link Preparation.seek}: a press may be taken back.
  * - Once the file is wanted, nothing of ours goes before the first request: neither the session nor connections, which take
  *   the page some 50 ms; and what draws waits for {@link Preparation.asked}.
- * - No `RTCPeerConnection` exists before {@link Preparation.allowPeers}, and none after {@link Preparation.forbidPeers}.
+ * - No `RTCPeerConnection` exists before {@link Preparation.allowPeers}, and none after {@link Preparation.forbidPeers} or
+ *   after the visitor chose "mirrors only" anywhere on the page.
  * - What the publisher signed is checked here, before any byte of the file is used.
  * - Everything ends with {@link Preparation.end}: workers, connections, requests.
  */
@@ -23,6 +24,7 @@ import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { withLink, type JudgedMirrors } from "./mirrors.ts";
 import { pageName } from "./page-name.ts";
 import { PolicyAdvice } from "./policy-advice.ts";
+import { heedMirrorsOnly } from "./preferences.ts";
 import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
 import { siteVersions } from "./versions.ts";
 import { tell, type WorkerFactory } from "./worker-code.ts";
@@ -67,6 +69,9 @@ export class Preparation {
   #peersAllowed = false;
   #rtc: RtcHost | undefined;
   #ended = false;
+  readonly #unheed = heedMirrorsOnly(() => {
+    this.forbidPeers();
+  });
 
   constructor({ coordinatorUrl, keys, workers }: PreparationSettings, target: Target) {
     this.#advice = new PolicyAdvice([new URL(coordinatorUrl).origin]);
@@ -83,6 +88,7 @@ export class Preparation {
     this.downloader
       .then(async (worker) => {
         this.#ready = { worker, answer: await this.answer };
+        if (this.#cancelled.signal.aborted) return; // nobody waits any more
         if (this.#isWanted) this.#ask();
         else this.#connect();
       })
@@ -143,6 +149,7 @@ export class Preparation {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#unheed();
     this.#cancelled.abort();
     // A moment later: the browser's reports of what it refused are on their way.
     setTimeout(() => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { before, mock, test } from "node:test";
 
 import { Preparation } from "../../src/download/preparation.ts";
+import { choosePeers } from "../../src/download/preferences.ts";
 import type { WorkerFactory } from "../../src/download/worker-code.ts";
 
 const MIRROR = "https://mirror.example/pub/app.iso";
@@ -39,10 +40,12 @@ function prepared() {
   const said = new Promise<Response>((resolve) => {
     say = resolve;
   });
-  const fetched = mock.method(globalThis, "fetch", (url: string) =>
-    url.includes("/resolve?") ? said : Promise.reject(new TypeError("no list in this test")),
-  );
   const told: string[] = [];
+  const fetched = mock.method(globalThis, "fetch", (url: string, init?: RequestInit) => {
+    if (url.includes("/resolve?")) return said;
+    if (init?.signal?.aborted !== true) told.push("(list)");
+    return Promise.reject(new TypeError("no list in this test"));
+  });
   const worker = Object.assign(new EventTarget(), {
     postMessage: ({ type }: { readonly type: string }) => void told.push(type),
     terminate: () => undefined,
@@ -70,7 +73,7 @@ test("of a file that is wanted the first mirror is asked before all else", async
   preparation.allowPeers();
   preparation.seek();
   await answer();
-  assert.deepEqual(told, ["head_start", "connect", "allow_peers", "seek"]);
+  assert.deepEqual(told, ["head_start", "connect", "allow_peers", "seek", "(list)"]);
   end();
 });
 
@@ -78,10 +81,10 @@ test("a press asks no mirror; the click that follows does, once", async () => {
   const { preparation, told, answer, end } = prepared();
   preparation.allowPeers();
   await answer();
-  assert.deepEqual(told, ["connect", "allow_peers"]);
+  assert.deepEqual(told, ["connect", "allow_peers", "(list)"]);
   preparation.seek();
   preparation.seek();
-  assert.deepEqual(told.slice(2), ["head_start", "seek"]);
+  assert.deepEqual(told.slice(3), ["head_start", "seek"]);
   end();
 });
 
@@ -106,4 +109,28 @@ test("what draws waits for the first request, but for one that cannot be made no
     download.end();
   }
   mock.timers.reset();
+});
+
+test("what ended while its worker began asks nobody any more", async () => {
+  const { preparation, told, answer, end } = prepared();
+  preparation.allowPeers();
+  preparation.seek();
+  const answered = answer();
+  preparation.cancel(new Error("cancelled"));
+  await answered;
+  assert.deepEqual(told, []);
+  end();
+});
+
+test("mirrors only, chosen anywhere on the page, ends the donors of all that is prepared or runs", async () => {
+  const pressed = prepared();
+  pressed.preparation.allowPeers();
+  await pressed.answer();
+  choosePeers("on");
+  assert.ok(!pressed.told.includes("forbid_peers"));
+  choosePeers("off");
+  assert.equal(pressed.told.at(-1), "forbid_peers");
+  pressed.end();
+  choosePeers("off");
+  assert.equal(pressed.told.filter((type) => type === "forbid_peers").length, 2, "the second is end's own");
 });
