@@ -7,7 +7,7 @@ Rules:
    load and so lowering what the next is worth. A run is only pushed when each of its bytes is expected to be served
    `Policy.return_min` times before the donor leaves, one of a large file `Policy.run_return_times` as often.
 3. A full donor swaps: the best run that it lacks for the worst that it holds, where the gain pays the push
-   within `Policy.swap_horizon_s` (`return_min` again), at most `Policy.swaps_per_round`; more only where each gains
+   within `swap_horizon_s` (`return_min` again), at most `Policy.swaps_per_round`; more only where each gains
    `Policy.swap_anyway_gain`.
    Where nothing is known of the demand yet (`Snapshot.is_guess`), a joining donor is filled without that condition.
 4. Small fills first: what is pushed to a young donor at once is bounded and doubles with its age.
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from distribute_io.core.placement.curves import marginal_share
 from distribute_io.core.placement.fill import Room, Ties, fill
 from distribute_io.core.placement.model import DonorView, Policy, RejectionReason
-from distribute_io.core.placement.readings import DonorDemand, Held, Readings
+from distribute_io.core.placement.readings import DonorDemand, Held, Readings, swap_horizon_s
 from distribute_io.core.placement.rows import Floats, Ints, is_large
 
 CANDIDATES_MAX = 4_096
@@ -169,7 +169,7 @@ class DonorPlanner:
         lacking = self._candidates(lacking[~np.isin(lacking, target.rows)])
         alike = self._board.too_alike(self._held)
         stay_s = min(self._donor.stay_left_s, self._policy.horizon_s)
-        soon = min(1.0, self._policy.swap_horizon_s / max(1.0, stay_s))
+        soon = min(1.0, swap_horizon_s(self._policy, self._board.asked_per_s) / max(1.0, stay_s))
         while len(lacking) and len(target.pushed) < len(target.rows):
             rows = np.array(target.rows, dtype=np.int64)
             kept = self._discounted(rows)

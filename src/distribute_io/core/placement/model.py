@@ -157,6 +157,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     """A swap has to pay within this time, however long the donor stays: later, others have moved there too, and what
     looks better now may be noise. With 600 pushes take .012 of net offload in steady demand and .007 in wandering
     (`dio simulate`, seeds 1 to 4 and 1 to 2); with 250 .003, since a look follows each leave (seeds 1 to 5)."""
+    swap_requests: float = 3.0
+    """Where files are asked for seldom, a swap has the time in which one is asked for so often: else
+    donors that were filled before anything was known never hold anything else."""
     swaps_per_round: int = 1
     """Runs that a full standing donor swaps in one planning round, for a gain that just pays."""
     swap_anyway_gain: float = 20.0

@@ -159,3 +159,10 @@ class Readings(ABC):
 def log_miss_of(serving: Floats | Singles, stays: Floats | Singles | float) -> Floats:
     """The logarithm of the probability that a holder misses a request: it is gone, or busy."""
     return np.asarray(np.log1p(-np.minimum(serving * stays, SHARE_MAX)))
+
+
+def swap_horizon_s(policy: Policy, asked_per_s: Floats) -> float:
+    """Within what time a swap has to pay: more where the file that a request is usually for is seldom asked for."""
+    asked = float(asked_per_s.sum())
+    usual_per_s = float((asked_per_s * asked_per_s).sum()) / asked if asked > 0.0 else 0.0
+    return max(policy.swap_horizon_s, min(policy.horizon_s, policy.swap_requests / max(usual_per_s, 1e-9)))

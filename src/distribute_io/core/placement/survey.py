@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from distribute_io.core.placement.curves import Singles, marginal_share, served_share
 from distribute_io.core.placement.model import Policy
 from distribute_io.core.placement.outlook import Outlook
-from distribute_io.core.placement.readings import UP_MIN, log_miss_of
+from distribute_io.core.placement.readings import UP_MIN, log_miss_of, swap_horizon_s
 from distribute_io.core.placement.rows import Floats, Ints, Rows
 from distribute_io.core.placement.stock import Numbers, Stock
 
@@ -209,7 +209,7 @@ class Survey:
         used = _reduce(np.add, size, stock.offsets[slots.start : slots.stop + 1], 0.0)
         room = stock.number("storage_bytes")[slots].astype(np.float64) - policy.reserve_bytes - used
         top = best * stay_s * marginal_share(self.on_average[slots], policy.busy_sharpness)
-        soon = np.minimum(1.0, policy.swap_horizon_s / np.maximum(1.0, stay_s))
+        soon = np.minimum(1.0, swap_horizon_s(policy, self.asked_per_s) / np.maximum(1.0, stay_s))
         swap = top - worst
         swap = np.where((swap * soon >= policy.return_min) | (swap >= policy.swap_anyway_gain), swap, -1.0)
         has_room = room >= self._rows.size_bytes.min(initial=1 << 62)

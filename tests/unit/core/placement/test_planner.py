@@ -183,6 +183,14 @@ def test_a_full_standing_donor_swaps_one_run_where_the_gain_pays() -> None:
     assert reasons(alike)["b"] == "better_elsewhere"
 
 
+def test_where_little_is_asked_for_a_swap_has_more_time_to_pay() -> None:
+    donor = a_donor(segments=4, stay_left_s=3_600.0, holdings={"a": ((0, 4),)})
+    files, demand = [a_file("a", 8), a_file("b", 8)], asked(a=0.0001, b=0.004)
+    assert amount(only(planned([donor], files, demand, joins=False)), "b") == 1
+    hasty = structs.replace(POLICY, swap_requests=0.0)
+    assert planned([donor], files, demand, joins=False, policy=hasty).assignments == ()
+
+
 def test_a_run_that_is_held_in_part_is_not_swapped_in_beside_itself() -> None:
     # Runs of 8 segments: of "b" it holds half a run, which is worth more than all that it holds of "a".
     policy = structs.replace(POLICY, small_file_bytes=MIB)
