@@ -1,7 +1,7 @@
 """Do four browser donors to one page come near four bare connections, and near the sum of four capped ones?
 
 A file of 64 MiB, of which each of four browsers holds all. Then the same with each donor capped at 2 MiB/s, where the
-peer is the sum of the rates. Options: `--mib N`, `--capped-mib N` (default 24), `--rounds N` (default 3), `--only
+peer is the sum of the rates. Options: `--mib N`, `--capped-mib N` (default 64), `--rounds N` (default 3), `--only
 ours`.
 """
 
@@ -29,7 +29,7 @@ def run(options: list[str]) -> bool:
     """Run all alternately and write the result; True when the bars hold."""
     parser = argparse.ArgumentParser(prog="peers_four_donors", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--mib", type=int, default=64)
-    parser.add_argument("--capped-mib", type=int, default=24)
+    parser.add_argument("--capped-mib", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="")
     chosen = parser.parse_args(options)
