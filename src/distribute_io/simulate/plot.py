@@ -46,7 +46,7 @@ def write_png(scenario: Scenario, comparison: Comparison, path: Path) -> None:
     beside.barh([run.policy for run in rows], values, color=colors)
     if comparison.bound:
         beside.axvline(comparison.bound, color=_BOUND, linestyle="--", label="bound")
-        beside.legend(loc="lower right", frameon=False, fontsize=8)
+        beside.legend(loc="lower center", frameon=False, fontsize=8)
     beside.set(xlabel="net offload")
     for axes in (over_time, beside):
         axes.spines[["top", "right"]].set_visible(False)
