@@ -24,7 +24,7 @@ _PUBLISHED = 100_000
 
 
 def run(options: list[str]) -> bool:
-    """Measure and write; True when a request takes 50 us at most, and nothing holds the loop for more than 0.25 s."""
+    """Measure and write; True when a request takes 50 us at most, and no part of the forecast 100 ms."""
     parser = argparse.ArgumentParser(prog="demand_book", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--files", type=int, default=1_000_000)
     parser.add_argument("--regions", type=int, default=30)
@@ -32,8 +32,7 @@ def run(options: list[str]) -> bool:
     words = parser.parse_args(options)
     figures = _measure(words)
     write_result("demand_book", figures)
-    longest_ms = max(figures["request_most_ms"], figures["forecast_longest_part_ms"])
-    return bool(figures["request_mean_us"] <= 50.0 and longest_ms <= 250.0)
+    return bool(figures["request_mean_us"] <= 50.0 and figures["forecast_longest_part_ms"] <= 100.0)
 
 
 def _measure(words: argparse.Namespace) -> dict[str, Any]:  # Any: JSON of any shape

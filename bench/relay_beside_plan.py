@@ -39,7 +39,8 @@ from distribute_io.stores.state import Donor, FileShape, MatchRecord
 _PAIRS = 256
 _QUIET_S = 5.0
 _FLAT_OUT_S = 3.0
-_ASKED = 20_000
+_ASKED = 400_000
+"""Requests, most of them for files of a million that are no more: the book of demand is full."""
 
 
 class _Nowhere:
@@ -176,7 +177,7 @@ async def _measure(words: argparse.Namespace, folder: Path) -> dict[str, Any]:  
     shapes = _fill_shapes(side.shapes, files)
     await _fill_donors(words, side, registry, files, sums, shapes, rng)
     for number in range(_ASKED):
-        file_id = rng.choices(files, cum_weights=sums)[0].file_id
+        file_id = rng.choices(files, cum_weights=sums)[0].file_id if number % 8 == 0 else _gone(rng)
         side.demand.book.asked(file_id, f"EU/{number % words.regions:02d}", "unknown", side.demand.now_us())
     world = World(side, registry)
     figures: dict[str, Any] = {"donors": words.donors, "segments": words.segments, "signals_per_s": words.signals}
@@ -218,6 +219,10 @@ async def _beside(
     figures = await part(planning.done)
     await planning
     return {"plan_s": round(time.perf_counter() - began, 2), **figures}
+
+
+def _gone(rng: random.Random) -> FileId:
+    return FileId(f"{2**64 + rng.randrange(1_000_000):064x}")
 
 
 async def _nobody(_file_id: FileId, _url: str, _network: str) -> None:

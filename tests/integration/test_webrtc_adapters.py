@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from distribute_io.errors import SourceError
-from distribute_io.transport.stun import respond
+from distribute_io.transport.stun_message import respond
 from distribute_io.transport.webrtc import (
     SEND_BUFFER_LOW_BYTES,
     Channel,

@@ -14,6 +14,7 @@ export const CAUSES_PER_DONOR_MAX = 64;
 export const OFFERS_MAX = 8;
 export const SDP_BYTES_MAX = 8_192;
 export const SIGNAL_BYTES_MAX = 10_240;
+export const STUN_MAX = 8;
 export const SIGNALS_PER_MATCH_MAX = 64;
 export const MATCHES_PER_SESSION_MAX = 64;
 export const COUNTRIES_MAX = 32;
@@ -597,7 +598,7 @@ export const PING_FIELDS: Struct<Ping> = {};
 export const WELCOME_FIELDS: Struct<Welcome> = {
   protocol: { shape: { is: "integer" } },
   session_id: { shape: { is: "string", pattern: "^[0-9a-f]{32}(?!\\n)$" } },
-  stun: { shape: { is: "array", of: { is: "string" } } },
+  stun: { shape: { is: "array", of: { is: "string" }, max: 8 } },
   heartbeat_ms: { shape: { is: "integer", min: 0, max: 9007199254740991 } },
 };
 
@@ -733,7 +734,7 @@ export const FILE_ENTRY_FIELDS: Struct<FileEntry> = {
   segments_url: { shape: { is: "string" } },
   session_url: { shape: { is: "string" } },
   mirror_states: { shape: { is: "array", of: { is: "struct", fields: MIRROR_STATUS_FIELDS } }, default: [] },
-  stun: { shape: { is: "array", of: { is: "string" } }, default: [] },
+  stun: { shape: { is: "array", of: { is: "string" }, max: 8 }, default: [] },
 };
 
 export const FILE_SUMMARY_FIELDS: Struct<FileSummary> = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -35,6 +35,8 @@ EXPECTED_FOR_US_PER_FILE: Final = 2_000
 counts at once where there are few files; with 5,000 files in 30 regions finding it takes a tenth of a second."""
 
 _HOUR_S: Final = 3_600.0
+_FORESEEN_FOR_US: Final = 180_000_000
+"""Three turns: the forecast of an hour is as old as that at most."""
 
 FILES_ASKED_MAX: Final = 1_024
 """Files of one session that are told apart; beyond that its further requests are not counted."""
@@ -59,6 +61,8 @@ class DemandDesk:
         self.stays = Stays()
         self._expected: tuple[Expectation, ...] = ()
         self._expected_at_us: int | None = None
+        self._foreseen: Forecast | None = None
+        self._foreseen_at_us = 0
         self.hours = HourBooks(self._forecast, clock_us)
         self.regions = RegionBooks(self.hours.regions)
 
@@ -102,6 +106,13 @@ class DemandDesk:
         session.asked.add(file_id)
         self.hours.came(self.regions.asked(session.region), file_id)
         self.book.asked(file_id, session.region, session.nat, self._clock_us())
+        session.asked_unknown += session.nat == "unknown"
+
+    def nat_found(self, session: Session) -> None:
+        """A session's NAT class became known: what it asked for before counts for that class."""
+        if session.nat != "unknown":
+            self.book.nat_found(session.region, session.nat, session.asked_unknown)
+            session.asked_unknown = 0
 
     def fell_through(self, session: Session, file_id: FileId, share: float) -> None:
         """A share of the file came from mirrors."""
@@ -119,24 +130,48 @@ class DemandDesk:
         """The present, as demand has it."""
         return self._clock_us()
 
-    def expectations(self) -> tuple[Expectation, ...]:
+    async def expectations(self) -> tuple[Expectation, ...]:
         """What is expected from now on, as it was a moment ago (`EXPECTED_FOR_US_PER_FILE`)."""
         now_us = self._clock_us()
         stands_us = min(EXPECTED_FOR_US_MAX, EXPECTED_FOR_US_PER_FILE * len(self._expected))
         if self._expected_at_us is None or not 0 <= now_us - self._expected_at_us < stands_us:
-            self._expected, self._expected_at_us = self.book.expectations(now_us), now_us
+            found: list[Expectation] = []
+            self._expected_at_us = now_us  # news that comes in between makes it old again
+            for some in self.book.expected(now_us):
+                found += some
+                await asyncio.sleep(0)
+            self._expected = tuple(found)
         return self._expected
 
     def _forecast(self) -> Forecast:
-        """What is expected of the hour to come."""
-        return Forecast(*self.book.downloads(self._clock_us(), _HOUR_S))
+        """What is expected of the hour to come, as it was at the last look; without one, as it is."""
+        if self._foreseen is None or self._clock_us() - self._foreseen_at_us > _FORESEEN_FOR_US:
+            for _ in self._foresee():
+                pass
+        assert self._foreseen is not None, "it has just been found"
+        return self._foreseen
+
+    def _foresee(self) -> Iterator[None]:
+        """Look at the hour to come; others may have their turn between."""
+        now_us = self._clock_us()
+        downloads = self.book.downloads(now_us, _HOUR_S)
+        while True:
+            try:
+                next(downloads)
+            except StopIteration as found:
+                self._foreseen, self._foreseen_at_us = Forecast(*found.value), now_us
+                return
+            yield
 
     async def run(self) -> None:
         """Write what was learned every ten minutes, until cancelled."""
         while True:
             for _ in range(WRITE_EVERY_TURNS):
                 await asyncio.sleep(TURN_EVERY_S)
+                for _step in self._foresee():
+                    await asyncio.sleep(0)
                 self.hours.turn()
+                self.book.make_room(self._clock_us())
             try:
                 await self.write()
             except DistributeError as error:

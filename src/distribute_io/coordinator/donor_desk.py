@@ -196,7 +196,8 @@ class DonorDesk:
             self._round_soon.set()
 
     async def nat_found(self, session: Session) -> None:
-        """The donor's NAT class became known."""
+        """A peer's NAT class became known."""
+        self._demand.nat_found(session)
         donor = await self._state.donor(session.session_id)
         if donor is not None and donor.nat != session.nat:
             await self._state.put_donor(msgspec.structs.replace(donor, nat=session.nat))
@@ -388,7 +389,7 @@ class DonorDesk:
             now_us=now_us,
             donors=views,
             files=[file_view(shape) for shape in self._shapes.all()],
-            demand=self._demand.expectations(),
+            demand=await self._demand.expectations(),
             is_guess=self._demand.book.is_guess,
             joining=joining & records.keys(),
             standing=standing,
@@ -422,6 +423,7 @@ class DonorDesk:
                     now_us,
                     here=self._ready,
                     seen=lambda session_id: self._seen(session_id, now_us),
+                    joining=frozenset(self._waiting),
                     limit=REASONS_MAX,
                 )
             elif view is not None:

@@ -159,6 +159,8 @@ class Session:
         self.avoided: dict[SessionId, None] = {}
         self.accused: dict[MatchId, None] = {}
         self.asked: set[FileId] = set()
+        self.asked_unknown = 0
+        """Of these, how many before its NAT class was known."""
         self.measured: set[Pair] = set()
         """Pairs of places that its round trips were counted for."""
         # As a donor.

@@ -52,6 +52,8 @@ class SwarmPlans:
         self._office, self._policy, self._demand, self._shapes = office, policy, demand, shapes
         self._changed: dict[SessionId, None] = {}  # an ordered set
         self._told: dict[SessionId, Donor] = {}
+        self._on_lists: set[SessionId] = set()
+        """Donors whose copies the lists count: those that their round was told of, and who joined since."""
         self._files_told = -1
         self._joins: JoinPlanner | None = None
         self._given: dict[SessionId, tuple[DonorView, Assignment]] = {}
@@ -68,6 +70,7 @@ class SwarmPlans:
     def forget(self) -> None:
         """The planning process knows nothing any more, or the swarm is small: the next round tells all."""
         self._changed, self._told, self._given, self._joins, self._files_told = {}, {}, {}, None, -1
+        self._on_lists = set()
 
     def told(self, session_id: SessionId) -> Donor | None:
         """The donor's record as the last round was told it."""
@@ -82,10 +85,11 @@ class SwarmPlans:
         """A donor's target by the lists, or None (rule 3)."""
         if self._joins is None:
             return None
-        is_known = view.session_id in self._told or view.session_id in self._given
+        is_known = view.session_id in self._on_lists
         assignment = self._joins.plan(view, now_us, is_guess=self._demand.book.is_guess, is_known=is_known)
         if assignment is not None:
             self._given[view.session_id] = (view, assignment)
+            self._on_lists.add(view.session_id)
         return assignment
 
     def tidy(self) -> None:
@@ -115,11 +119,13 @@ class SwarmPlans:
         self._given = {}
         try:
             changes = await self._changes(now_us, here, seen, joining)
+            told = set(self._told)
             result = await self._office.round(changes, self._policy, ROUND_S)
         except BaseException:
             self.forget()
             raise
         self._joins = JoinPlanner(result.lists, self._policy, self._shape)
+        self._on_lists = told | self._given.keys()
         for donor, assignment in self._given.values():
             self._joins.count(donor, self._added(donor, assignment))
         return tuple(assignment for assignment in result.assignments if assignment.session_id not in self._given)
@@ -131,6 +137,7 @@ class SwarmPlans:
         *,
         here: Iterable[SessionId],
         seen: Callable[[SessionId], Awaitable[tuple[Donor, DonorView] | None]],
+        joining: frozenset[SessionId],
         limit: int,
     ) -> Explanation | None:
         """Why a donor holds what it holds; None when nobody of that name can be assigned anything.
@@ -140,13 +147,14 @@ class SwarmPlans:
             now_us: the present.
             here: all donors.
             seen: as in `round`.
+            joining: donors that wait for their first assignment.
             limit: runs at most that are explained.
 
         Raises:
             DistributeError: when the planning process failed.
         """
         try:
-            changes = await self._changes(now_us, here, seen, frozenset())
+            changes = await self._changes(now_us, here, seen, joining)
             return await self._office.explain(changes, self._policy, session_id, limit=limit)
         except BaseException:
             self.forget()

@@ -9,7 +9,8 @@ Rules:
    does not read is bounded; above the bound the connection is given up and made again.
 4. What the coordinator says is decoded once, into one of the messages of `wire.session`. A type of a later version is
    passed over; anything else ends the connection, as it would break every later message too.
-5. After each `welcome` the NAT class is found by the coordinator's STUN ports (`nat_probe.py`) and told, if known.
+5. After each `welcome` the NAT class is found by the coordinator's STUN ports (`nat_probe.py`), and told if it is news;
+   the next `hello` says it at once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import contextlib
 import random
 from collections.abc import Sequence
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -32,6 +34,7 @@ from distribute_io.wire.session import (
     ErrorMessage,
     Hello,
     Nat,
+    NatClass,
     Ping,
     Pong,
     Welcome,
@@ -75,6 +78,8 @@ class SessionClient:
         self._outbox: asyncio.Queue[bytes] | None = None
         self._queued_bytes = 0
         self._overrun = asyncio.Event()
+        self._nat: NatClass = "unknown"
+        """As it was found last."""
 
     @property
     def connected(self) -> bool:
@@ -127,13 +132,13 @@ class SessionClient:
         self._overrun.clear()
         tasks: list[asyncio.Task[None]] = []
         welcomed: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
-        telling = asyncio.ensure_future(self._tell_nat(welcomed))
         try:
-            self.send(Hello(protocol=PROTOCOL_VERSION, agent=self._agent, native=True))
+            self.send(Hello(protocol=PROTOCOL_VERSION, agent=self._agent, native=True, nat=self._nat))
             tasks = [
                 asyncio.ensure_future(self._write(socket, self._outbox)),
                 asyncio.ensure_future(self._read(socket, outcome, welcomed)),
                 asyncio.ensure_future(self._watch_overrun()),
+                asyncio.ensure_future(self._tell_nat(welcomed)),
             ]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -142,9 +147,9 @@ class SessionClient:
                     self._explain(failure, outcome)
         finally:
             self._outbox = None
-            for task in (*tasks, telling):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, telling, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await socket.close()
         outcome.restarting = socket.close_code == _CLOSE_GOING_AWAY
         return outcome
@@ -170,10 +175,13 @@ class SessionClient:
             outbox.task_done()
 
     async def _tell_nat(self, welcomed: asyncio.Future[Sequence[str]]) -> None:
-        """Find the NAT class by the coordinator's STUN ports, and tell it where it is known."""
-        nat = await find_nat_class(await welcomed)
-        if nat != "unknown":
+        """Find the NAT class by the coordinator's STUN ports; tell it if it is news. Ends with the connection."""
+        stun = await welcomed
+        nat = await find_nat_class(stun, coordinator_host=urlsplit(self._url).hostname or "")
+        if nat not in ("unknown", self._nat):
+            self._nat = nat
             self.send(Nat(nat=nat))
+        await asyncio.get_running_loop().create_future()
 
     async def _read(
         self,

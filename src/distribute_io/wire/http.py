@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from distribute_io.wire.limits import STUN_MAX
 from distribute_io.wire.session import CauseName, Count, ErrorCode, Hex256
 
 
@@ -83,7 +84,7 @@ class FileEntry(Struct, frozen=True):
     session_url: str
     mirror_states: list[MirrorStatus] = []
     """Of every mirror that the publisher named, the ones left out of `mirrors` too."""
-    stun: list[str] = []
+    stun: Annotated[list[str], Meta(max_length=STUN_MAX)] = []
     """As `welcome` says them: a page's first offers are gathered by then."""
 
 

@@ -48,6 +48,9 @@ SDP_BYTES_MAX: Final = 8_192
 SIGNAL_BYTES_MAX: Final = 10_240
 """One relayed signalling payload."""
 
+STUN_MAX: Final = 8
+"""STUN addresses that a coordinator names: two ports, for IPv4 and IPv6, and as many again."""
+
 SIGNALS_PER_MATCH_MAX: Final = 64
 """Signals that one side may send in a match: an answer and its candidates."""
 

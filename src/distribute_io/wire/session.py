@@ -243,7 +243,7 @@ class Welcome(Message, frozen=True, tag="welcome"):
 
     protocol: int
     session_id: Hex128
-    stun: list[str]
+    stun: Annotated[list[str], Meta(max_length=limits.STUN_MAX)]
     """`stun:` URLs; two ports of one host, so that a peer can tell its NAT class."""
     heartbeat_ms: Count
 

@@ -35,8 +35,8 @@ def a_session(number: int) -> Session:
     return Session(SessionId(f"{number:032x}"), network="n", region="EU/DE", now_us=0)
 
 
-def rate(desk: DemandDesk) -> float:
-    return sum(rates.open_per_s + rates.restricted_per_s for each in desk.expectations() for rates in each.rates)
+async def rate(desk: DemandDesk) -> float:
+    return sum(rates.open_per_s + rates.restricted_per_s for each in await desk.expectations() for rates in each.rates)
 
 
 def test_a_restart_is_no_time_without_requests(tmp_path: Path) -> None:
@@ -50,11 +50,11 @@ def test_a_restart_is_no_time_without_requests(tmp_path: Path) -> None:
                 clock.now_us += S // 10
                 desk.asked(a_session(number), FILE)
             await desk.write()
-            before = rate(desk)
+            before = await rate(desk)
             clock.now_us += 600 * S
             again = DemandDesk(catalogue, clock_us=clock)
             await again.load()
-            assert rate(again) == pytest.approx(before)
+            assert await rate(again) == pytest.approx(before)
         finally:
             await catalogue.close()
 
@@ -83,7 +83,7 @@ def test_forecasts_are_told_by_region_file_and_cause_beside_what_came(tmp_path: 
             )
             desk.published([FILE])
             books.book(CAUSE, FILE, Totals(mirrors_bytes=1))
-            foretold = rate(desk) * 3_600  # of the hour that begins now
+            foretold = await rate(desk) * 3_600  # of the hour that begins now
             desk.hours.turn()
             for number in range(144):
                 desk.asked(a_session(number), FILE)
@@ -107,16 +107,16 @@ def test_what_is_expected_is_kept_for_a_while_and_not_beyond_news(tmp_path: Path
         try:
             desk = DemandDesk(catalogue, clock_us=clock)
             desk.published([FILE])
-            first = desk.expectations()
+            first = await desk.expectations()
             desk.asked(a_session(1), FILE)
-            assert desk.expectations() is first
+            assert await desk.expectations() is first
             clock.now_us += EXPECTED_FOR_US_PER_FILE
-            second = desk.expectations()
+            second = await desk.expectations()
             assert second is not first
             desk.announce(Announcement(file_id=FileId("g"), release_at_us=clock.now_us + 60 * S, downloads=100))
-            assert [each.file_id for each in desk.expectations()] == [FILE, "g"]
+            assert [each.file_id for each in await desk.expectations()] == [FILE, "g"]
             desk.dropped(FILE)
-            assert [each.file_id for each in desk.expectations()] == ["g"]
+            assert [each.file_id for each in await desk.expectations()] == ["g"]
         finally:
             await catalogue.close()
 

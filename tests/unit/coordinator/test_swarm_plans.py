@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 from pathlib import Path
 
 import pytest
 
 from distribute_io.coordinator import donor_desk, swarm_plans
+from distribute_io.coordinator.app import open_catalogue
+from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.coordinator.shapes import Shapes
+from distribute_io.coordinator.swarm_plans import SwarmPlans
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.join_lists import JoinPlanner
 from distribute_io.core.placement.model import Assignment, DonorView, Policy
-from distribute_io.core.placement.rounds import Changes, Round, Rounds
+from distribute_io.core.placement.rounds import Changes, Explanation, Round, Rounds
+from distribute_io.ids import SessionId
+from distribute_io.stores.state import Donor
 from tests.harness.peer import Peer
 from tests.unit.coordinator.served import MIB, Served, files, play, write
 from tests.unit.coordinator.test_donor_desk import held, segments
@@ -110,6 +118,84 @@ def test_a_join_during_a_round_stands_and_its_rows_are_not_given_again(
             assert held(again) == {next(iter(held(again))): two}
 
     play(tmp_path, scene)
+
+
+class _Here(PlanOffice):
+    """The planning process in this one."""
+
+    def __init__(self) -> None:
+        super().__init__(random.Random(1))
+        self.rounds = Rounds(Policy())
+
+    async def round(self, changes: Changes, policy: Policy, budget_s: float) -> Round:
+        return self.rounds.round(changes, seed=1, is_over=lambda: False)
+
+    async def explain(
+        self, changes: Changes, policy: Policy, session_id: SessionId, *, limit: int
+    ) -> Explanation | None:
+        return self.rounds.explain(changes, session_id, seed=1, limit=limit)
+
+
+def test_a_question_between_two_rounds_does_not_put_copies_on_the_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: dict[SessionId, bool] = {}
+    plan = JoinPlanner.plan
+
+    def seen(self: JoinPlanner, donor: DonorView, now_us: int, *, is_guess: bool, is_known: bool) -> Assignment | None:
+        known[donor.session_id] = is_known
+        return plan(self, donor, now_us, is_guess=is_guess, is_known=is_known)
+
+    monkeypatch.setattr(JoinPlanner, "plan", seen)
+
+    async def play_it() -> None:
+        catalogue = open_catalogue(CoordinatorConfig(data_dir=str(tmp_path)))
+        try:
+            demand = DemandDesk(catalogue, clock_us=lambda: 10**15)
+            swarm = SwarmPlans(office=_Here(), policy=Policy(), demand=demand, shapes=Shapes(catalogue))
+            views: dict[SessionId, DonorView] = {}
+
+            async def record(session_id: SessionId) -> tuple[Donor, DonorView] | None:
+                view = views.get(session_id)
+                return None if view is None else (_record(session_id), view)
+
+            def comes(number: int) -> SessionId:
+                session_id = SessionId(f"{number:032x}")
+                views[session_id] = DonorView(
+                    session_id=session_id, storage_bytes=9 * MIB, up_bytes_per_s=1, joined_at_us=0, holdings={}
+                )
+                swarm.note(session_id)
+                return session_id
+
+            first = comes(1)
+            await swarm.round(10**9, here=views, seen=record, joining=frozenset())
+            second = comes(2)
+            told = await swarm.explain(second, 10**9, here=views, seen=record, joining=frozenset({second}), limit=10)
+            assert told is not None
+            for session_id in (first, second, second):
+                swarm.join(views[session_id], 10**9)
+                assert known[session_id] == (session_id == first or session_id in joined_before), session_id
+                joined_before.add(session_id)
+        finally:
+            await catalogue.close()
+
+    joined_before: set[SessionId] = set()
+    asyncio.run(play_it())
+
+
+def _record(session_id: SessionId) -> Donor:
+    return Donor(
+        session_id=session_id,
+        causes=frozenset(),
+        storage_bytes=9 * MIB,
+        up_bytes_per_s=1,
+        takers_max=8,
+        native=False,
+        nat="unknown",
+        region="",
+        joined_at_us=0,
+        ready=True,
+    )
 
 
 async def _soon(condition: bool) -> bool:

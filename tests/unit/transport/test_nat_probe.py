@@ -11,9 +11,11 @@ from typing import cast
 import pytest
 
 from distribute_io.transport.nat_probe import find_nat_class
-from distribute_io.transport.stun import StunServer, binding_request, mapped_address, respond
+from distribute_io.transport.stun import StunServer
+from distribute_io.transport.stun_message import binding_request, mapped_address, respond
 
-AGAIN_S = 0.05
+HOST = "127.0.0.1"
+PATIENCE_S = 10.0
 
 
 class Behind(asyncio.DatagramProtocol):
@@ -49,20 +51,39 @@ async def behind(ports: Sequence[Behind]) -> AsyncIterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("ports", "found"),
-    [
-        ([Behind(0), Behind(0)], "unrestricted"),
-        ([Behind(0), Behind(1)], "restricted"),
-        ([Behind(0, lost=2), Behind(1, lost=1)], "restricted"),
-        ([Behind(0), Behind(None)], "unknown"),
-        ([Behind(0)], "unknown"),
-        ([], "unknown"),
-    ],
+    ("added", "found"),
+    [([0, 0], "unrestricted"), ([0, 1], "restricted"), ([0, 0, 1], "unrestricted")],
+    ids=["one mapping", "one for each port", "more than two ports"],
 )
-def test_two_ports_show_what_a_nat_does(ports: Sequence[Behind], found: str) -> None:
+def test_two_ports_show_what_a_nat_does(added: Sequence[int], found: str) -> None:
     async def scene() -> None:
-        async with behind(ports) as stun:
-            assert await find_nat_class(stun, again_s=AGAIN_S) == found
+        async with behind([Behind(each) for each in added]) as stun:
+            assert await find_nat_class(stun, coordinator_host=HOST, again_s=PATIENCE_S) == found
+
+    asyncio.run(scene())
+
+
+def test_a_question_that_is_lost_is_asked_again() -> None:
+    async def scene() -> None:
+        async with behind([Behind(0, lost=1), Behind(1, lost=1)]) as stun:
+            assert await find_nat_class(stun, coordinator_host=HOST, again_s=1.0) == "restricted"
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("added", [[0, None], [0], []], ids=["one is silent", "there is one", "there is none"])
+def test_without_two_answers_nothing_is_claimed(added: Sequence[int | None]) -> None:
+    async def scene() -> None:
+        async with behind([Behind(each) for each in added]) as stun:
+            assert await find_nat_class(stun, coordinator_host=HOST, again_s=0.02) == "unknown"
+
+    asyncio.run(scene())
+
+
+def test_a_strangers_network_is_not_asked() -> None:
+    async def scene() -> None:
+        async with behind([Behind(0), Behind(0)]) as stun:
+            assert await find_nat_class(stun, coordinator_host="example.org", again_s=PATIENCE_S) == "unknown"
 
     asyncio.run(scene())
 
@@ -71,7 +92,8 @@ def test_our_own_responder_sees_no_nat_on_loopback() -> None:
     async def scene() -> None:
         server = await StunServer.open("127.0.0.1", 0)
         try:
-            assert await find_nat_class([f"stun:127.0.0.1:{port}" for port in server.ports]) == "unrestricted"
+            stun = [f"stun:{HOST}:{port}" for port in server.ports]
+            assert await find_nat_class(stun, coordinator_host=HOST, again_s=PATIENCE_S) == "unrestricted"
         finally:
             server.close()
             await asyncio.sleep(0)
@@ -80,10 +102,17 @@ def test_our_own_responder_sees_no_nat_on_loopback() -> None:
 
 
 @pytest.mark.parametrize(
-    "stun", [["stun:127.0.0.1:1", "stun:127.0.0.2:2"], ["turn:127.0.0.1:1", "stun:127.0.0.1:2"], ["stun:", "stun:x:y"]]
+    "stun",
+    [
+        ["stun:127.0.0.1:1", "stun:127.0.0.2:2"],
+        ["turn:127.0.0.1:1", "stun:127.0.0.1:2"],
+        ["stun:", "stun:x:y"],
+        ["stun:127.0.0.1:70000", "stun:127.0.0.1:0"],
+        ["stun:a..b:1", "stun:a..b:2"],
+    ],
 )
 def test_two_hosts_and_what_is_no_address_show_nothing(stun: list[str]) -> None:
-    assert asyncio.run(find_nat_class(stun, again_s=AGAIN_S)) == "unknown"
+    assert asyncio.run(find_nat_class(stun, coordinator_host=HOST, again_s=0.02)) == "unknown"
 
 
 @pytest.mark.parametrize("source", [("192.0.2.1", 32_853), ("2001:db8:1234:5678:11:2233:4455:6677", 32_853)])
@@ -102,4 +131,5 @@ def test_a_host_that_is_not_found_shows_nothing(monkeypatch: pytest.MonkeyPatch)
         raise socket.gaierror("no such host")
 
     monkeypatch.setattr(socket, "getaddrinfo", refused)
-    assert asyncio.run(find_nat_class(["stun:nowhere.invalid:1", "stun:nowhere.invalid:2"])) == "unknown"
+    stun = ["stun:nowhere.invalid:1", "stun:nowhere.invalid:2"]
+    assert asyncio.run(find_nat_class(stun, coordinator_host=HOST)) == "unknown"

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distribute_io.errors import UsageError
-from distribute_io.transport.stun import MAGIC_COOKIE, StunServer, respond
+from distribute_io.transport.stun import StunServer
+from distribute_io.transport.stun_message import MAGIC_COOKIE, respond
 
 # RFC 5769 section 2.1: a request with SOFTWARE, PRIORITY, ICE-CONTROLLED, USERNAME, MESSAGE-INTEGRITY, FINGERPRINT.
 RFC_5769_REQUEST = bytes.fromhex(

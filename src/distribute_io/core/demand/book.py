@@ -13,7 +13,8 @@ Rules:
 4. After `Tuning.season_after_s` the hours of the day of each region are known, and the expectation for the hour to come
    is corrected by them.
 5. An announced release is demand with a lead: its downloads come with a half-life of `Tuning.release_half_life_s`.
-   Before the release the file's prior says nothing; after it what is counted is part of them, and not besides.
+   Before the release the file's prior says nothing; after it the file is expected as often as it was announced or as is
+   told of it without that, whichever is more: in each region where regions were announced, else in all.
 6. Cells are bounded: the least asked of them are forgotten when they are full (`cells.py`). So are files that are known
    only by their prior, and regions (further ones count as none).
 7. A pause of the coordinator is not counted as time in which nobody asked (`after_pause`).
@@ -25,7 +26,7 @@ Times are microseconds since 1970.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -68,7 +69,7 @@ class Tuning(Struct, frozen=True, kw_only=True):
     for more than they are, which takes .002 of net offload in steady demand, .003 in a flash crowd (`dio simulate`,
     seeds 1 to 5 and 1 to 4, without it)."""
     cells_max: int = 262_144
-    """About 20 MB."""
+    """With the names of 300,000 files about 130 MB (`bench demand_book`)."""
     files_max: int = 16_384
     """Files in one answer of `expectations`, the most wanted ones."""
     season_after_s: float = 3 * 86_400.0
@@ -190,12 +191,20 @@ class DemandBook:
         self._cells.fade(slot, now_us)
         self._cells.slow[slot] += 1.0
         self._cells.fast[slot] += 1.0
-        if nat != "unknown":
-            seen, restricted = self._restricted.get(area, (0.0, 0.0))
-            if seen > 1_000.0:
-                seen, restricted = seen / 2.0, restricted / 2.0
-            self._restricted[area] = (seen + 1.0, restricted + float(nat == "restricted"))
+        self._count_nat(area, nat, 1)
         self._season.asked(coarse(region) if area else "", now_us)
+
+    def nat_found(self, region: str, nat: NatClass, requests: int) -> None:
+        """So many requests were counted before the asker's NAT class was known."""
+        self._count_nat(self._region(coarse(region)), nat, requests)
+
+    def _count_nat(self, area: int, nat: NatClass, requests: int) -> None:
+        if nat == "unknown" or not requests:
+            return
+        seen, restricted = self._restricted.get(area, (0.0, 0.0))
+        if seen > 1_000.0:
+            seen, restricted = seen / 2.0, restricted / 2.0
+        self._restricted[area] = (seen + requests, restricted + requests * float(nat == "restricted"))
 
     def fell_through(self, file_id: FileId, region: str, share: float, now_us: int) -> None:
         """A share (0 to 1) of a request was served by mirrors, for want of a donor that could."""
@@ -215,8 +224,10 @@ class DemandBook:
         return tuple(expected for some in self.expected(now_us) for expected in some)
 
     def expected(self, now_us: int) -> Iterator[list[Expectation]]:
-        """The same, some dozen files at a time, so that others may have their turn between; all as it is at first."""
-        outlook = self._look(now_us)
+        """The same, some dozen files at a time, so that others may have their turn between; all as it is at first. What
+        comes before the first of them takes some turns too, with nothing to tell.
+        """
+        outlook = yield from self._look(now_us)
         releases = list(self._releases(outlook, now_us))
         files = outlook.files
         for start, (some, shares) in zip(
@@ -229,9 +240,11 @@ class DemandBook:
             ]
         yield releases
 
-    def downloads(self, now_us: int, within_s: float) -> tuple[dict[str, float], dict[FileId, float]]:
-        """How many are expected in the time to come: by region, and by file."""
-        outlook = self._look(now_us)
+    def downloads(
+        self, now_us: int, within_s: float
+    ) -> Generator[list[Expectation], None, tuple[dict[str, float], dict[FileId, float]]]:
+        """How many are expected in the time to come: by region, and by file; with turns for others between."""
+        outlook = yield from self._look(now_us)
         season = outlook.factors[0] + outlook.factors[1]
         by_region = np.zeros(len(outlook.names))
         of_files: list[float] = []
@@ -239,6 +252,7 @@ class DemandBook:
             downloads = within_s * outlook.estimate.per_s[some][:, None] * shares * season
             by_region += downloads.sum(axis=0)
             of_files += downloads.sum(axis=1).tolist()
+            yield []
         by_file = dict(zip(outlook.files, of_files, strict=True))
         for release in self._releases(outlook, now_us):
             seconds = max(0.0, min(within_s - release.lead_s, release.lasts_s))
@@ -248,19 +262,27 @@ class DemandBook:
                 by_file[release.file_id] = by_file.get(release.file_id, 0.0) + downloads_there
         return dict(zip(outlook.names, by_region.tolist(), strict=True)), by_file
 
-    def _look(self, now_us: int) -> _Outlook:
+    def make_room(self, now_us: int) -> None:
+        """Forget the least asked when nearly all cells are taken, at a time when nobody waits for it."""
+        self._cells.make_room(now_us)
+
+    def _look(self, now_us: int) -> Generator[list[Expectation], None, _Outlook]:
+        """Reckon what is expected, in steps; what comes in between is of the next time."""
         for known in self._announced.values():
             for region in known.regions:
                 self._region(coarse(region))
         cells = self._cells.fade_all(now_us)
-        usual = self._usual(cells)
-        estimate = self._estimate(cells, usual, now_us)
-        numbers, files = self._most_wanted(estimate, now_us)
-        return _Outlook(estimate, numbers, files, usual, list(self._regions), self._factors(now_us))
+        usual, names, factors = self._usual(cells), list(self._regions), self._factors(now_us)
+        files, published_us = list(self._files.names), self._files.published_us()
+        yield []
+        estimate = self._estimate(cells, usual, published_us, now_us)
+        yield []
+        numbers, told = self._most_wanted(estimate, files, now_us)
+        yield []
+        return _Outlook(estimate, numbers, told, usual, names, factors)
 
-    def _estimate(self, cells: Columns, usual: Floats, now_us: int) -> Estimate:
+    def _estimate(self, cells: Columns, usual: Floats, published_us: Ints, now_us: int) -> Estimate:
         """The rates of all files, by number."""
-        published_us = self._files.published_us()
         since_us = np.where(published_us > 0, published_us, self._began_at_us)
         began_at_us = self._began_at_us or int(published_us[published_us > 0].min(initial=now_us))
         tuning = self._tuning
@@ -272,17 +294,21 @@ class DemandBook:
         beliefs = Beliefs(tuning.prior_requests, self._fast_s, tuning.rise_sigmas, tuning.loss_weight)
         return Estimate(watched, cells, usual, beliefs)
 
-    def _most_wanted(self, estimate: Estimate, now_us: int) -> tuple[Ints, list[FileId]]:
-        """The files' numbers, the most wanted first, and their names; not those that nobody can ask for yet."""
+    def _most_wanted(self, estimate: Estimate, names: Sequence[FileId], now_us: int) -> tuple[Ints, list[FileId]]:
+        """The files' numbers, the most wanted first, and their names; not those that nobody can ask for yet.
+
+        Where more are equally wanted than there is room for, those stay that came first.
+        """
         per_s, most = np.where(estimate.known, estimate.per_s, -1.0), self._tuning.files_max
         for release in self._announced.values():
             number = self._files.get(release.file_id)
-            if number is not None and now_us < release.release_at_us and not estimate.cells_of(number):
+            if number is None or number >= len(per_s):
+                continue  # nothing was known of it when the look began
+            if now_us < release.release_at_us and not estimate.cells_of(number):
                 per_s[number] = -1.0
         least = float(np.partition(per_s, -most)[-most]) if len(per_s) > most else 0.0
         chosen = np.flatnonzero(per_s >= max(least, 0.0))
         chosen = chosen[np.argsort(-per_s[chosen], kind="stable")][:most]
-        names = self._files.names
         ranked = [
             (-rate, names[number], number) for rate, number in zip(per_s[chosen].tolist(), chosen.tolist(), strict=True)
         ]
@@ -318,21 +344,29 @@ class DemandBook:
                 continue
             peak_per_s = known.downloads * math.log(2.0) / half_life_s
             per_s = peak_per_s * 0.5 ** (max(0.0, since_s) / half_life_s)
-            number = self._files.get(known.file_id)
-            if since_s > 0.0 and number is not None:
-                # What is counted by now is no demand besides.
-                per_s = max(0.0, per_s - float(outlook.estimate.per_s[number]))
-            shares = outlook.usual
+            counted = self._counted_per_s(known.file_id, outlook) if since_s > 0.0 else np.zeros(len(outlook.names))
             if known.regions:
-                shares = np.zeros(len(outlook.names))
-                shares[[self._region(coarse(region)) for region in known.regions]] = 1.0 / len(known.regions)
-            (rates,) = outlook.rates(per_s * shares[None, :], shares[None, :])
+                by_region = np.zeros(len(outlook.names))
+                places = [self._region(coarse(region)) for region in known.regions]
+                np.add.at(by_region, places, per_s / len(places))
+                by_region = np.maximum(0.0, by_region - counted)
+            else:
+                by_region = max(0.0, per_s - float(counted.sum())) * outlook.usual
+            total = max(float(by_region.sum()), 1e-300)
+            (rates,) = outlook.rates(by_region[None, :], by_region[None, :] / total)
             yield Expectation(
                 file_id=known.file_id,
                 rates=rates,
                 lead_s=max(0.0, -since_s),
                 lasts_s=half_life_s / math.log(2.0),
             )
+
+    def _counted_per_s(self, file_id: FileId, outlook: _Outlook) -> Floats:
+        """What is told of a file besides its announcement, by region; nothing where it is not among the most wanted."""
+        number = self._files.get(file_id)
+        if number is None or number not in outlook.numbers:
+            return np.zeros(len(outlook.names))
+        return np.asarray(outlook.estimate.per_s[number] * outlook.estimate.shares(np.array([number]))[0])
 
     # --- what is kept ---
 

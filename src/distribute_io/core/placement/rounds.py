@@ -159,7 +159,10 @@ class Rounds:
         """
         look = self._look(changes, seed)
         slot = self._stock.place.get(session_id)
-        return None if slot is None else look.explain(slot, changes.now_us, limit=limit)
+        if slot is None:
+            return None
+        is_guess = changes.is_guess and session_id in changes.joining
+        return look.explain(slot, changes.now_us, is_guess=is_guess, limit=limit)
 
     def _look(self, changes: Changes, seed: int) -> _Look:
         """Take the changes and look at all donors."""
@@ -287,12 +290,12 @@ class _Look:
             self._near[0][part.positions], self._near[1][part.positions] = part.near_open, part.near_restricted
         return assignment_of(donor, target, planner.worth, part, self._policy)
 
-    def explain(self, slot: int, now_us: int, *, limit: int) -> Explanation:
+    def explain(self, slot: int, now_us: int, *, is_guess: bool, limit: int) -> Explanation:
         """See `Rounds.explain`."""
         chosen = self._choose(slot, now_us)
         donor, part, held = chosen.donor, chosen.part, chosen.held
         holds = reasons_of(part, held, chosen.expected, limit=limit)
-        planner = chosen.planner(self._policy, is_guess=False)
+        planner = chosen.planner(self._policy, is_guess=is_guess)
         target = planner.plan(push_bytes_max=chosen.push_bytes, swaps_max=self._policy.swaps_per_round)
         part.put(held, np.array(target.rows, dtype=np.int64), np.array(target.shares))
         # Of a file whose other rows were not looked at nobody can say that the donor has all of it.

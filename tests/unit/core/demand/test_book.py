@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Generator
 
 import msgspec
 import numpy as np
@@ -26,6 +27,18 @@ def per_s(expected: Expectation) -> float:
 
 def of(book: DemandBook, file_id: FileId, now_us: int) -> Expectation:
     return next(expected for expected in book.expectations(now_us) if expected.file_id == file_id)
+
+
+def drained(
+    steps: Generator[object, None, tuple[dict[str, float], dict[FileId, float]]],
+) -> tuple[dict[str, float], dict[FileId, float]]:
+    """What a look says at its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: tuple[dict[str, float], dict[FileId, float]] = end.value
+            return found
 
 
 def ask(
@@ -116,6 +129,7 @@ def test_what_is_counted_of_an_announced_release_is_not_expected_twice() -> None
     book.published(A, START)
     book.announce(Announcement(file_id=A, release_at_us=START + 900 * S, downloads=1_000))
     announced = per_s(book.expectations(START)[0])
+    both: list[float] = []
     for second in range(901, 1_200):
         book.asked(A, "", "unknown", START + second * S)
         both = [per_s(expected) for expected in book.expectations(START + second * S) if expected.file_id == A]
@@ -137,6 +151,50 @@ def test_an_announced_release_leads_and_goes() -> None:
     assert [expected.lead_s for expected in during] == [0.0]
     assert per_s(during[0]) < per_s(before)
     assert all(expected.lasts_s > 1e9 for expected in book.expectations(START + 3 * HOUR))
+
+
+def test_regions_of_a_release_that_are_one_when_coarse_have_all_of_it() -> None:
+    book = DemandBook()
+    book.announce(
+        Announcement(file_id=A, release_at_us=START, downloads=1_000, regions=("EU/DE/AS1", "EU/DE/AS2", "EU/FR"))
+    )
+    (release,) = book.expectations(START)
+    shares = {row.region: (row.open_per_s + row.restricted_per_s) / per_s(release) for row in release.rates}
+    assert per_s(release) == pytest.approx(1_000 * 0.693147 / 1_200, rel=1e-3)
+    assert shares == pytest.approx({"EU/DE": 2 / 3, "EU/FR": 1 / 3})
+
+
+def test_what_is_asked_elsewhere_takes_nothing_from_the_announced_region() -> None:
+    book = DemandBook()
+    book.published(A, START)
+    book.announce(Announcement(file_id=A, release_at_us=START, downloads=10_000, regions=("AS/JP",)))
+    ask(book, A, since_us=START, until_us=START + 60 * S, per_s=3.0, region="EU/DE")
+    there: dict[str, float] = {}
+    for expected in book.expectations(START + 60 * S):
+        for row in expected.rates:
+            there[row.region] = there.get(row.region, 0.0) + row.open_per_s + row.restricted_per_s
+    announced = 10_000 * 0.693147 / 1_200 * 0.5 ** (60 / 1_200)
+    assert there["AS/JP"] == pytest.approx(announced, rel=1e-3)
+    assert there["EU/DE"] == pytest.approx(3.0, rel=0.4)
+
+
+def test_room_is_made_before_it_is_needed() -> None:
+    book = DemandBook(Tuning(cells_max=64))
+    for number in range(61):
+        book.asked(FileId(f"{number}"), "EU/DE", "unknown", START + number * S)
+    book.make_room(START + 61 * S)
+    assert [cell.file_id for cell in book.state().cells] == [f"{number}" for number in range(4, 61)]
+    book.make_room(START + 61 * S)
+    assert len(book.state().cells) == 57
+
+
+def test_a_class_that_is_found_late_counts_for_what_was_asked() -> None:
+    early, late = DemandBook(), DemandBook()
+    for number in range(50):
+        early.asked(A, "EU/DE", "restricted", START + number * S)
+        late.asked(A, "EU/DE", "unknown", START + number * S)
+        late.nat_found("EU/DE", "restricted", 1)
+    assert early.expectations(START + 60 * S) == late.expectations(START + 60 * S)
 
 
 def test_cells_are_bounded_and_the_hot_ones_stay() -> None:
@@ -181,7 +239,7 @@ def test_downloads_to_come_are_the_sums_of_what_is_expected() -> None:
     ask(book, A, since_us=START, until_us=START + HOUR, per_s=0.1)
     ask(book, B, since_us=START, until_us=START + HOUR, per_s=0.02, region="NA/US")
     book.announce(Announcement(file_id=A, release_at_us=START + HOUR + 900 * S, downloads=500, regions=("AS/JP",)))
-    by_region, by_file = book.downloads(START + HOUR, 3_600.0)
+    by_region, by_file = drained(book.downloads(START + HOUR, 3_600.0))
     files: dict[str, float] = {}
     regions: dict[str, float] = {}
     for expected in book.expectations(START + HOUR):
