@@ -131,7 +131,7 @@ export class Scheduler implements DownloadScheduler {
         this.#takeAdded(event);
         return true;
       case "HoldingsChanged":
-        this.#sources.get(event.sourceId)?.hold(event.holdings);
+        this.#sources.get(event.sourceId)?.hold(event.holdings, nowUs);
         return true;
       case "SourceRemoved":
         this.#takeRemoved(event, nowUs);
@@ -246,7 +246,9 @@ export class Scheduler implements DownloadScheduler {
     if (request.position - request.start >= this.#settings.segmentSizeBytes) request.source.failures = 0;
     const oneTooMany = reason === "mirror_busy" && !request.deliveredAny && request.source.host.refusedAnother();
     const byHearsay =
-      reason === "not_held" && !request.source.holds(...this.#ledger.segmentsOf(request.start, request.end));
+      reason === "not_held" &&
+      request.startedUs < (request.source.firstWordUs ?? 0) &&
+      !request.source.holds(...this.#ledger.segmentsOf(request.start, request.end));
     this.#close(request, nowUs);
     if (!oneTooMany && !byHearsay) this.#probate(request.source, reason, nowUs, retryAfterUs);
   }

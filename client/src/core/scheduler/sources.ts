@@ -53,6 +53,8 @@ export class Source {
   readonly rate = new RateEstimate();
   /** What it holds; null is everything. */
   holdings: IntervalSet | null = null;
+  /** When it first said itself what it holds. */
+  firstWordUs: number | undefined;
   state: SourceState = "ready";
   reason: string | null = null;
   requests: Request[] = [];
@@ -83,8 +85,10 @@ export class Source {
   }
 
   /** Notes what it holds; null means everything. */
-  hold(holdings: readonly SegmentRange[] | null): void {
+  /** @param saidUs when it said so itself; undefined: it is what others say. */
+  hold(holdings: readonly SegmentRange[] | null, saidUs?: number): void {
     this.holdings = holdings === null ? null : new IntervalSet(holdings);
+    this.firstWordUs ??= saidUs;
   }
 
   /** Does it hold all segments `[first, end)`? */

@@ -114,7 +114,7 @@ class Scheduler:
                 self._take_added(event)
             case m.HoldingsChanged():
                 if event.source_id in self._sources:
-                    self._sources[event.source_id].hold(event.holdings)
+                    self._sources[event.source_id].say_holdings(event.holdings, now_us)
             case m.SourceRemoved():
                 self._take_removed(event, now_us)
             case m.Paused():
@@ -224,12 +224,19 @@ class Scheduler:
         if request.position - request.start >= self._config.segment_size_bytes:
             request.source.failures = 0
         one_too_many = reason == "mirror_busy" and not request.delivered_any and request.source.host.refused_another()
-        by_hearsay = reason == "not_held" and not request.source.holds(
-            *self._ledger.segments_of(request.start, request.end)
-        )
+        by_hearsay = reason == "not_held" and self._is_asked_by_hearsay(request)
         self._close(request, now_us)
         if not (one_too_many or by_hearsay):
             self._probate(request.source, reason, now_us, retry_after_us)
+
+    def _is_asked_by_hearsay(self, request: Request) -> bool:
+        """Was it made before the source said a word, which then was another than what was said of it (S14)?"""
+        source, segments = request.source, self._ledger.segments_of(request.start, request.end)
+        return (
+            source.first_word_us is not None
+            and request.started_us < source.first_word_us
+            and not source.holds(*segments)
+        )
 
     def _take_verified(self, index: int, now_us: int) -> None:
         if not self._ledger.missing.holds(index, index + 1):

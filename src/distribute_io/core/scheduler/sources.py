@@ -69,6 +69,7 @@ class Source:
         "duplicate_bytes",
         "failures",
         "finished_in_a_row",
+        "first_word_us",
         "holdings",
         "host",
         "kind",
@@ -96,6 +97,7 @@ class Source:
         self.host = host or Host(self.slots)
         self.host.sources.append(self)
         self.holdings: IntervalSet | None = None
+        self.first_word_us: int | None = None
         self.state: SourceState = "ready"
         self.reason: str | None = None
         self.rate = RateEstimate()
@@ -120,6 +122,12 @@ class Source:
     def hold(self, holdings: Sequence[SegmentRange] | None) -> None:
         """Note what it holds; None means everything."""
         self.holdings = None if holdings is None else IntervalSet(holdings)
+
+    def say_holdings(self, holdings: Sequence[SegmentRange] | None, now_us: int) -> None:
+        """Note what it says itself that it holds."""
+        self.hold(holdings)
+        if self.first_word_us is None:
+            self.first_word_us = now_us
 
     def holds(self, first: int, end: int) -> bool:
         """Does it hold all segments `[first, end)`?"""

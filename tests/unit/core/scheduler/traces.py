@@ -366,6 +366,19 @@ _SCENARIOS: dict[str, _Scenario] = {
             (430_000, m.RequestFailed(request_id=3, reason="not_held")),
         ),
     ),
+    "peer-takes-its-word-back": _Scenario(
+        "A peer that takes back what it said and refuses it has failed: hearsay ends with its first word.",
+        "S14",
+        _scripted(
+            _config(8),
+            (0, m.SourceAdded(source_id=SourceId("p"), kind="peer", holdings=((6, 7),))),
+            (10_000, m.HoldingsChanged(source_id=SourceId("p"), holdings=((2, 3),))),
+            (11_000, m.RequestFailed(request_id=1, reason="not_held")),
+            (20_000, m.HoldingsChanged(source_id=SourceId("p"), holdings=())),
+            (21_000, m.RequestFailed(request_id=2, reason="not_held")),
+            (30_000, m.HoldingsChanged(source_id=SourceId("p"), holdings=((2, 3),))),
+        ),
+    ),
     "pause": _Scenario(
         "A pause cancels what is open and stops the clocks; what is there stays.",
         "S16",
