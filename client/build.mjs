@@ -39,7 +39,7 @@ const STAGES = [
     [WORKER, "src/worker/download-worker.ts", 40_000],
     [DONOR_WORKER, "src/donate/donor-worker.ts", 32_500],
     [PANEL, "src/snippet/panel-part.ts", 12_500],
-    ["more.js", "src/snippet/more-part.ts", 8_700],
+    ["more.js", "src/snippet/more-part.ts", 8_900],
     ["dio-sw.js", "src/saving/save-service-worker.ts", 1_500],
     ["site.css", "src/pages/site.css", 3_000],
     ["donate.css", "src/pages/donate.css", 3_000],

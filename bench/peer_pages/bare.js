@@ -96,10 +96,10 @@ window.awaitOffer = async (url) => {
   waiting?.pair.connection.close();
   const pair = open();
   const link = await signals(url, pair, async (offer, say) => {
-    pair.connection.onicecandidate = ({ candidate }) => candidate && say({ candidate });
     await pair.connection.setRemoteDescription(offer);
     await pair.connection.setLocalDescription();
-    say(pair.connection.localDescription);
+    say(pair.connection.localDescription); // with the candidates so far
+    pair.connection.onicecandidate = ({ candidate }) => candidate && say({ candidate });
   });
   pair.channel.onmessage = () => pair.channel.send(new Uint8Array(16_384));
   waiting = { pair, link };

@@ -177,7 +177,7 @@ export class Donor {
       AGENT,
       {
         onWelcome: (welcome) => {
-          this.#rtc.configure(welcome.stun);
+          this.#rtc.configure(welcome.stun, (message) => this.#session.send(message));
           this.#sessionState = "online";
           this.#introduce();
           this.#fillPeers.onWelcome(welcome);

@@ -204,8 +204,9 @@ export class Preparation {
   #connectPeers(): void {
     if (!this.#peersAllowed || this.#ended || !this.#isConnected || this.#rtc !== undefined || !canConnect()) return;
     const channel = new MessageChannel();
-    this.#rtc = new RtcHost(channel.port1, browserWindow(), this.#ready?.answer.entry.stun);
-    this.#tell({ type: "allow_peers", rtc: channel.port2 }, [channel.port2]);
+    const stun = this.#ready?.answer.entry.stun ?? [];
+    this.#rtc = new RtcHost(channel.port1, browserWindow(), stun);
+    this.#tell({ type: "allow_peers", rtc: channel.port2, early: stun.length > 0 }, [channel.port2]);
   }
 
   #closePeers(): void {

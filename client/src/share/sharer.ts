@@ -96,7 +96,7 @@ export class Sharer {
       AGENT,
       {
         onWelcome: (welcome) => {
-          this.#rtc.configure(welcome.stun);
+          this.#rtc.configure(welcome.stun, (message) => this.#session.send(message));
           this.#sessionState = "online";
           this.#sayLimits();
           this.#changed.clear();

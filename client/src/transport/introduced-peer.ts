@@ -20,6 +20,7 @@ export class Peer {
   readonly id: number;
   sourceId = "";
   match: Complete<Match> | undefined;
+  introducedUs = 0;
   link: PeerLink | undefined;
   source: PeerSource | undefined;
   holdings: Runs = [];

@@ -9,7 +9,7 @@
  * - Introductions are asked for when the file is known ({@link PeerPool.seek}), while its manifest is still checked and its
  *   store opened. Nothing is asked of a donor before all that is done ({@link PeerPool.begin}).
  * - While no donor delivers the visitor waits: offers are deposited before their candidates are gathered, and while one is
- *   about to come, no others are made: they would take the browser's time from it.
+ *   about to come, no others are made for {@link COMING_US}: they would take the browser's time from it.
  * - What the match says of a donor is asked of it as soon as its channel is open; what it says itself corrects that.
  * - Who delivers is settled whenever something was stored, {@link SETTLE_EVERY_US} apart; wants are rarer, as each is a
  *   message.
@@ -39,6 +39,9 @@ const OFFERS_KEPT = 4;
 const OFFER_LIFE_US = 90_000_000;
 const LEFT_MAX = 64;
 const CONNECT_US = 10_000_000;
+
+/** A donor that comes at all is there by then, as a rule; one that does not must not keep the others waiting. */
+const COMING_US = 1_000_000;
 
 /** Shortest time between two looks at who delivers: an emptied donor of 1 MiB gave for some hundred milliseconds. */
 const SETTLE_EVERY_US = 20_000;
@@ -127,7 +130,7 @@ export class PeerPool {
     this.#welcome = true;
     this.#asked = 0;
     for (const offer of this.#offers.values()) offer.deposited = false;
-    this.#rtc.configure(welcome.stun);
+    this.#rtc.configure(welcome.stun, this.#say);
     this.#settle();
   }
 
@@ -264,8 +267,9 @@ export class PeerPool {
     this.#refreshOffers(fileId, nowUs);
     const peers = [...this.#peers.values()];
     const urgent = !peers.some((peer) => peer.state === "active");
-    const coming = urgent && peers.some((peer) => peer.state === "pending");
-    if (!coming) this.#makeOffers(Math.min(OFFERS_KEPT, wanted), urgent ? "urgent" : "complete");
+    const coming = peers.some((peer) => peer.state === "pending" && nowUs < peer.introducedUs + COMING_US);
+    if (urgent && coming) this.#settleIn(COMING_US);
+    else this.#makeOffers(Math.min(OFFERS_KEPT, wanted), urgent ? "urgent" : "complete");
     if (urgent) for (const offer of this.#offers.values()) offer.link.hurry();
     const gathered = [...this.#offers.values()].every((offer) => offer.link.sdp !== undefined);
     const news = [...this.#offers.values()].some((offer) => !offer.deposited);
@@ -387,6 +391,7 @@ export class PeerPool {
     this.#offers.delete(offerId);
     const { peer, link } = offer;
     peer.match = match;
+    peer.introducedUs = this.#world.clock.nowUs();
     peer.state = "pending";
     peer.connect = new Deadline(this.#world.clock, () => {
       link.close("no_channel");

@@ -5,6 +5,8 @@
  * caller closed it itself, and nothing comes after.
  */
 
+import { natClassOf, type NatClass } from "../core/nat-class.ts";
+import type { ClientMessage } from "../wire/messages.ts";
 import type { ChannelKind, CloseReason, ConnectionId, IceCandidate, RtcCommand, RtcReport } from "./rtc-messages.ts";
 
 /** The parts of a `MessagePort` that are used here. */
@@ -38,6 +40,8 @@ export class RtcClient {
   readonly #port: RtcClientPort;
   readonly #live = new Map<ConnectionId, RtcConnectionEvents>();
   #last: ConnectionId = 0;
+  #nat: NatClass = "unknown";
+  #say: (message: ClientMessage) => void = () => undefined;
 
   constructor(port: RtcClientPort) {
     this.#port = port;
@@ -51,9 +55,15 @@ export class RtcClient {
     return this.#live.size;
   }
 
-  /** Sets the STUN servers of connections that are made from now on. */
-  configure(stunUrls: readonly string[]): void {
+  /**
+   * A session has begun: connections use its STUN servers from now on, and the NAT class is told in it when it is known.
+   *
+   * @param say sends a message in that session.
+   */
+  configure(stunUrls: readonly string[], say: (message: ClientMessage) => void): void {
     this.#port.postMessage({ type: "configure", stunUrls });
+    this.#say = say;
+    if (this.#nat !== "unknown") this.#tellNat();
   }
 
   /** A connection that offers: two channels, then its description. */
@@ -96,7 +106,18 @@ export class RtcClient {
     };
   }
 
+  #tellNat(): void {
+    this.#say({ type: "nat", nat: this.#nat });
+  }
+
   #heed(report: RtcReport): void {
+    if (report.type === "gathered") {
+      const nat = natClassOf(report.sdp);
+      if (nat === this.#nat) return;
+      this.#nat = nat;
+      this.#tellNat();
+      return;
+    }
     const events = this.#live.get(report.connection);
     if (events === undefined) return;
     switch (report.type) {

@@ -222,10 +222,16 @@ export class RtcHost {
     connection.onicecandidate = (event) => {
       // The empty candidate marks the end of a generation: nothing to relay. Over TCP no browser accepts connections, so
       // two that could only open some do not meet.
-      if (event.candidate === null || event.candidate.candidate === "" || event.candidate.protocol === "tcp") return;
-      this.#report({ type: "candidate", connection: id, candidate: plainCandidate(event.candidate) });
+      if (event.candidate === null) this.#tellGathered(id, connection);
+      else if (event.candidate.candidate !== "" && event.candidate.protocol !== "tcp")
+        this.#report({ type: "candidate", connection: id, candidate: plainCandidate(event.candidate) });
     };
     this.#report({ type: "description", connection: id, sdp });
+    if (connection.iceGatheringState === "complete") this.#tellGathered(id, connection);
+  }
+
+  #tellGathered(id: ConnectionId, { localDescription }: RTCPeerConnection): void {
+    this.#report({ type: "gathered", connection: id, sdp: localDescription?.sdp ?? "" });
   }
 
   async #setRemote(

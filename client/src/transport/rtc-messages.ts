@@ -53,6 +53,8 @@ export type RtcReport =
   /** The local description, with the candidates gathered so far; later ones follow as `candidate`. */
   | { readonly type: "description"; readonly connection: ConnectionId; readonly sdp: string }
   | { readonly type: "candidate"; readonly connection: ConnectionId; readonly candidate: IceCandidate }
+  /** The description with all candidates: the NAT class shows in it. */
+  | { readonly type: "gathered"; readonly connection: ConnectionId; readonly sdp: string }
   | { readonly type: "closed"; readonly connection: ConnectionId; readonly reason: CloseReason };
 
 /** The id on which two browsers agree without a word; an in-band channel to a native peer has the same label. */

@@ -70,7 +70,7 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
       peers?.seek(message.fileId, message.segments);
       return;
     case "allow_peers":
-      peers?.allow(message.rtc);
+      peers?.allow(message.rtc, message.early);
       return;
     case "forbid_peers":
       peers?.forbid();

@@ -53,7 +53,7 @@ export type ToWorker =
   | { readonly type: "seek"; readonly fileId: string; readonly segments: number }
   | { readonly type: "download"; readonly job: DownloadJob; readonly hasher: MessagePort }
   /** Donors may be asked from now on; the port leads to the page's `RtcHost`. */
-  | { readonly type: "allow_peers"; readonly rtc: MessagePort }
+  | { readonly type: "allow_peers"; readonly rtc: MessagePort; readonly early: boolean }
   /** Mirrors only from now on: all connections to donors are closed. */
   | { readonly type: "forbid_peers" }
   /** Ask nobody for anything until `resume`; what is stored is kept. */

@@ -85,16 +85,18 @@ export class PeerSession {
   /**
    * Gets donors from now on, as soon as it is known of what. Takes ownership of the port, which leads to the page's
    * `RtcHost`.
+   *
+   * @param early whether connections may be made ahead of the welcome, as the STUN servers are known without it.
    */
-  allow(rtc: MessagePort): void {
+  allow(rtc: MessagePort, early: boolean): void {
     this.forbid();
     if (!this.#open) return;
     const pool = new PeerPool(new RtcClient(rtc), { clock: this.#clock, hmac: webCryptoHmac }, (message) =>
       this.#session.send(message),
     );
     this.#pool = pool;
-    if (this.#welcome === undefined) pool.warm();
-    else pool.onWelcome(this.#welcome);
+    if (this.#welcome !== undefined) pool.onWelcome(this.#welcome);
+    else if (early) pool.warm();
     if (this.#download !== undefined) pool.begin(this.#download.job, this.#download.events);
     else if (this.#sought !== undefined) pool.seek(this.#sought.fileId, this.#sought.segments);
   }

@@ -106,6 +106,32 @@ test("what a match says of a donor is asked before the donor has said it, and co
   assert.deepEqual(reports, ["open"]);
 });
 
+test("while the first donor is about to come no offer is made beside it, but not for long", async () => {
+  const scene = new Scene();
+  scene.coordinator.join("silent", () => undefined);
+  const offers = () => scene.window.commands.filter(({ type }) => type === "make_offer").length;
+  await scene.clock.pass(400_000);
+  assert.equal(offers(), 4);
+  scene.coordinator.introduce("downloader", "silent", FILE, [0, layout.count]);
+  await scene.clock.pass(900_000);
+  assert.equal(offers(), 4);
+  await scene.clock.pass(200_000);
+  assert.equal(offers(), 5);
+});
+
+test("who was let go leaves the donor's place at once, and the connection a second later", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  await scene.meet("donor");
+  scene.pool.close();
+  await scene.clock.pass(100_000);
+  assert.equal(donor.serving.takers, 0);
+  assert.equal(scene.window.connections, 1, "the goodbye may still be on its way");
+  await scene.clock.pass(1_000_000);
+  assert.equal(scene.window.connections, 0);
+  assert.equal(donor.window.connections, 0);
+});
+
 test("a ticket whose proof is wrong opens nothing, at either end", async () => {
   const scene = new Scene();
   const donor = scene.donor("donor", [[0, layout.count]]);

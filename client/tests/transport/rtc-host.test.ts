@@ -124,13 +124,15 @@ test("an offer: both channels first, the description when gathering ends, later 
   scene.connection().iceGatheringState = "complete";
   scene.connection().onicegatheringstatechange?.();
   await settled();
-  assert.deepEqual(scene.reports.at(-1), { type: "description", connection: 1, sdp: "local" });
+  assert.deepEqual(scene.reports.slice(2), [
+    { type: "description", connection: 1, sdp: "local" },
+    { type: "gathered", connection: 1, sdp: "local" },
+  ]);
   const candidate = { candidate: "candidate:1", sdpMid: null, sdpMLineIndex: 0 };
   scene.connection().onicecandidate?.({ candidate });
   scene.connection().onicecandidate?.({ candidate: { ...candidate, candidate: "" } });
   scene.connection().onicecandidate?.({ candidate: { ...candidate, protocol: "tcp" } });
-  scene.connection().onicecandidate?.({ candidate: null });
-  assert.deepEqual(scene.reports.slice(3), [
+  assert.deepEqual(scene.reports.slice(4), [
     {
       type: "candidate",
       connection: 1,
@@ -152,6 +154,14 @@ test("an offer is handed out with what a STUN server saw; only what comes later 
   assert.deepEqual(scene.types, ["channel", "channel", "description"]);
   scene.connection().onicecandidate?.({ candidate });
   assert.deepEqual(scene.types, ["channel", "channel", "description", "candidate"]);
+});
+
+test("the end of gathering is told with all candidates, also when the description went out before", async () => {
+  const scene = new Scene(["stun:a:1"]);
+  await scene.tell({ type: "make_offer", connection: 1, urgent: true });
+  scene.connection().localDescription = { sdp: "local and a candidate" };
+  scene.connection().onicecandidate?.({ candidate: null });
+  assert.deepEqual(scene.reports.at(-1), { type: "gathered", connection: 1, sdp: "local and a candidate" });
 });
 
 test("a STUN server that does not answer holds an offer up for 300 ms and no longer", async () => {
