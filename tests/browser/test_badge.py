@@ -20,6 +20,11 @@ from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 _STATE = "document.getElementById('state').textContent"
 _STORED = "navigator.storage.getDirectory().then(async (root) => (await Array.fromAsync(root.keys())).length)"
 
+# What of it can be seen only by scrolling.
+_CUT = """[...document.querySelectorAll("#badge, #badge button:not([hidden])")]
+  .filter((each) => each.scrollHeight > each.clientHeight + 1 || each.scrollWidth > each.clientWidth + 1)
+  .map((each) => each.outerHTML)"""
+
 # A badge counts clicks after a second in plain sight (plain-sight.ts).
 _A_WHILE_IN_SIGHT = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 1500, true)))"
 
@@ -76,6 +81,21 @@ def test_a_badge_donates_from_a_frame_of_another_site(stage: Stage, kind: str) -
     wait_for(lambda: coordinator.stats()["donors"] == 0, "no donor")
     badge.press_button("Stop and erase")
     wait_for_value(badge, f"{_STORED}.then((count) => count === 0)", "an empty store")
+
+
+def test_each_size_fits_its_frame_and_has_the_colours_that_were_asked_for(stage: Stage) -> None:
+    scene = make_scene(stage, [MirrorPlan(rate=None)])
+    browser, tag = a_browser(stage, "chromium"), front_page_tag(scene.coordinator)
+    looks = [(size, theme) for size in ("s", "m", "l") for theme in ("light", "dark")]
+    tags = [tag.replace('"m"', f'"{size}"').replace('"auto"', f'"{theme}"') for size, theme in looks]
+    page = browser.new_page()
+    page.goto(scene.site.write_page("blog.html", links={}, script="\n".join(tags)))
+    for size, theme in looks:
+        page.evaluate(f"document.querySelector('iframe[src*=\"size={size}&theme={theme}\"]').scrollIntoView()")
+        badge = page.frame(f"size={size}&theme={theme}")
+        wait_for_value(badge, "document.getElementById('start').hidden === false", f"the badge {size}, {theme}")
+        assert badge.evaluate(_CUT) == [], f"{size}, {theme}"
+        assert badge.evaluate("getComputedStyle(document.getElementById('badge')).colorScheme") == theme
 
 
 def test_a_badge_that_the_page_hides_does_not_start(stage: Stage) -> None:

@@ -49,6 +49,9 @@ def test_it_is_off_until_a_click_and_comes_back_only_if_it_was_left_on(
     coordinator = scene.coordinator
     page = donor_page(any_browser(kind, "donor"), coordinator)
     assert page.evaluate(_BUTTONS) == ["Start donating"]
+    lead = page.evaluate("document.querySelector('.lead').innerText")
+    assert lead.count(". ") == 1, "two sentences"
+    assert "can see your network (IP) address" in lead
     assert page.evaluate(_STORED) == 0
     assert coordinator.stats()["donors"] == 0
 

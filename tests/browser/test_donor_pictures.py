@@ -106,3 +106,6 @@ def test_no_state_is_too_wide_too_small_or_too_pale(
     coordinator.process.kill()
     wait_for_value(running, f"{_STATE}.includes('does not answer')", "the word about the coordinator", timeout_s=60)
     photographed(running, "offline")
+    running.goto(f"{coordinator.url}/donate")  # what was kept when it was started opens without the network
+    wait_for_value(running, f"{_STATE}.startsWith('Off')", "the page without its coordinator")
+    photographed(running, "without-network")

@@ -155,3 +155,12 @@ def test_every_test_that_a_page_names_is_there() -> None:
     assert len(named) >= 10
     for path, _, name in (each.partition("::") for each in sorted(named)):
         assert f"\ndef {name}(" in (ROOT / path).read_text(), f"{path} has no {name}"
+
+
+def test_every_client_test_that_a_page_names_is_there() -> None:
+    cells = re.findall(r"\bT `([\w/-]+)`((?:: (?:\"[^\"]+\"(?:, )?)+)?)", (ROOT / "docs" / "testing.md").read_text())
+    assert len(cells) >= 20
+    for name, words in cells:
+        text = (ROOT / "client" / "tests" / f"{name}.test.ts").read_text()
+        for beginning in re.findall(r'"([^"]+)"', words):
+            assert f'test("{beginning}' in text, f"{name} has no test that begins with {beginning}"

@@ -2,6 +2,14 @@
 import type { RtcClientPort } from "../../src/transport/rtc-client.ts";
 import type { ConnectionId, RtcCommand, RtcReport } from "../../src/transport/rtc-messages.ts";
 
+/** What channels of a window have in common. */
+interface Line {
+  /** Types of frames that are lost. */
+  readonly muted: ReadonlySet<number>;
+  /** Whether what was sent leaves the queue. */
+  readonly drains: boolean;
+}
+
 /** One end of a channel. */
 class FakeChannel {
   readyState = "connecting";
@@ -14,10 +22,10 @@ class FakeChannel {
   onclose: (() => void) | null = null;
   other: FakeChannel | undefined;
   sentBytes = 0;
-  readonly #muted: ReadonlySet<number>;
+  readonly #line: Line;
 
-  constructor(muted: ReadonlySet<number>) {
-    this.#muted = muted;
+  constructor(line: Line) {
+    this.#line = line;
   }
 
   open(other: FakeChannel): void {
@@ -29,7 +37,8 @@ class FakeChannel {
   send(bytes: Uint8Array): void {
     if (this.readyState !== "open") throw new Error("InvalidStateError");
     this.sentBytes += bytes.length;
-    if (this.#muted.has(bytes[0] ?? 0)) return;
+    if (!this.#line.drains) this.bufferedAmount += bytes.length;
+    if (this.#line.muted.has(bytes[0] ?? 0)) return;
     const copy = bytes.slice().buffer;
     const { other } = this;
     setImmediate(() => other?.onmessage?.({ data: copy }));
@@ -79,11 +88,12 @@ export class FakeNetwork {
   }
 }
 
-export class FakeWindow implements RtcClientPort {
+export class FakeWindow implements RtcClientPort, Line {
   onmessage: ((event: MessageEvent<RtcReport>) => void) | null = null;
   readonly commands: RtcCommand[] = [];
   /** Types of frames that its channels lose. */
   readonly muted = new Set<number>();
+  drains = true;
   readonly #network: FakeNetwork;
   readonly #live = new Map<ConnectionId, Connection>();
 
@@ -98,6 +108,15 @@ export class FakeWindow implements RtcClientPort {
   /** Bytes sent on all channels of this window. */
   get sentBytes(): number {
     return [...this.#live.values()].reduce((sum, { negotiated }) => sum + negotiated.sentBytes, 0);
+  }
+
+  /** Empties the queues that did not drain. */
+  drain(): void {
+    this.drains = true;
+    for (const { negotiated } of this.#live.values()) {
+      negotiated.bufferedAmount = 0;
+      negotiated.onbufferedamountlow?.();
+    }
   }
 
   /** As `pc.close()` and closed tabs do. */
@@ -115,7 +134,7 @@ export class FakeWindow implements RtcClientPort {
   #obey(command: RtcCommand): void {
     switch (command.type) {
       case "make_offer":
-        this.#make(command.connection, new FakeChannel(this.muted));
+        this.#make(command.connection, new FakeChannel(this));
         return;
       case "take_offer": {
         const made = this.#make(command.connection, undefined);
@@ -146,7 +165,7 @@ export class FakeWindow implements RtcClientPort {
     const connection: Connection = {
       owner: this,
       id,
-      negotiated: new FakeChannel(this.muted),
+      negotiated: new FakeChannel(this),
       inBand,
       sdp: this.#network.sdp(),
       remote: undefined,

@@ -5,7 +5,9 @@ import { test } from "node:test";
 import { ACTIVE, PREPARED } from "../../src/core/peer-roster.ts";
 import { TAKERS_MAX } from "../../src/donate/messages.ts";
 import { takersFor } from "../../src/donate/serving.ts";
+import { QUEUE_HIGH_BYTES } from "../../src/transport/peer-link.ts";
 import { IntegrityError, StoreError } from "../../src/wire/errors.ts";
+import { FRAME_BYTES_GROWN } from "../../src/wire/messages.ts";
 import { settled } from "./fake-clock.ts";
 import { WELCOME } from "./fake-coordinator.ts";
 import { ask, content, FILE, layout, Scene, SEGMENT_BYTES, type Sink } from "./peer-scene.ts";
@@ -355,6 +357,20 @@ test("the rate holds for all downloaders together, and they share it", async () 
   const sent = donor.window.sentBytes - before;
   assert.ok(Math.abs(sent / 800_000 - 1) <= 0.15, `${sent} bytes in 2 s of 400 kB/s, burst and one frame included`);
   assert.ok(Math.abs(one.filled - two.filled) <= 65_536, `${one.filled} and ${two.filled}`);
+});
+
+test("a downloader that reads nothing, whatever it grants, holds no more memory than its queue", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  await scene.meet("donor");
+  donor.window.drains = false;
+  const sink = ask(scene.source("donor 1"), 1, 0, content.length);
+  await scene.clock.pass(5_000_000);
+  const queued = donor.window.sentBytes;
+  assert.ok(queued >= QUEUE_HIGH_BYTES && queued <= QUEUE_HIGH_BYTES + FRAME_BYTES_GROWN, `${queued} bytes`);
+  donor.window.drain();
+  await scene.clock.pass(1_000_000);
+  assert.equal(sink.ended, "finished");
 });
 
 test("who is full says so", async () => {
