@@ -5,12 +5,15 @@
  * - Blocks double in size until one takes {@link LONG_ENOUGH_US}, or {@link BLOCK_BYTES_MAX} is reached: a slow line is
  *   measured with little, a fast one beyond its slow start.
  * - The last block alone counts: those before it opened the connection and its window.
- * - By default a quarter of what was measured is given, in two digits from below, and never more than the slider has.
+ * - By default a quarter of what was measured is given, in two digits from below, and never more than
+ *   {@link DEFAULT_BYTES_PER_S_MAX}: a fast line is no reason to give a lot without being asked.
  */
 
 const BLOCK_BYTES_MIN = 131_072;
 export const BLOCK_BYTES_MAX = 4_194_304;
 const LONG_ENOUGH_US = 400_000;
+
+export const DEFAULT_BYTES_PER_S_MAX = 4_000_000;
 
 export interface Sent {
   readonly sizeBytes: number;
@@ -29,10 +32,10 @@ export function measuredRate({ sizeBytes, elapsedUs }: Sent): number {
   return Math.floor((sizeBytes * 1_000_000) / Math.max(1, elapsedUs));
 }
 
-/** What to give of a line of this rate when nobody chose, between the ends of these steps (ascending). */
-export function defaultRate(measuredBytesPerS: number, steps: readonly number[]): number {
+/** What to give of a line of this rate when nobody chose; `leastBytesPerS`: the slider's first step. */
+export function defaultRate(measuredBytesPerS: number, leastBytesPerS: number): number {
   const quarter = Math.floor(measuredBytesPerS / 4);
   const digit = 10 ** Math.max(0, String(quarter).length - 2);
   const rounded = Math.floor(quarter / digit) * digit;
-  return Math.min(Math.max(rounded, steps[0] ?? 0), steps.at(-1) ?? Infinity);
+  return Math.min(Math.max(rounded, leastBytesPerS), DEFAULT_BYTES_PER_S_MAX);
 }

@@ -119,7 +119,7 @@ export class DonorControl {
         this.#fail(new UsageError("part_unavailable", "The donor worker broke down. Please reload the page."));
       };
       const { port1, port2 } = new MessageChannel();
-      this.#host = new RtcHost(port1, browserWindow());
+      this.#host = new RtcHost(port1, browserWindow(), [], true);
       const start = { coordinatorUrl, sessionUrl, settings, tallySecret: this.#place.tallySecret?.() ?? "" };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
       const unwatch = [

@@ -56,10 +56,10 @@ export const TEXT = {
   codeTaken: "Taken. It counts from the next start on.",
   somewhere: "country not known",
   measuring: "Measuring your upload: a few seconds …",
-  rateNote: (measured: string | undefined, quarter: string) =>
+  rateNote: (measured: string | undefined, most: string) =>
     measured === undefined
       ? "For all people together. Unless you choose it, the first start measures your line and takes a quarter. Mobile plans may charge for it."
-      : `For all people together. Your line sent about ${measured} when it was measured; a quarter of that is ${quarter}. Mobile plans may charge for it.`,
+      : `For all people together. Your line sent about ${measured} when it was measured; unless you choose, a quarter of that, at most ${most}. Mobile plans may charge for it.`,
   phone: "Phones stop pages that are not in sight: keep this one open and the screen stays on while you give.",
   complain: "Something here should not be spread? Tell the operator: ",
   noContact: "The operator of this site has named nobody to complain to.",

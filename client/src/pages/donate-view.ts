@@ -1,5 +1,6 @@
 /** The donor page's elements: what they say for a state, and what the person chose in them. Decides nothing else. */
 
+import { DEFAULT_BYTES_PER_S_MAX } from "../core/upload-probe.ts";
 import type { DonorState } from "../donate/donor-control.ts";
 import type { DonorSettings, DonorStatus } from "../donate/messages.ts";
 import type { Cause } from "../wire/messages.ts";
@@ -42,7 +43,7 @@ export class DonateView {
   #causesBefore: readonly string[] = [];
   #rateMoved = false;
   #measuring = false;
-  /** What the donor said last. */
+  /** What the donor of this tab said last; undefined when it runs no more for another reason than that it was stopped. */
   #last: DonorStatus | undefined;
 
   constructor(events: ViewEvents) {
@@ -115,8 +116,7 @@ export class DonateView {
     this.#rate.max = String(this.#rates.length - 1);
     this.#rate.value = String(stepOf(this.#rates, upBytesPerS));
     const measured = measuredBytesPerS === undefined ? undefined : FIGURES.rate(measuredBytesPerS);
-    const quarter = FIGURES.rate(Math.floor((measuredBytesPerS ?? 0) / 4));
-    element("rate-note", HTMLElement).textContent = TEXT.rateNote(measured, quarter);
+    element("rate-note", HTMLElement).textContent = TEXT.rateNote(measured, FIGURES.rate(DEFAULT_BYTES_PER_S_MAX));
     this.#showLimits();
   }
 
@@ -183,9 +183,9 @@ export class DonateView {
     this.#action.dataset["on"] = String(on);
     setText(this.#state, words ?? (this.noCauseChosen && !on ? TEXT.chooseCause : stateWords(state, stored)));
     this.#state.dataset["tone"] = toneOf(state);
-    if (status !== null) this.#last = status;
-    else if (state.is === "off" && !stored) this.#last = undefined;
-    // What was given stays to be seen when it has ended.
+    if (state.is === "running") this.#last = state.status;
+    else if (state.is !== "stopping" && !(state.is === "off" && stored)) this.#last = undefined;
+    // What this tab gave stays to be seen when it has ended.
     const shown = status ?? (this.#last && { ...this.#last, rateBytesPerS: 0, takers: 0, problem: null });
     this.#live.hidden = shown === undefined;
     if (shown !== undefined) this.#showStatus(shown);

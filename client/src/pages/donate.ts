@@ -58,7 +58,7 @@ async function run(scriptUrl: string): Promise<void> {
     endMeasuring();
     remember({ measuredBytesPerS: found });
     if (view.rateMoved) return !view.noCauseChosen;
-    view.showRate(found === undefined ? view.chosen().upBytesPerS : defaultRate(found, RATE_STEPS), found);
+    view.showRate(found === undefined ? view.chosen().upBytesPerS : defaultRate(found, RATE_STEPS[0] ?? 0), found);
     rateKnown = found !== undefined;
     return !view.noCauseChosen;
   };

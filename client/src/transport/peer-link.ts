@@ -64,8 +64,8 @@ export const QUEUE_HIGH_BYTES = 1_048_576;
 const QUEUE_LOW_BYTES = 262_144;
 
 /**
- * So long a connection stays when its channel is closed: a goodbye leaves, and what the other end's going does to the
- * connection's state is told before it is closed (rtc-host.ts says why that matters).
+ * Longest wait for a goodbye to leave before the connection is closed under it. A donor's connection stays for all of it:
+ * what the downloader's going does to its state is told before it is closed (rtc-host.ts says why that matters).
  */
 const END_US = 1_000_000;
 
@@ -192,7 +192,7 @@ export class PeerLink {
     this.#end(code, "now");
   }
 
-  /** For the end of a talk: what is queued still leaves, and the connection is closed a second later. */
+  /** Like `close`, for the end of a talk: what is queued may still leave, for a second at most. */
   finish(code: ErrorCode): void {
     this.#end(code, "later");
   }
@@ -227,7 +227,7 @@ export class PeerLink {
       this.#events.writable();
     };
     channel.onclose = () => {
-      this.#end("peer_closed", "later");
+      this.#end("peer_closed", this.#role === ROLE_DONOR ? "later" : "now");
     };
     this.#opened();
   }
@@ -324,10 +324,13 @@ export class PeerLink {
     if (how === "now" || channel === undefined) {
       this.#connection.close();
     } else {
-      channel.close(); // which lets its queue leave first (RFC 8831, section 6.7)
-      this.#world.clock.after(END_US, () => {
+      const close = () => {
+        cancel();
         this.#connection.close();
-      });
+      };
+      const cancel = this.#world.clock.after(END_US, close);
+      if (this.#role === ROLE_DOWNLOADER) channel.onclose = close;
+      channel.close(); // which lets its queue leave first (RFC 8831, section 6.7)
     }
     this.#events.closed(code);
   }

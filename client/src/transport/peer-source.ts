@@ -225,7 +225,7 @@ export class PeerSource implements Source {
           this.#refused(action.requestId, action.code);
           break;
         case "close":
-          this.#finish(action.code);
+          this.#finish(action.code, action.byPeer);
           break;
         case "greeted":
           this.#events.greeted();
@@ -338,10 +338,11 @@ export class PeerSource implements Source {
     range.outcome.finished();
   }
 
-  #finish(code: ErrorCode): void {
+  #finish(code: ErrorCode, byPeer: boolean): void {
     // A last receipt may still be in the making; it goes before the connection does.
     this.#afterReceipts(() => {
-      this.#link.finish(code);
+      if (byPeer) this.#link.close(code);
+      else this.#link.finish(code);
     });
     this.#end(code);
   }

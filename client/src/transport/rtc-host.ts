@@ -13,8 +13,8 @@
  *   is reported as `full`, like our own smaller limit.
  * - Chromium never frees a connection that is closed between a change of its state and the event that tells it: what
  *   waits to be told is not thrown away, and holds it (`RTCPeerConnection::DispatchScheduledEvents`; one of 150 short
- *   visits was held, for the page's life). So one that still gathers is closed when it has, or after
- *   {@link GATHER_WAIT_MS}, and one whose peer has gone a second later (peer-link.ts).
+ *   visits was held, for the page's life). So where many come and go, one that still gathers is closed when it
+ *   has, or after {@link GATHER_WAIT_MS}, and one whose downloader has gone a second later (peer-link.ts).
  * - `pagehide` closes everything: a closed Chromium tab otherwise looks connected for 5 s and more.
  *
  * Main-thread timers are used for nothing that matters in a hidden tab (only the gathering wait, at most a second late).
@@ -90,10 +90,16 @@ export class RtcHost {
   readonly #waiting = new Map<ConnectionId, () => void>();
   /** Offers that are wanted at once, though they were not when they were begun. */
   readonly #hurried = new Set<ConnectionId>();
+  readonly #settles: boolean;
   #iceServers: RTCIceServer[];
 
-  /** @param stunUrls servers that are known already. */
-  constructor(port: RtcHostPort, hostWindow: RtcHostWindow, stunUrls: readonly string[] = []) {
+  /**
+   * @param stunUrls servers that are known already.
+   * @param settles whether connections settle before they are closed: for pages that many come to and leave, not for those
+   *   that are left soon, since Firefox keeps no page for "back" that has an open connection.
+   */
+  constructor(port: RtcHostPort, hostWindow: RtcHostWindow, stunUrls: readonly string[] = [], settles = false) {
+    this.#settles = settles;
     this.#port = port;
     this.#window = hostWindow;
     this.#iceServers = serversAt(stunUrls);
@@ -281,9 +287,11 @@ export class RtcHost {
     this.#hurried.delete(id);
     this.#waiting.get(id)?.();
     connection.onicecandidate = null;
-    this.#gathered(id, connection, () => {
+    const close = () => {
       connection.close();
-    });
+    };
+    if (this.#settles) this.#gathered(id, connection, close);
+    else close();
     this.#report({ type: "closed", connection: id, reason });
   }
 

@@ -32,10 +32,9 @@ test("no line is asked for more than 8 MiB in all", () => {
   assert.ok(blocks.reduce((sum, block) => sum + block, 0) < 8 * 2 ** 20);
 });
 
-test("a quarter is given, in two digits from below, and no less or more than the slider has", () => {
-  const steps = [64_000, 125_000, 500_000, 1_000_000, 4_000_000, 32_000_000];
+test("a quarter is given, in two digits from below, and a fast line gives no more than the default's maximum", () => {
   assert.deepEqual(
-    [100_000, 609_999, 4_000_000, 38_999_999, 1e9].map((rate) => defaultRate(rate, steps)),
-    [64_000, 150_000, 1_000_000, 9_700_000, 32_000_000],
+    [100_000, 609_999, 4_000_000, 9_599_999, 1e9].map((rate) => defaultRate(rate, 64_000)),
+    [64_000, 150_000, 1_000_000, 2_300_000, 4_000_000],
   );
 });
