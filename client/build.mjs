@@ -35,7 +35,7 @@ const PANEL = "panel.js";
  */
 const STAGES = [
   [
-    ["download.js", "src/snippet/download-part.ts", 16_500],
+    ["download.js", "src/snippet/download-part.ts", 16_600],
     [WORKER, "src/worker/download-worker.ts", 40_000],
     [DONOR_WORKER, "src/donate/donor-worker.ts", 32_500],
     [PANEL, "src/snippet/panel-part.ts", 12_500],
@@ -65,7 +65,7 @@ const STAGES = [
  * for every visitor, also those who download nothing. docs/decisions/0037 says what else was tried.
  */
 const DOWNLOAD_PARTS = ["download.js", WORKER];
-const DOWNLOAD_GZIPPED_MAX = 49_500;
+const DOWNLOAD_GZIPPED_MAX = 49_800;
 
 /** The whole file's hasher in WebAssembly, which that figure leaves out: the worker is weighed without it. */
 const HASHER_WASM = /sha256-wasm\.ts$/;

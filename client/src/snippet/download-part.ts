@@ -1,12 +1,12 @@
 /** Entry of `download.js`: what the loader brings in when somebody is about to use a link. */
 
-import { peersAllowed } from "../download/preferences.ts";
+import { donorsAllowed } from "./donors.ts";
 import { Preparation } from "../download/preparation.ts";
 import { WorkerFactory } from "../download/worker-code.ts";
 import type { Panel } from "../ui/panel.ts";
 import { LinkDownload, targetOf } from "./link-download.ts";
 import type { SentRuns } from "../worker/messages.ts";
-import { loadScript } from "./load-script.ts";
+import { loadPart } from "./load-part.ts";
 import {
   registry,
   type DownloadPart,
@@ -25,6 +25,11 @@ const running = new Map<string, LinkDownload>();
 const factories = new Map<string, WorkerFactory>();
 /** The page's one panel; it comes into the page with its first download. */
 let panel: Promise<Panel | undefined> | undefined;
+/** Whether it is there: before that, nobody could be told of donors. */
+let hasPanel = false;
+
+/** A download goes on without the panel, whose card may come as late as this. */
+const PANEL_TIMEOUT_MS = 60_000;
 
 /** Without a click for so long after a press, what was made ready is given up. */
 const PRESS_MS = 3_000;
@@ -60,7 +65,10 @@ const part: DownloadPart = {
     }
     const preparation = takePressed(key) ?? prepared(plain, options);
     preparation.seek();
-    const shown = options.ui === "panel" ? preparation.asked.then(() => (panel ??= makePanel(options))) : undefined;
+    const shown =
+      options.ui === "panel"
+        ? { panel: preparation.asked.then(() => (panel ??= makePanel(options))), isHere: hasPanel }
+        : undefined;
     const download = new LinkDownload(
       { link, plain, prepared: preparation },
       options,
@@ -80,7 +88,7 @@ async function follow(
   sent: readonly SentRuns[],
 ): Promise<Follower | undefined> {
   try {
-    const more = (await loadScript(options, MORE_PART, nonce)) as MorePart; // as: pinned by its hash
+    const more = (await loadPart(options, MORE_PART, nonce)) as MorePart; // as: pinned by its hash
     const shown = await panel;
     return shown && more.follow(shown, options, stored, sent, part);
   } catch {
@@ -92,7 +100,7 @@ async function follow(
 function prepared(plain: HTMLAnchorElement, options: LinkOptions): Preparation {
   const { coordinatorUrl, keys, peers } = options;
   const preparation = new Preparation({ coordinatorUrl, keys, workers: workers(options) }, targetOf(plain));
-  if (peersAllowed(peers) === "on") preparation.allowPeers();
+  if (donorsAllowed(peers, options.ui === "none" || hasPanel) === "on") preparation.allowPeers();
   return preparation;
 }
 
@@ -112,11 +120,14 @@ function takePressed(key: string): Preparation | undefined {
   return undefined;
 }
 
-/** The panel; undefined when it cannot be had, and the next download tries again. */
+/** The panel; undefined when it cannot be had at the second try either, and the next download tries again. */
 async function makePanel(options: LinkOptions): Promise<Panel | undefined> {
+  const load = () => loadPart(options, PANEL_PART, nonce, PANEL_TIMEOUT_MS);
   try {
-    const made = (await loadScript(options, PANEL_PART, nonce)) as PanelPart; // as: pinned by its hash
-    return await made.makePanel(options);
+    const part = (await load().catch(load)) as PanelPart; // as: pinned by its hash
+    const made = await part.makePanel(options);
+    hasPanel = true;
+    return made;
   } catch {
     panel = undefined;
     return undefined;

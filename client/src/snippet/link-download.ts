@@ -5,6 +5,10 @@
  * The one decision that matters: when something is not *available*, the link is followed, so nobody is worse off than
  * without us. When bytes or signatures are *wrong*, nothing is followed: the link is offered, with what it means. Nor is it
  * when the visitor ended the download in the browser's own list.
+ *
+ * A panel that does not come is waited for by nobody but its card. Until it is there, the page's donors are not met, unless
+ * the visitor chose them; without it the file is saved, what is wrong is told by the browser's own question, and a second
+ * click follows the link.
  */
 
 import { asDistributeError } from "../download/errors.ts";
@@ -28,6 +32,8 @@ import type { CardEvent } from "../ui/card-state.ts";
 import type { NewCard, Panel } from "../ui/panel.ts";
 import { isIntegrityFailure, type DistributeError } from "../wire/errors.ts";
 import type { Progress, SentRuns } from "../worker/messages.ts";
+import { askUnchecked, type Stopped } from "./ask-unchecked.ts";
+import { donorsAllowed } from "./donors.ts";
 import { followLink, plainCopy } from "./follow-link.ts";
 import { announce, NOTHING, type Announcement, type EventKind, type EventLink } from "./link-events.ts";
 import type { Follower, LinkOptions, StoredDownload } from "./part.ts";
@@ -35,17 +41,35 @@ import type { Follower, LinkOptions, StoredDownload } from "./part.ts";
 /** The browser has copied a file by then, or has at least opened it for good. */
 const COPIED_MS = 15 * 60 * 1000;
 
+/** A download that has no card by then does what there is to do without one; the card may still come. */
+const CARD_MS = 4_000;
+
+/** Who shows a download: the page itself, a card that is on its way or there, or nobody. */
+type Display = "page" | "coming" | "card" | "nobody";
+
+/** A page's panel. */
+export interface ComingPanel {
+  /** Resolves to undefined when it cannot be had. */
+  readonly panel: Promise<Panel | undefined>;
+  /** It is loaded, and only waits for the download's first request. */
+  readonly isHere: boolean;
+}
+
 /** What a download does to the world besides its panel and events; tests give others. */
 export interface LinkEffects {
   readonly download: (settings: DownloadSettings, observer: DownloadObserver) => FileDownload;
   readonly save: (blob: Blob, name: string) => void;
+  readonly mayHandOver: () => boolean;
   readonly follow: (plain: HTMLAnchorElement) => void;
+  readonly ask: (stopped: Stopped, options: LinkOptions) => Promise<boolean>;
 }
 
 const EFFECTS: LinkEffects = {
   download: (settings, observer) => new FileDownload(settings, observer),
   save: saveBlob,
+  mayHandOver: canSaveNow,
   follow: followLink,
+  ask: askUnchecked,
 };
 
 /** Brings in what the panel has beyond its cards; undefined when it cannot be had. */
@@ -65,8 +89,12 @@ export class LinkDownload {
   readonly #from: EventLink;
   readonly #plain: HTMLAnchorElement;
   readonly #effects: LinkEffects;
-  /** Undefined on pages that draw their own, and when the panel cannot be had. */
-  #panel: Promise<Panel | undefined> | undefined;
+  readonly #options: LinkOptions;
+  /** Undefined on pages that draw their own. */
+  readonly #panel: Promise<Panel | undefined> | undefined;
+  #display: Display;
+  /** When there is a card, or nobody waits for it any more. */
+  readonly #settled: Promise<void>;
   readonly #card: Promise<Card | undefined> | undefined;
   readonly #download: FileDownload;
   readonly #follow: Follow | undefined;
@@ -91,16 +119,17 @@ export class LinkDownload {
     { link, plain, prepared }: ClickedLink,
     options: LinkOptions,
     workers: WorkerFactory,
-    panel: Promise<Panel | undefined> | undefined,
+    coming: ComingPanel | undefined,
     more?: Follow,
     effects = EFFECTS,
   ) {
     this.#from = { link, href: plain.href, selector: options.selector };
     this.#plain = plain;
     this.#effects = effects;
-    this.#panel = panel;
+    this.#options = options;
+    this.#panel = coming?.panel;
+    this.#display = coming === undefined ? "page" : "coming";
     this.#follow = more;
-    const peers = peersAllowed(options.peers);
     this.#download = effects.download(
       {
         coordinatorUrl: options.coordinatorUrl,
@@ -119,7 +148,7 @@ export class LinkDownload {
           this.#endFollowing(false);
           this.#stored = download;
         },
-        ...(panel !== undefined && {
+        ...(coming !== undefined && {
           noRoom: (signal) => this.#askForPlace(signal),
         }),
         started: (progress, sent) => {
@@ -145,16 +174,34 @@ export class LinkDownload {
         },
       },
     );
-    this.#card = panel?.then((shown) => {
-      if (shown === undefined) this.#panel = undefined;
-      return shown?.add(this.#newCard(link, options));
+    this.#card = coming?.panel.then((panel) => panel?.add(this.#newCard(link, options)));
+    this.#settled = this.#watchCard();
+    if (donorsAllowed(options.peers, coming?.isHere ?? true) === "on") this.#download.allowPeers();
+  }
+
+  /** Resolves when it is known who shows this download. */
+  #watchCard(): Promise<void> {
+    if (this.#card === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const settle = (display: Display) => {
+        this.#display = display;
+        resolve();
+      };
+      const late = setTimeout(settle, CARD_MS, "nobody");
+      void this.#card?.then((card) => {
+        clearTimeout(late);
+        settle(card === undefined ? "nobody" : "card");
+        const allowed = donorsAllowed(this.#options.peers, card !== undefined);
+        if (allowed === "on") this.#download.allowPeers();
+        else this.#download.forbidPeers();
+      });
     });
-    if (peers === "on") this.#download.allowPeers();
   }
 
   /** The place that the visitor chooses; undefined where there is nothing to choose by. */
   async #askForPlace(signal: AbortSignal): Promise<FileSystemFileHandle | undefined> {
-    if ((await this.#card) === undefined) return undefined;
+    await this.#settled;
+    if (this.#display !== "card") return undefined;
     return new Promise((resolve, reject) => {
       this.#placeChosen = resolve;
       signal.addEventListener("abort", () => {
@@ -229,12 +276,17 @@ export class LinkDownload {
       const { keptName } = this.#finished;
       if (keptName !== null) this.#release = holdFinished(keptName);
       this.#tell({ type: "save_waits" });
-      if ((await this.#card) === undefined) this.#save();
+      await this.#settled;
+      if (this.#display !== "card") this.#save();
     }
   }
 
-  /** Brings the download's card into view: its link was clicked again. */
+  /** Its link was clicked again: brings the download's card into view, or does what the link says where nobody shows it. */
   reveal(): void {
+    if (this.#display === "nobody") {
+      this.#effects.follow(this.#plain);
+      return;
+    }
     void Promise.all([this.#panel, this.#card]).then(([panel, card]) => {
       if (card !== undefined) panel?.reveal(card);
     });
@@ -291,9 +343,9 @@ export class LinkDownload {
     if (!this.#isSaved) this.#saved();
   }
 
-  /** Without a panel there is nobody to ask for a click. */
+  /** Without a card there is nobody to ask for a click. */
   #maySave(): boolean {
-    return this.#panel === undefined || canSaveNow();
+    return this.#display === "page" || this.#display === "nobody" || this.#effects.mayHandOver();
   }
 
   #saved(): void {
@@ -327,6 +379,7 @@ export class LinkDownload {
     if (isIntegrityFailure(error) || error.code === "bad_argument") {
       this.#tell({ type: "stopped", code });
       this.#announce("error", detail);
+      void this.#askUnchecked(code);
       return;
     }
     // What the browser has saved is not fetched a second time because its digest could not be computed.
@@ -343,6 +396,15 @@ export class LinkDownload {
     this.#tell({ type: "followed", code });
     this.#announce("fallback", detail);
     this.#effects.follow(this.#plain);
+  }
+
+  /** What is wrong is told, and the link offered, also where no card can do it. */
+  async #askUnchecked(code: string): Promise<void> {
+    await this.#settled;
+    if (this.#display !== "nobody") return;
+    const name = this.#file === undefined ? nameOf(this.#plain) : baseName(this.#file.name);
+    if (await this.#effects.ask({ name, code, host: this.#plain.host }, this.#options))
+      this.#effects.follow(this.#plain);
   }
 }
 

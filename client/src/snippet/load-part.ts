@@ -1,24 +1,25 @@
-/** Brings in the download part, once for all copies of the loader that pin the same one. */
+/** Brings in a part, and tells whoever runs the page what its policy lacks for it. */
 
 import { PolicyAdvice } from "../download/policy-advice.ts";
 import { trustedTypesAdvice } from "../transport/script-url.ts";
 import { loadScript } from "./load-script.ts";
-import type { DownloadPart, LinkOptions } from "./part.ts";
-
-const PART = "download.js";
+import type { LinkOptions } from "./part.ts";
 
 /** Time for the browser's report of what the page's policy refused. */
 const ADVICE_MS = 100;
 
 /**
- * @param nonce of the tag, for policies that go by nonces.
+ * @param nonce and the rest: as for {@link loadScript}.
  * @throws Error when the part cannot be had; what the page's policy lacks for it is on the console then.
  */
-export async function loadPart(options: LinkOptions, nonce: string): Promise<DownloadPart> {
+export async function loadPart(
+  options: LinkOptions,
+  ...wanted: [name: string, nonce: string, timeoutMs?: number]
+): ReturnType<typeof loadScript> {
   const advice = new PolicyAdvice([new URL(options.partsUrl).origin]);
   document.addEventListener("securitypolicyviolation", advice.heard);
   try {
-    return (await loadScript(options, PART, nonce)) as DownloadPart; // as: pinned by its hash
+    return await loadScript(options, ...wanted);
   } catch (cause) {
     const lack = trustedTypesAdvice(cause);
     if (lack !== undefined) advice.lacks(lack);

@@ -9,11 +9,12 @@ const LOADING = Symbol.for("distribute-io:loading");
 type Part = NonNullable<Registry[string]>;
 type Loading = Map<string, Promise<Part>>;
 
-/** Without the part for so long, it is not there. */
+/** Without the part for so long, it is not there: somebody waits for it, and has the plain link. */
 const LOAD_TIMEOUT_MS = 4_000;
 
 /**
  * @param nonce for policies that go by nonces.
+ * @param timeoutMs of the first who asks for it counts.
  * @returns what the part left in the registry.
  * @throws Error when it cannot be had.
  */
@@ -21,6 +22,7 @@ export async function loadScript(
   { parts, partsUrl }: Pick<LinkOptions, "parts" | "partsUrl">,
   name: string,
   nonce: string,
+  timeoutMs = LOAD_TIMEOUT_MS,
 ): Promise<Part> {
   const integrity = parts[name] ?? "";
   const present = registry()[integrity];
@@ -29,19 +31,20 @@ export async function loadScript(
   const loading = (holder[LOADING] ??= new Map<string, Promise<Part>>());
   let part = loading.get(integrity);
   if (part === undefined) {
-    part = bring(partsUrl + name, integrity, nonce).finally(() => loading.delete(integrity));
+    part = bring(partsUrl + name, integrity, nonce, timeoutMs).finally(() => loading.delete(integrity));
     loading.set(integrity, part);
   }
   return await part;
 }
 
-async function bring(url: string, integrity: string, nonce: string): Promise<Part> {
+async function bring(url: string, integrity: string, nonce: string, timeoutMs: number): Promise<Part> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const element = document.createElement("script");
   try {
     await new Promise<void>((resolve, reject) => {
-      setTimeout(() => {
+      timer = setTimeout(() => {
         reject(new Error("timeout"));
-      }, LOAD_TIMEOUT_MS);
+      }, timeoutMs);
       element.onload = element.onerror = () => {
         resolve();
       };
@@ -53,6 +56,7 @@ async function bring(url: string, integrity: string, nonce: string): Promise<Par
       document.head.append(element);
     });
   } finally {
+    clearTimeout(timer);
     element.remove();
   }
   const loaded = registry()[integrity];

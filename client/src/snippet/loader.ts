@@ -21,6 +21,8 @@ import { loadPart } from "./load-part.ts";
 import { isNewTag, type DownloadPart, type LinkOptions } from "./part.ts";
 import { readTag } from "./tag.ts";
 
+const PART = "download.js";
+
 /** A finger that scrolls has moved by then, mostly: the browser has cancelled its pointer. */
 const TOUCH_MS = 80;
 
@@ -50,7 +52,7 @@ function usable(): boolean {
 
 function install(options: LinkOptions, nonce: string): void {
   let part: Promise<DownloadPart> | undefined;
-  const load = () => (part ??= loadPart(options, nonce));
+  const load = () => (part ??= loadPart(options, PART, nonce) as Promise<DownloadPart>); // as: pinned by its hash
   const warm = (event: Event) => {
     const link = linkOf(event.composedPath(), options.selector);
     if (link === undefined) return;

@@ -6,22 +6,11 @@
 import { loadWords } from "../ui/language.ts";
 import { Panel } from "../ui/panel.ts";
 import { registry, type PanelPart } from "./part.ts";
-
-/** Words that have not come by then are not waited for. */
-const WORDS_TIMEOUT_MS = 3_000;
+import { wantedLanguages, wordFetcher } from "./word-part.ts";
 
 const part: PanelPart = {
-  async makePanel({ partsUrl, parts }) {
-    const wanted = [document.documentElement.lang, ...navigator.languages];
-    const words = await loadWords(wanted, (name) =>
-      fetch(partsUrl + name, {
-        integrity: parts[name] ?? "",
-        credentials: "omit",
-        referrerPolicy: "no-referrer",
-        signal: AbortSignal.timeout(WORDS_TIMEOUT_MS),
-      }),
-    );
-    return new Panel(words);
+  async makePanel(options) {
+    return new Panel(await loadWords(wantedLanguages(), wordFetcher(options)));
   },
 };
 

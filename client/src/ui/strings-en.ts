@@ -5,6 +5,8 @@
  * by `{count}`. Keys `problem_CODE` say why a source is not used, `why_CODE` why a download ended: codes of spec/errors.md.
  */
 
+import { ALONE_ENGLISH } from "./strings-alone-en.ts";
+
 export const ENGLISH = {
   // The panel
   panel: "Downloads",
@@ -119,6 +121,7 @@ export const ENGLISH = {
   code: "Code: {code}",
   plain_link: "Download unchecked from {host}",
   plain_link_note: "The plain link still works, but nobody checks what it brings.",
+  ...ALONE_ENGLISH,
 
   // What it is
   proof: "Checksum and signer",

@@ -50,3 +50,32 @@ test("the focus that comes with a press, and the pointer that passes again, star
   fetched.mock.restore();
   mock.timers.reset();
 });
+
+test("a panel that a policy refuses is asked for twice, and the console says what the policy lacks", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const heard = new Set<(violation: object) => void>();
+  const asked: { src: string; onerror: () => void }[] = [];
+  Object.assign(document, {
+    addEventListener: (_: string, listener: (violation: object) => void) => heard.add(listener),
+    createElement: () => ({ remove: () => undefined }),
+    head: { append: (script: (typeof asked)[number]) => asked.push(script) },
+  });
+  const warn = mock.method(console, "warn", () => undefined);
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const link = { href: "https://mirror.example/app.iso", dataset: {} } as unknown as HTMLAnchorElement; // as: a link
+  part.prepare(link, { ...OPTIONS, ui: "panel", parts: { "panel.js": "sha384-panel" } });
+  for (const count of [1, 2, 2]) {
+    await settled();
+    assert.equal(asked.length, count);
+    const { src = "", onerror } = asked.at(-1) ?? {};
+    for (const listener of heard) listener({ effectiveDirective: "script-src-elem", blockedURI: src });
+    onerror?.();
+  }
+  mock.timers.tick(1_000);
+  assert.deepEqual(
+    warn.mock.calls.map((call) => call.arguments),
+    [["distribute-io: add to this page's Content-Security-Policy: script-src https://dio.example"]],
+  );
+  warn.mock.restore();
+  mock.timers.reset();
+});

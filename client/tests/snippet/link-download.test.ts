@@ -1,13 +1,14 @@
 /** What becomes of a click: the events, the saved file, and when the plain link is followed. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import { SegmentLayout } from "../../src/core/segment-layout.ts";
 import type { DownloadObserver, DownloadSettings, FileDownload } from "../../src/download/file-download.ts";
 import type { TrustedFile } from "../../src/download/trust.ts";
 import type { WorkerFactory } from "../../src/download/worker-code.ts";
-import { LinkDownload } from "../../src/snippet/link-download.ts";
+import type { Stopped } from "../../src/snippet/ask-unchecked.ts";
+import { LinkDownload, type ComingPanel } from "../../src/snippet/link-download.ts";
 import type { EventDetail } from "../../src/snippet/link-events.ts";
 import type { LinkOptions } from "../../src/snippet/part.ts";
 import { IntegrityError, RefusedError, StoreError, UsageError } from "../../src/wire/errors.ts";
@@ -49,6 +50,14 @@ class FakeLink extends EventTarget {
     return new URL(this.href).origin;
   }
 
+  get host(): string {
+    return new URL(this.href).host;
+  }
+
+  cloneNode(): this {
+    return this;
+  }
+
   override dispatchEvent(event: Event): boolean {
     this.events.push([event.type, (event as CustomEvent<EventDetail>).detail]); // as: we send no others
     return true;
@@ -61,6 +70,8 @@ interface Outcome {
   readonly followed: unknown[];
   readonly asked: unknown[];
   readonly peers: string[];
+  /** What the browser's own question said. */
+  readonly told: Stopped[];
 }
 
 /** Runs a click; `run` is what the download does. */
@@ -70,10 +81,19 @@ async function click(
     link = new FakeLink(),
     plain = new FakeLink(),
     options = OPTIONS,
-    panel = undefined as Promise<undefined> | undefined,
+    panel = undefined as ComingPanel["panel"] | undefined,
+    mayHandOver = true,
+    wantsUnchecked = false,
+    clicksAgain = false,
   } = {},
 ): Promise<Outcome & { link: FakeLink; plain: FakeLink }> {
-  const outcome = { saved: [] as string[], followed: [] as unknown[], asked: [] as unknown[], peers: [] as string[] };
+  const outcome = {
+    saved: [] as string[],
+    followed: [] as unknown[],
+    asked: [] as unknown[],
+    peers: [] as string[],
+    told: [] as Stopped[],
+  };
   const effects = {
     download: (_settings: DownloadSettings, observer: DownloadObserver) => {
       const download = {
@@ -89,18 +109,32 @@ async function click(
           });
         },
         allowPeers: () => outcome.peers.push("allowed"),
+        forbidPeers: () => outcome.peers.push("forbidden"),
       };
       return download as unknown as FileDownload; // as: what a click without a panel uses of it
     },
     save: (_blob: Blob, name: string) => void outcome.saved.push(name),
+    mayHandOver: () => mayHandOver,
     follow: (followed: unknown) => void outcome.followed.push(followed),
+    ask: (stopped: Stopped) => {
+      outcome.told.push(stopped);
+      return Promise.resolve(wantsUnchecked);
+    },
   };
   // as: fakes
   const clicked = { link, plain } as unknown as ConstructorParameters<typeof LinkDownload>[0];
   const workers = {} as unknown as WorkerFactory; // as: the fake download has none
-  await new LinkDownload(clicked, options, workers, panel, undefined, effects).run();
+  const coming = panel === undefined ? undefined : { panel, isHere: false };
+  const download = new LinkDownload(clicked, options, workers, coming, undefined, effects);
+  await download.run();
+  await settled(); // what is asked after the end
+  if (clicksAgain) download.reveal();
   return { ...outcome, events: link.events, link, plain };
 }
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+/** One that cannot be had. */
+const NO_PANEL = Promise.resolve(undefined);
 
 function fails(error: Error) {
   return () => {
@@ -127,9 +161,70 @@ test("a download says what it does, in order, and saves the file under its signe
   assert.deepEqual([saved, followed, asked], [["app 1.iso"], [], [{ href: HREF }]]);
 });
 
-test("a panel that cannot be had costs nothing but itself", async () => {
-  const { saved, events } = await click(() => undefined, { panel: Promise.resolve(undefined) });
+test("without a panel a file is saved without the click that nobody can ask for", async () => {
+  const { saved, events } = await click(() => undefined, { panel: NO_PANEL, mayHandOver: false });
   assert.deepEqual([saved, events.at(-1)?.[0]], [["app 1.iso"], "distribute:saved"]);
+});
+
+test("without a panel nobody is asked for a place", async () => {
+  let place: unknown = "not asked";
+  await click(
+    (observer) => {
+      void observer.noRoom?.(new AbortController().signal).then((handle) => (place = handle));
+    },
+    { panel: NO_PANEL },
+  );
+  assert.equal(place, undefined);
+});
+
+test("without a panel what is wrong is told all the same, and the link is followed only for who wants it", async () => {
+  const forged = fails(new IntegrityError("bad_signature", "wrong"));
+  for (const wantsUnchecked of [false, true]) {
+    const { told, followed, plain } = await click(forged, { panel: NO_PANEL, wantsUnchecked });
+    assert.deepEqual(told, [{ name: "app 1.iso", code: "bad_signature", host: "mirror.example" }]);
+    assert.deepEqual(followed, wantsUnchecked ? [plain] : []);
+  }
+  assert.deepEqual((await click(forged)).told, [], "a page with a display of its own tells it itself");
+});
+
+test("without a panel a second click follows the link; a page's own display has its own answer", async () => {
+  const { followed, plain } = await click(() => undefined, { panel: NO_PANEL, clicksAgain: true });
+  assert.deepEqual(followed, [plain]);
+  assert.deepEqual((await click(() => undefined, { clicksAgain: true })).followed, []);
+});
+
+test("without a panel donors are met only by the visitor's own choice", async () => {
+  assert.deepEqual((await click(() => undefined, { panel: NO_PANEL })).peers, ["forbidden"]);
+  Object.defineProperty(globalThis, "localStorage", { value: { getItem: () => "on" }, configurable: true });
+  try {
+    assert.deepEqual((await click(() => undefined, { panel: NO_PANEL })).peers, ["allowed", "allowed"]);
+  } finally {
+    Reflect.deleteProperty(globalThis, "localStorage");
+  }
+});
+
+test("a late panel gets its card and all that was; before it there are no donors, and a file is not kept back", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  let resolve: (panel: Awaited<ComingPanel["panel"]>) => void = () => undefined;
+  const panel: ComingPanel["panel"] = new Promise((come) => {
+    resolve = come;
+  });
+  const clicked = click(
+    (observer) => {
+      observer.found(FILE);
+    },
+    { panel, mayHandOver: false },
+  );
+  await settled();
+  mock.timers.tick(4_000);
+  const { saved, peers } = await clicked;
+  assert.deepEqual([saved, peers], [["app 1.iso"], []]);
+  const told: string[] = [];
+  const card = { tell: ({ type }: { type: string }) => told.push(type) };
+  resolve({ add: () => card } as unknown as Awaited<ComingPanel["panel"]>); // as: what is used of a panel
+  await settled();
+  assert.deepEqual([told.at(0), told.at(-1), peers], ["found", "saved", ["allowed"]]);
+  mock.timers.reset();
 });
 
 test("what is saved ahead of the whole digest is saved once, and is only said to be saved when that is right", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chooseLanguage, loadWords } from "../../src/ui/language.ts";
+import { loadWords } from "../../src/ui/language.ts";
+import { chooseLanguage } from "../../src/ui/language-part.ts";
 import german from "../../src/ui/strings-de.json" with { type: "json" };
 import { ENGLISH as CARDS } from "../../src/ui/strings-en.ts";
 import { MORE_ENGLISH } from "../../src/ui/strings-more-en.ts";
