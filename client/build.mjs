@@ -65,7 +65,7 @@ const STAGES = [
  * for every visitor, also those who download nothing. docs/decisions/0037 says what else was tried.
  */
 const DOWNLOAD_PARTS = ["download.js", WORKER];
-const DOWNLOAD_GZIPPED_MAX = 49_800;
+const DOWNLOAD_GZIPPED_MAX = 50_150;
 
 /** The whole file's hasher in WebAssembly, which that figure leaves out: the worker is weighed without it. */
 const HASHER_WASM = /sha256-wasm\.ts$/;
