@@ -12,16 +12,10 @@ from tests.harness.browser import wait_for_download
 from tests.harness.chromium import Chromium, ChromiumPage
 from tests.harness.coordinator import Release
 from tests.harness.donors import start_headless_donor, wait_until_held
-from tests.harness.downloads import Visitor, assert_saved, bytes_by_kind
+from tests.harness.downloads import CONNECTIONS_MADE, KEEP_CONNECTIONS, Visitor, assert_saved, bytes_by_kind
 from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 
-_COUNT_CONNECTIONS = """
-window.made = 0;
-window.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(...args) { super(...args); window.made += 1; }
-};
-"""
 _ANOTHER_KEY = "ed25519:" + base64.b64encode(bytes(range(32))).decode()
 
 Published = tuple[Scene, Release, dict[str, str]]
@@ -40,7 +34,7 @@ def published(module_stage: Stage) -> Published:
 def visit(published: Published, browser: Chromium, **attributes: str) -> tuple[Visitor, ChromiumPage]:
     scene, _, links = published
     named = {name.replace("_", "-"): value for name, value in attributes.items()}
-    visitor = scene.visit(browser, links, attributes=named, init_script=_COUNT_CONNECTIONS)
+    visitor = scene.visit(browser, links, attributes=named, init_script=KEEP_CONNECTIONS)
     page = visitor.page
     assert isinstance(page, ChromiumPage)
     page.playwright.route("**/panel.js", lambda route: route.abort())
@@ -55,7 +49,7 @@ def test_without_its_panel_a_file_is_saved_and_no_donor_is_met(
     verified = visitor.expect_verified()
     assert_saved(visitor, published[1])
     assert bytes_by_kind(verified)["peer"] == {}
-    assert page.evaluate("window.made") == 0
+    assert page.evaluate(CONNECTIONS_MADE) == 0
 
 
 def test_without_its_panel_a_forged_file_is_told_and_the_link_is_a_choice(

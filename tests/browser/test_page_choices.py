@@ -9,18 +9,10 @@ import pytest
 from tests.harness.chromium import Chromium, ChromiumPage
 from tests.harness.coordinator import Release
 from tests.harness.donors import start_headless_donor, wait_until_held
-from tests.harness.downloads import Visitor, assert_saved, bytes_by_kind
+from tests.harness.downloads import CONNECTIONS_MADE, KEEP_CONNECTIONS, Visitor, assert_saved, bytes_by_kind
 from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 
-# Counts the connections that a page makes, and how many of them are still open.
-_COUNT_CONNECTIONS = """
-window.connections = [];
-window.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(...args) { super(...args); window.connections.push(this); }
-};
-"""
-_MADE = "window.connections.length"
 _OPEN = "window.connections.filter((connection) => connection.connectionState !== 'closed').length"
 _STORED_FILES = """(async () => {
   const names = [];
@@ -46,7 +38,7 @@ def published(module_stage: Stage) -> Published:
 def visit(published: Published, browser: Chromium, **attributes: str) -> Visitor:
     scene, _, links = published
     named = {name.replace("_", "-"): value for name, value in attributes.items()}
-    return scene.visit(browser, links, attributes=named, init_script=_COUNT_CONNECTIONS)
+    return scene.visit(browser, links, attributes=named, init_script=KEEP_CONNECTIONS)
 
 
 def page_of(visitor: Visitor) -> ChromiumPage:
@@ -79,7 +71,7 @@ def test_mirrors_only_in_mid_download_closes_all_connections_and_sticks(
     again = visit(published, browser)
     again.click("iso")
     assert bytes_by_kind(again.expect_verified())["peer"] == {}
-    assert again.page.evaluate(_MADE) == 0
+    assert again.page.evaluate(CONNECTIONS_MADE) == 0
 
 
 def test_a_page_that_asks_makes_no_connection_before_the_answer(
@@ -90,7 +82,7 @@ def test_a_page_that_asks_makes_no_connection_before_the_answer(
     visitor = visit(published, browser, data_peers="ask")
     visitor.click("iso")
     wait_for(lambda: visitor.events("progress"), "progress from the mirror")
-    assert visitor.page.evaluate(_MADE) == 0
+    assert visitor.page.evaluate(CONNECTIONS_MADE) == 0
     visitor.page.press_button("Use donors")
     wait_for_peer_bytes(visitor)
     visitor.expect_verified()
@@ -110,7 +102,7 @@ def test_a_page_without_peers_makes_no_connection_and_offers_no_choice(
     wait_for(lambda: visitor.events("progress"), "progress")
     assert page_of(visitor).playwright.get_by_label("Mirrors only").count() == 0
     assert bytes_by_kind(visitor.expect_verified())["peer"] == {}
-    assert visitor.page.evaluate(_MADE) == 0
+    assert visitor.page.evaluate(CONNECTIONS_MADE) == 0
 
 
 def test_cancel_delivers_nothing_and_keeps_nothing(published: Published, chromium: Callable[..., Chromium]) -> None:

@@ -18,7 +18,7 @@ from tests.harness.browser import Browser, wait_for_value
 from tests.harness.chromium_tabs import ChromiumTabs, run_chromium_tabs
 from tests.harness.coordinator import Release, make_release
 from tests.harness.donors import start_headless_donor, wait_until_held
-from tests.harness.downloads import Visitor, assert_saved
+from tests.harness.downloads import CONNECTIONS_MADE, KEEP_CONNECTIONS, Visitor, assert_saved
 from tests.harness.firefox import Firefox, run_firefox
 from tests.harness.processes import Stage, wait_for
 from tests.harness.puppeteer import PuppeteerPage
@@ -35,13 +35,6 @@ _WATCH_CLICKS = """(() => {
   }
 })()"""
 
-# Counts the connections that a page makes.
-_COUNT_CONNECTIONS = """
-window.made = 0;
-window.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(...args) { super(...args); window.made += 1; }
-};
-"""
 
 # A frame's page clicks its own link, and tells the page around it what became of that and where scripts came from.
 _CLICK_AND_TELL = """<script>addEventListener("load", () => {
@@ -90,7 +83,7 @@ class Case:
         self, links: Mapping[str, str], *, attributes: Mapping[str, str] | None = None, script: str | None = None
     ) -> Visitor:
         return self.scene.visit(
-            self.browser, links, attributes=attributes, script=script, init_script=_COUNT_CONNECTIONS + _HEAR_FRAMES
+            self.browser, links, attributes=attributes, script=script, init_script=KEEP_CONNECTIONS + _HEAR_FRAMES
         )
 
 
@@ -240,7 +233,7 @@ def test_no_connection_is_made_before_the_choice_is_honoured(case: Case) -> None
             visitor.page.evaluate(f"localStorage.setItem('distribute-io:peers', '{chosen}')")
         visitor.click("iso")
         visitor.expect_verified()
-        assert (visitor.page.evaluate("window.made") > 0) is may_connect, (peers, chosen)
+        assert (visitor.page.evaluate(CONNECTIONS_MADE) > 0) is may_connect, (peers, chosen)
         visitor.page.close()
 
 

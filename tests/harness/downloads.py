@@ -11,6 +11,15 @@ from tests.harness.processes import wait_for
 
 Event = dict[str, Any]  # Any: the detail is JSON of the page
 
+# An init script that keeps the connections that a page makes, and how many these are.
+KEEP_CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...args) { super(...args); window.connections.push(this); }
+};
+"""
+CONNECTIONS_MADE = "window.connections.length"
+
 
 class Visitor:
     """Somebody who opens a page of `site.write_page` and clicks links."""
