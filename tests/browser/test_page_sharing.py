@@ -13,17 +13,10 @@ import pytest
 from tests.harness.browser import Browser
 from tests.harness.chromium import Chromium
 from tests.harness.coordinator import Release
-from tests.harness.downloads import Visitor, assert_saved, bytes_by_kind
+from tests.harness.downloads import KEEP_CONNECTIONS, Visitor, assert_saved, bytes_by_kind
 from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 
-# Counts the connections that a page makes, and how many of them are still open.
-_COUNT_CONNECTIONS = """
-window.connections = [];
-window.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(...args) { super(...args); window.connections.push(this); }
-};
-"""
 _OPEN = "window.connections.filter((connection) => connection.connectionState !== 'closed').length"
 _STRIP = """(() => {
   const strip = document.querySelector("distribute-panel")?.shadowRoot.querySelector(".share");
@@ -43,7 +36,7 @@ def visit(published: Published, browser: Browser, **attributes: str) -> Visitor:
     scene, release = published
     named = {name.replace("_", "-"): value for name, value in attributes.items()}
     links = {"iso": scene.mirrors[0].link(release.name)}
-    return scene.visit(browser, links, attributes=named, init_script=_COUNT_CONNECTIONS)
+    return scene.visit(browser, links, attributes=named, init_script=KEEP_CONNECTIONS)
 
 
 def peer_bytes(visitor: Visitor) -> int:
@@ -153,7 +146,7 @@ def test_a_page_of_its_own_shares_by_the_module_and_stops(
     published: Published, chromium: Callable[..., Chromium]
 ) -> None:
     scene, release = published
-    first = scene.visit(chromium("first"), {}, script="<!-- no tag -->", init_script=_COUNT_CONNECTIONS)
+    first = scene.visit(chromium("first"), {}, script="<!-- no tag -->", init_script=KEEP_CONNECTIONS)
     first.page.evaluate(f"""(async () => {{
       const {{ download, stopSharing }} = await import({json.dumps(scene.coordinator.url + "/v/latest/index.js")});
       window.stopSharing = stopSharing;
