@@ -1,7 +1,8 @@
-"""An HTTP server in a thread that answers with exactly the bytes that a test wrote down."""
+"""An HTTP server in a thread that answers with exactly the bytes that a test wrote down; an address that is silent."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -81,6 +82,20 @@ def raw_server(answer: Answer | bytes, *, close_after_answer: bool = False) -> I
         yield server
     finally:
         server.close()
+
+
+@contextmanager
+def silent_address(port: int, host: str = "127.0.0.2") -> Iterator[str]:
+    """A loopback address where nothing answers on `port`, not even with a refusal: its backlog is full."""
+    with contextlib.ExitStack() as exits:
+        listener = exits.enter_context(socket.socket())
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = exits.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((host, port))
+        yield host
 
 
 def response(status: str, body: bytes = b"", **headers: str) -> bytes:

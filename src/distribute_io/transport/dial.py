@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from distribute_io.errors import SourceError
 from distribute_io.manifest.mirrors import is_public_address
+from distribute_io.transport.connect import connect_first
 
 if TYPE_CHECKING:
     from distribute_io.transport.http2_socket import Http2Socket
@@ -44,7 +45,8 @@ class HttpPolicy(Struct, frozen=True, kw_only=True):
     allow_private: bool = False
     """Whether mirrors on private, loopback and link-local addresses may be asked (intranets, tests)."""
     connect_timeout_s: float = 10.0
-    """For each address of a name, TLS included: a dead address must not use up a download's patience."""
+    """For each address of a name. They are tried side by side (`connect.py`): a dead one must not use up a download's
+    patience."""
     idle_timeout_s: float = 30.0
     """No byte for this long ends a request. The scheduler moves stalled work away much earlier; this is the floor."""
     redirects_max: int = 5
@@ -70,8 +72,13 @@ class HttpAddress(Struct, frozen=True):
     @property
     def host_header(self) -> str:
         """The value of the `Host` header (RFC 9110 section 7.2)."""
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        return name if self.port == _DEFAULT_PORTS[self.scheme] else f"{name}:{self.port}"
+        default = f":{_DEFAULT_PORTS[self.scheme]}"
+        return self.host_and_port.removesuffix(default)
+
+    @property
+    def host_and_port(self) -> str:
+        """The authority with its port, also where that is the default one."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -192,12 +199,16 @@ class _Proxy(Struct, frozen=True):
 
 
 def _proxy_for(address: HttpAddress) -> _Proxy | None:
-    url = urllib.request.getproxies().get(address.scheme)
-    if not url or urllib.request.proxy_bypass(address.host):
+    proxies = urllib.request.getproxies()
+    url = proxies.get(address.scheme) or proxies.get("all")
+    # With and without its port, as `no_proxy` may name either.
+    if not url or any(urllib.request.proxy_bypass(name) for name in (address.host, address.host_and_port)):
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
-        raise SourceError("mirror_unreachable", f"the proxy that {address.scheme}_proxy names is not an http address")
+        raise SourceError(
+            "mirror_unreachable", f"the proxy that the environment names for {address.scheme} is not an http address"
+        )
     headers: tuple[tuple[str, str], ...] = ()
     if parts.username is not None:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
@@ -228,24 +239,13 @@ def _private(server: str) -> SourceError:
 
 def _connect(host: str, port: int, policy: HttpPolicy, *, judge: bool) -> socket.socket:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    refused = None
-    failure: OSError | None = None
-    for family, kind, protocol, _, place in found:
-        if judge and not is_public_address(str(place[0])):
-            refused = _private(host)
-            continue
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(policy.connect_timeout_s)
-            sock.connect(place)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            sock.close()
-            failure = error
-        else:
-            sock.settimeout(policy.idle_timeout_s)
-            return sock
-    raise failure or refused or OSError("no address")
+    allowed = [address for address in found if not judge or is_public_address(str(address[4][0]))]
+    if found and not allowed:
+        raise _private(host)
+    sock = connect_first(allowed, timeout_s=policy.connect_timeout_s)
+    sock.settimeout(policy.idle_timeout_s)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _secured(sock: socket.socket, address: HttpAddress, policy: HttpPolicy, protocol: str) -> Connection:
@@ -274,8 +274,8 @@ def _system_tls(protocol: str) -> ssl.SSLContext:
 
 def _tunnel(sock: socket.socket, address: HttpAddress, proxy: _Proxy) -> None:
     """Ask the proxy for a tunnel (RFC 9110 section 9.3.6). Nothing follows its answer before we speak TLS."""
-    name = f"[{address.host}]" if ":" in address.host else address.host
-    lines = [f"CONNECT {name}:{address.port} HTTP/1.1", f"Host: {name}:{address.port}"]
+    name = address.host_and_port
+    lines = [f"CONNECT {name} HTTP/1.1", f"Host: {name}"]
     lines += [f"{key}: {value}" for key, value in proxy.headers]
     try:
         sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))

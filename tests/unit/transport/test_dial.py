@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import base64
+import socket
+import time
 
 import pytest
 
 from distribute_io.errors import SourceError
 from distribute_io.transport.dial import HttpPolicy, dial, is_private_server, parse_address
 from distribute_io.transport.http_request import get_bounded
-from tests.harness.raw_server import raw_server, response
+from tests.harness.raw_server import raw_server, response, silent_address
 
 POLICY = HttpPolicy(allow_private=True, idle_timeout_s=2.0, connect_timeout_s=2.0)
 
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://example.org:8080/ä", "example.org:8080", "/%C3%A4"),
         ("http://user:secret@example.org/", "example.org", "/"),
         ("http://[::1]:81/x", "[::1]:81", "/x"),
+        ("http://[::1]:80/", "[::1]", "/"),
         ("http://bücher.example/", "xn--bcher-kva.example", "/"),
     ],
 )
@@ -72,11 +76,32 @@ def test_private_target_is_refused_behind_a_proxy_too(monkeypatch: pytest.Monkey
         assert proxy.heads == []
 
 
-def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pattern", ["127.0.0.1", "127.0.0.1:PORT", "*"])
+def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
     with raw_server(response("200 OK", b"direct")) as server:
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setenv("no_proxy", pattern.replace("PORT", str(parse_address(server.url).port)))
         assert get_bounded(server.url, POLICY, limit_bytes=100).body == b"direct"
+
+
+def test_all_proxy_is_for_what_has_none_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    with raw_server(response("200 OK", b"by all")) as proxy, raw_server(response("200 OK", b"by its own")) as own:
+        monkeypatch.setenv("all_proxy", proxy.url)
+        assert get_bounded("http://example.invalid/", HttpPolicy(), limit_bytes=100).body == b"by all"
+        monkeypatch.setenv("http_proxy", own.url)
+        assert get_bounded("http://example.invalid/", HttpPolicy(), limit_bytes=100).body == b"by its own"
+
+
+def test_a_dead_address_costs_a_name_with_two_no_more_than_a_blink(monkeypatch: pytest.MonkeyPatch) -> None:
+    patience_s = 8  # of the scheduler, which then gives a silent mirror up
+    with raw_server(response("200 OK", b"alive")) as server, silent_address(parse_address(server.url).port) as silent:
+        resolve = socket.getaddrinfo
+        found = [info for host in (silent, "127.0.0.1") for info in resolve(host, parse_address(server.url).port)[:1]]
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_arguments, **_options: found)
+        began = time.monotonic()
+        policy = HttpPolicy(allow_private=True, connect_timeout_s=2.0 * patience_s)
+        assert get_bounded(server.url, policy, limit_bytes=100).body == b"alive"
+        assert time.monotonic() - began < patience_s
 
 
 def test_server_without_tls_on_an_https_address_is_named() -> None:
