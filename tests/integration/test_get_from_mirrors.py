@@ -126,15 +126,26 @@ def test_all_mirrors_lie_is_a_verification_failure_and_delivers_nothing(stage: S
     assert process.wait(timeout_s=60) == 3
     assert "[all_sources_lie]" in process.stderr()
     assert not (stage.folder / "out.bin").exists()
+    report = json.loads(process.stdout())
+    assert (report["code"], report["verified"], report["file"], report["name"]) == (
+        "all_sources_lie",
+        False,
+        None,
+        published.manifest.name,
+    )
+    assert report["message"] in process.stderr()
+    assert [(row["state"], row["reason"]) for row in report["sources"]] == [("banned", "segment_mismatch")] * 2
 
 
 def test_wrong_pin_is_a_verification_failure_before_any_byte(stage: Stage, published: Published) -> None:
     mirror = start_mirror(stage, published.path.parent)
     other = publish(stage.folder / "other", size_bytes=1000)
     document = published.write_document(stage.folder, mirror.link("file.bin"))
-    process = stage.start("get", dio("get", document, "--pin", other.key.public_key, "--allow-private"))
+    process = stage.start("get", dio("get", document, "--pin", other.key.public_key, "--allow-private", "--json"))
     assert process.wait(timeout_s=30) == 3
     assert "[untrusted_manifest]" in process.stderr()
+    report = json.loads(process.stdout())
+    assert (report["asked"], report["code"], report["sources"]) == (str(document), "untrusted_manifest", [])
     assert mirror.bytes_sent() == 0
 
 

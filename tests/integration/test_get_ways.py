@@ -44,6 +44,25 @@ def test_bytes_go_to_stdout_in_order_from_unequal_mirrors(stage: Stage, publishe
     assert list(stage.folder.glob("*.part*")) == []
 
 
+def test_devices_and_named_pipes_are_written_in_order_and_stay(stage: Stage, published: Published) -> None:
+    mirror = start_mirror(stage, published.path.parent)
+    document = published.write_document(stage.folder, mirror.link("file.bin"))
+    done = run(dio("get", document, "--allow-private", "--json", "-o", "/dev/null"))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["file"], report["sha256"]) == ("/dev/null", published.manifest.sha256)
+    assert Path("/dev/null").is_char_device()
+    done = run(dio("get", document, "--allow-private", "-o", "/dev/stdout"))
+    assert (done.returncode, done.stdout) == (0, published.data)
+    assert run(dio("get", document, "--allow-private", "-o", "/dev/full")).returncode == 1
+    pipe = stage.folder / "pipe"
+    os.mkfifo(pipe)
+    process = stage.start("get", dio("get", document, "--allow-private", "-o", pipe))
+    assert pipe.read_bytes() == published.data
+    assert process.wait(timeout_s=30) == 0
+    assert pipe.is_fifo()
+
+
 def test_liar_sends_nothing_to_stdout(stage: Stage, published: Published) -> None:
     liar = start_mirror(stage, published.path.parent, misbehave=["flip"])
     document = published.write_document(stage.folder, liar.link("file.bin"))
@@ -140,7 +159,8 @@ def test_one_of_several_files_fails_and_the_others_arrive(stage: Stage, tmp_path
     assert done.returncode == 1
     assert b"[mirror_unreachable]" in done.stderr
     reports = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [report["name"] for report in reports] == ["0.bin", "2.bin"]
+    assert [report["name"] for report in reports] == ["0.bin", "1.bin", "2.bin"]
+    assert [report.get("code") for report in reports] == [None, "mirror_unreachable", None]
     for n in (0, 2):
         assert hashlib.sha256((folder / f"{n}.bin").read_bytes()).hexdigest() == files[n].manifest.sha256
 

@@ -21,7 +21,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from distribute_io.cli.get import fetch_from_all, report
+from distribute_io.cli.get import fetch_from_all
+from distribute_io.cli.get_report import report
 from distribute_io.demo.children import Children
 from distribute_io.demo.download import Sketcher
 from distribute_io.demo.swarm import Swarm, SwarmPlan, start_swarm

@@ -1,6 +1,7 @@
 """`dio get`: download files, verified, from mirrors and donors at once.
 
-Progress and warnings go to stderr. stdout gets one line for each file, or with `--json` one object.
+Progress and warnings go to stderr. stdout gets one line for each file, or with `--json` one object, also for a file
+that failed.
 """
 
 from __future__ import annotations
@@ -8,30 +9,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
 from distribute_io import __version__
 from distribute_io.cli.get_progress import show_progress
+from distribute_io.cli.get_report import failure_report, report, summary
 from distribute_io.core.scheduler.messages import Policy as MirrorUse
 from distribute_io.download.existing import is_there_already
-from distribute_io.download.fetch import FetchOptions, FetchResult, Peers, fetch
+from distribute_io.download.fetch import FetchOptions, FetchResult, Peers, Snapshot, fetch
 from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
 from distribute_io.download.rate_limit import RateLimit
 from distribute_io.download.stream import stream
 from distribute_io.download.version_memory import VersionMemory, default_path
 from distribute_io.errors import DistributeError, UsageError
 from distribute_io.manifest.keys import parse_public_key
+from distribute_io.runtime.disk import stored
 from distribute_io.transport.dial import HttpPolicy
 from distribute_io.transport.webrtc_engines import EngineName, choose_engine, open_engine
-from distribute_io.units import format_rate, format_size, parse_rate
+from distribute_io.units import parse_rate
 
 app = typer.Typer()
 
@@ -52,8 +56,8 @@ def get(
         typer.Option(
             "-o",
             "--output",
-            help="File to write, the folder for files under their own names, or - for stdout. Folders that are not "
-            "there are made.",
+            help="File to write, a named pipe, the folder for files under their own names, or - for stdout. Folders "
+            "that are not there are made.",
         ),
     ] = None,
     coordinator: Annotated[
@@ -104,9 +108,11 @@ def get(
     limit = RateLimit(parse_rate(limit_rate)) if limit_rate is not None else None
     failures: list[DistributeError] = []
     for typed in what:
+        progress = _Progress()
         try:
             _get_one(
                 typed,
+                progress,
                 folder=folder,
                 file=file,
                 options=PlanOptions(coordinator=coordinator, pins=pins),
@@ -119,12 +125,21 @@ def get(
                 quiet=quiet,
             )
         except DistributeError as error:
+            if as_json:
+                typer.echo(msgspec.json.encode(failure_report(typed, error, progress.latest)).decode())
             if len(what) == 1:
                 raise
             typer.echo(f"dio: {error.message} [{error.code}]", err=True)
             failures.append(error)
     if failures:
         raise ExceptionGroup(f"{len(failures)} of {len(what)} files failed", failures)
+
+
+class _Progress:
+    """How far one download is."""
+
+    def __init__(self) -> None:
+        self.latest: Snapshot | None = None
 
 
 def _check_stdout(*, as_json: bool) -> None:
@@ -141,7 +156,7 @@ def _targets(output: str | None, count: int) -> tuple[Path, Path | None]:
     """
     if output is None:
         return Path(), None
-    path = Path(output)
+    path = _STDOUT if output == "/dev/stdout" else Path(output)
     if path == _STDOUT:
         if count > 1:
             raise UsageError("bad_argument", "-o - takes one file, as nobody could tell where the next one begins")
@@ -157,6 +172,7 @@ def _targets(output: str | None, count: int) -> tuple[Path, Path | None]:
 
 def _get_one(
     typed: str,
+    progress: _Progress,
     *,
     folder: Path,
     file: Path | None,
@@ -173,13 +189,13 @@ def _get_one(
     VersionMemory(default_path(), warn=_warn).check(plan.verified)
     # A manifest's name may have folders; what arrives is one file, under its last part.
     target = file or folder / Path(plan.manifest.name).name
-    if target != _STDOUT and target.exists():
+    if target.exists() and not _is_pipe(target):
         result = is_there_already(target, plan)
     else:
-        if target != _STDOUT and not target.parent.exists() and not quiet:
+        if not target.parent.exists() and not quiet:
             typer.echo(f"dio: making the folder {target.parent}", err=True)  # it may be a slip of the pen
         fetching = FetchOptions(target=target, policy=policy, limit=limit, mirror_use=mirror_use)
-        result = _download(plan, fetching, mirrors_only=mirrors_only, webrtc=webrtc, quiet=quiet)
+        result = _download(plan, fetching, progress, mirrors_only=mirrors_only, webrtc=webrtc, quiet=quiet)
     if as_json:
         typer.echo(msgspec.json.encode(report(plan, result)).decode())
     else:
@@ -187,23 +203,56 @@ def _get_one(
 
 
 def _download(
-    plan: DownloadPlan, fetching: FetchOptions, *, mirrors_only: bool, webrtc: EngineName | None, quiet: bool
+    plan: DownloadPlan,
+    fetching: FetchOptions,
+    progress: _Progress,
+    *,
+    mirrors_only: bool,
+    webrtc: EngineName | None,
+    quiet: bool,
 ) -> FetchResult:
     target = fetching.target
-    with show_progress(plan.manifest.name, quiet=quiet) as view:
-        options = msgspec.structs.replace(fetching, on_snapshot=view.show)
+    with _opened(target) as pipe, show_progress(plan.manifest.name, quiet=quiet) as view:
+
+        def show(snapshot: Snapshot) -> None:
+            progress.latest = snapshot
+            view.show(snapshot)
+
+        options = msgspec.structs.replace(fetching, on_snapshot=show)
         try:
-            return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only, webrtc=webrtc))
+            return asyncio.run(_until_done(plan, options, mirrors_only=mirrors_only, webrtc=webrtc, pipe=pipe))
         except (KeyboardInterrupt, asyncio.CancelledError) as stopped:
-            if target == _STDOUT:
-                view.say("stopped; what went to stdout is right, but not all of the file")
+            if pipe is not None:
+                where = "stdout" if target == _STDOUT else target
+                view.say(f"stopped; what went to {where} is right, but not all of the file")
             else:
                 view.say(f"stopped; the same command goes on from here ({target.name}.part is kept)")
             raise KeyboardInterrupt from stopped
 
 
+def _is_pipe(target: Path) -> bool:
+    """Whether bytes can only be written to it in order: stdout, a named pipe, a device as /dev/null."""
+    return target == _STDOUT or target.is_fifo() or target.is_char_device()
+
+
+@contextlib.contextmanager
+def _opened(target: Path) -> Iterator[int | None]:
+    """The descriptor of a pipe; None for what is a file. Waits for a named pipe's reader."""
+    if target == _STDOUT:
+        yield sys.stdout.fileno()
+    elif _is_pipe(target):
+        with stored(target):
+            descriptor = os.open(target, os.O_WRONLY)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+    else:
+        yield None
+
+
 async def _until_done(
-    plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool, webrtc: EngineName | None
+    plan: DownloadPlan, options: FetchOptions, *, mirrors_only: bool, webrtc: EngineName | None, pipe: int | None
 ) -> FetchResult:
     # As Ctrl-C: what was written becomes durable, and the exit code is 130. Not by raising SIGINT: what shells start in
     # the background ignores that.
@@ -211,19 +260,28 @@ async def _until_done(
     if running is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     if mirrors_only:
-        return await _fetch(plan, options, None)
-    return await fetch_from_all(plan, options, webrtc=webrtc)
+        return await _fetch(plan, options, None, pipe)
+    return await fetch_from_all(plan, options, webrtc=webrtc, pipe=pipe)
 
 
-async def fetch_from_all(plan: DownloadPlan, options: FetchOptions, *, webrtc: EngineName | None = None) -> FetchResult:
-    """Fetch from mirrors and from the donors of the plan's coordinator."""
+async def fetch_from_all(
+    plan: DownloadPlan, options: FetchOptions, *, webrtc: EngineName | None = None, pipe: int | None = None
+) -> FetchResult:
+    """Fetch from mirrors and from the donors of the plan's coordinator.
+
+    Args:
+        plan: what.
+        options: how.
+        webrtc: the engine for donors; None takes the first that is installed.
+        pipe: the descriptor of what the bytes go into, in order; None writes the file that the options name.
+    """
     async with _donors_of(plan, options, webrtc) as donors:
-        return await _fetch(plan, options, donors)
+        return await _fetch(plan, options, donors, pipe)
 
 
-async def _fetch(plan: DownloadPlan, options: FetchOptions, donors: Peers | None) -> FetchResult:
-    if options.target == _STDOUT:
-        return await stream(plan, options, peers=donors, fd=sys.stdout.fileno())
+async def _fetch(plan: DownloadPlan, options: FetchOptions, donors: Peers | None, pipe: int | None) -> FetchResult:
+    if pipe is not None:
+        return await stream(plan, options, peers=donors, fd=pipe)
     return await fetch(plan, options, peers=donors)
 
 
@@ -259,41 +317,3 @@ async def _donors_of(
 
 def _warn(text: str) -> None:
     typer.echo(f"dio: {text}", err=True)
-
-
-def trust_in_words(plan: DownloadPlan) -> str:
-    """On whose word the file is right. Only a pinned key makes it "verified"."""
-    if plan.verified.pinned:
-        return f"verified, signed by {plan.verified.signed_by[0]}"
-    return f"matches the list of {plan.coordinator or 'the manifest'}; --pin KEY would verify who made it"
-
-
-def summary(plan: DownloadPlan, result: FetchResult) -> str:
-    """The line that stdout gets for one file."""
-    size = plan.manifest.size_bytes
-    rate = f", {format_rate((size - result.resumed_bytes) / result.seconds)}" if result.seconds > 0 else ""
-    donors = sum(figures.bytes for figures in result.sources if figures.kind == "peer")
-    share = f", {donors * 100 // max(1, size)} % from donors" if donors else ""
-    return f"{result.path}: {format_size(size)}{rate}{share}; {trust_in_words(plan)}; sha256 {result.sha256}"
-
-
-def report(plan: DownloadPlan, result: FetchResult) -> dict[str, Any]:  # Any: a JSON object of mixed values
-    """The object of `--json` (docs/reference/json.md)."""
-    return {
-        "file": str(result.path),
-        "name": plan.manifest.name,
-        "size_bytes": plan.manifest.size_bytes,
-        "sha256": result.sha256,
-        "verified": plan.verified.pinned,
-        "signed_by": list(plan.verified.signed_by),
-        "coordinator": plan.coordinator,
-        "seconds": round(result.seconds, 3),
-        "resumed_bytes": result.resumed_bytes,
-        "bytes_by_source": [
-            {"source": figures.source, "kind": figures.kind, "bytes": figures.bytes} for figures in result.sources
-        ],
-        "segments": result.segments,
-        "segments_rejected": result.segments_rejected,
-        "sources_banned": list(result.banned),
-        "sources": [msgspec.to_builtins(figures) for figures in result.sources],
-    }

@@ -204,6 +204,7 @@ class Download:
                 await self._fetch_all(driver, file, store, exits, round_.resumed)
             finally:
                 self._note(driver)
+                self._show(driver, round_.resumed)  # also what a failure left
 
     def result(self, path: Path, sha256: FileId, *, seconds: float, resumed: Runs) -> FetchResult:
         """The download's outcome, after `drive`."""
@@ -280,8 +281,11 @@ class Download:
             failure = store.failure()
             if failure is not None:
                 raise failure
-            if self._options.on_snapshot is not None:
-                self._options.on_snapshot(self._snapshot(driver, resumed))
+            self._show(driver, resumed)
+
+    def _show(self, driver: Driver, resumed: Runs) -> None:
+        if self._options.on_snapshot is not None:
+            self._options.on_snapshot(self._snapshot(driver, resumed))
 
     def _snapshot(self, driver: Driver, resumed: Runs) -> Snapshot:
         size = self._manifest.size_bytes

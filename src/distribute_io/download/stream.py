@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 
 from distribute_io.core import runs as run_sets
 from distribute_io.download.fetch import Download, FetchOptions, FetchResult, Peers, Round, require_sources
@@ -15,7 +14,7 @@ from distribute_io.errors import IntegrityError
 
 
 async def stream(plan: DownloadPlan, options: FetchOptions, *, peers: Peers | None, fd: int) -> FetchResult:
-    """Download a file into the descriptor `fd`. It cannot be resumed.
+    """Download a file into the descriptor `fd`, which the options' target names. It cannot be resumed.
 
     Raises:
         UsageError: `no_sources`; `cancelled` when nobody reads any more.
@@ -41,4 +40,4 @@ async def stream(plan: DownloadPlan, options: FetchOptions, *, peers: Peers | No
         raise IntegrityError(
             "file_mismatch", f"{plan.manifest.name}: what was written is not what the manifest says; discard it"
         )
-    return download.result(Path("-"), sha256, seconds=time.monotonic() - started, resumed=run_sets.EMPTY)
+    return download.result(options.target, sha256, seconds=time.monotonic() - started, resumed=run_sets.EMPTY)
