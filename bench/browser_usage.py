@@ -120,15 +120,17 @@ def renderer_resident_bytes(profile: Path) -> int:
     return total
 
 
-def open_handles(profile: Path) -> tuple[int, int]:
-    """Threads and descriptors of all processes of the browser with this profile folder.
+def open_handles(profile: Path) -> dict[str, tuple[int, int]]:
+    """Threads and descriptors of the browser with this profile folder, by `--type=` of its processes.
 
     Raises:
         LookupError: when there is none.
     """
-    threads = descriptors = 0
-    for pid in _processes(profile):
+    found: dict[str, tuple[int, int]] = {}
+    for pid, kind in _processes(profile).items():
         with contextlib.suppress(OSError):  # ended meanwhile
-            threads += len(os.listdir(_PROC / str(pid) / "task"))
-            descriptors += len(os.listdir(_PROC / str(pid) / "fd"))
-    return threads, descriptors
+            threads = len(os.listdir(_PROC / str(pid) / "task"))
+            descriptors = len(os.listdir(_PROC / str(pid) / "fd"))
+            before = found.get(kind, (0, 0))
+            found[kind] = (before[0] + threads, before[1] + descriptors)
+    return found

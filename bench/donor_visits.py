@@ -1,8 +1,9 @@
 """Do a thousand takers who connect and leave leave anything behind in a donor's page?
 
 Option: `--visits N` (default 1000). The real `/donate` in a stock Chromium; takers are `dio get`'s own code, two at a
-time, and leave after the first bytes. Threads and descriptors are of all the browser's processes, memory is of its
-renderers; garbage is collected before each look.
+time, and leave after the first bytes. Threads and descriptors are of the kinds of processes that the browser had before
+the visits (minutes after its start Chromium begins services of its own, such as one for models on the device: what was
+begun is told); memory is of its renderers. Garbage is collected before each look.
 
 The bars are of the second half: what visits leave behind grows in each half alike, while a browser that was just
 started grows by itself (its pools of threads, and free memory that the allocator keeps). Pools of all processes come
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,10 +35,10 @@ _FORGOTTEN_S = 130.0
 
 @dataclass(frozen=True)
 class Look:
-    """What the browser has at one moment."""
+    """What the browser has at one moment; threads and descriptors by kind of process."""
 
-    threads: int
-    descriptors: int
+    threads: dict[str, int]
+    descriptors: dict[str, int]
     connections: int
     memory_mib: float
 
@@ -65,9 +67,10 @@ def run(options: list[str]) -> bool:
             middle = look(browser)
             visit_often(taker, chosen.visits - half)
             after = look(browser)
+    kinds = before.threads.keys()
     grown = {
-        "threads": after.threads - middle.threads,
-        "descriptors": after.descriptors - middle.descriptors,
+        "threads": _sum_of(after.threads, kinds) - _sum_of(middle.threads, kinds),
+        "descriptors": _sum_of(after.descriptors, kinds) - _sum_of(middle.descriptors, kinds),
         "memory in MiB": after.memory_mib - middle.memory_mib,
     }
     words = {what: f"{what} after {chosen.visits} visits, more than after {half}" for what in grown}
@@ -81,7 +84,8 @@ def run(options: list[str]) -> bool:
     for bar in bars:
         print(f"  {bar['bar']}: {bar['figure']} {'holds' if bar['holds'] else 'DOES NOT HOLD'}", flush=True)
     question = (__doc__ or "").splitlines()[0]
-    figures = {"before": asdict(before), "middle": asdict(middle), "after": asdict(after)}
+    begun = sorted(after.threads.keys() - kinds)
+    figures = {"before": asdict(before), "middle": asdict(middle), "after": asdict(after), "begun_meanwhile": begun}
     write_result("donor_visits", {"question": question, "figures": figures, "bars": bars})
     return all(bar["holds"] for bar in bars)
 
@@ -97,12 +101,24 @@ def look(browser: Chromium) -> Look:
     while len(found) < 10 or (found[-1].connections and time.monotonic() < until):
         collect_garbage(page)
         time.sleep(1)
-        threads, descriptors = open_handles(browser.profile)
+        handles = open_handles(browser.profile)
+        threads = {kind: count for kind, (count, _) in handles.items()}
+        descriptors = {kind: count for kind, (_, count) in handles.items()}
         memory_mib = round(renderer_resident_bytes(browser.profile) / MIB, 1)
         found.append(Look(threads, descriptors, count_objects(page, "RTCPeerConnection"), memory_mib))
     return Look(
-        threads=min(look.threads for look in found),
-        descriptors=min(look.descriptors for look in found),
+        threads=_least([look.threads for look in found]),
+        descriptors=_least([look.descriptors for look in found]),
         connections=min(look.connections for look in found),
         memory_mib=min(look.memory_mib for look in found),
     )
+
+
+def _least(looks: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The least of each kind; what was not there at one look counts in the others."""
+    kinds = sorted({kind for look in looks for kind in look})
+    return {kind: min(look[kind] for look in looks if kind in look) for kind in kinds}
+
+
+def _sum_of(counts: Mapping[str, int], kinds: Iterable[str]) -> int:
+    return sum(counts.get(kind, 0) for kind in kinds)
