@@ -13,66 +13,25 @@ import argparse
 import asyncio
 import contextlib
 import os
-import random
 import re
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.record import write_result
-from distribute_io.download.fetch import FetchOptions, FetchResult, fetch
-from distribute_io.download.peer_pool import PeerPool
-from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
-from distribute_io.transport.dial import HttpPolicy
-from distribute_io.transport.webrtc import Channel, IceCandidate, PeerConnection, PeerEvents
-from distribute_io.transport.webrtc_reactor import ReactorEngine
 from tests.harness.coordinator import CAUSE, Coordinator, make_publisher, make_release, start_coordinator
 from tests.harness.donors import wait_until_held
 from tests.harness.mirrors import start_mirror
+from tests.harness.native_taker import NativeTaker, NotingEngine
 from tests.harness.processes import Process, Stage, dio, wait_for
+from tests.harness.received_bytes import mean_rate, rates
 
 _MIB = 2**20
-_WINDOW_S = 10.0
+_WINDOW_MS = 10_000
 _RATES = (64_000, 1_000_000, 10_000_000)
-
-
-class _Noting:
-    """Passes a connection's events on, and notes when how many bytes came."""
-
-    def __init__(self, inner: PeerEvents, arrivals: list[tuple[float, int]]) -> None:
-        self._inner = inner
-        self._arrivals = arrivals
-
-    def on_candidate(self, candidate: IceCandidate) -> None:
-        self._inner.on_candidate(candidate)
-
-    def on_channel(self, channel: Channel) -> None:
-        self._inner.on_channel(channel)
-
-    def on_message(self, frame: bytes) -> None:
-        self._arrivals.append((time.monotonic(), len(frame)))
-        self._inner.on_message(frame)
-
-    def on_writable(self) -> None:
-        self._inner.on_writable()
-
-    def on_closed(self, code: str) -> None:
-        self._inner.on_closed(code)
-
-
-class NotingEngine(ReactorEngine):
-    """The taker's engine."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrivals: list[tuple[float, int]] = []
-
-    def connect(self, events: PeerEvents, *, stun: Sequence[str]) -> PeerConnection:
-        """As the engine's own, and noted."""
-        return super().connect(_Noting(events, self.arrivals), stun=stun)
 
 
 class Rig:
@@ -87,44 +46,12 @@ class Rig:
         publisher = make_publisher(self.coordinator, [self.mirror])
         self.release = make_release(folder, "file.bin", mib * _MIB)
         publisher.publish([self.release], [self.mirror])
-        link = self.mirror.link(self.release.name)
-        options = PlanOptions(coordinator=self.coordinator.url)
-        found = make_plan(link, options, policy=HttpPolicy(allow_private=True), warn=print)
-        self.plan = DownloadPlan(
-            verified=found.verified,
-            segment_list=found.segment_list,
-            mirrors=(),
-            coordinator=found.coordinator,
-            session_url=found.session_url,
-            allow_private=True,
-        )
-        self._numbers = iter(range(10**9))
+        self.taker = NativeTaker.of(self.mirror.link(self.release.name), self.coordinator, stage.folder)
 
     def start_donor(self, *, up: str) -> Process:
         """The one donor, with the store of all runs."""
         words = ["donate", self.coordinator.url, "--cause", CAUSE, "--storage", "1GB", "--up", up, "--takers", "64"]
         return self.stage.start("donor", dio(*words, "--data-dir", self.stage.folder / "donor", "--json"))
-
-    async def take(self, engine: NotingEngine) -> FetchResult:
-        """Download the file from donors until it is there or this is cancelled."""
-        session_url = self.plan.session_url
-        assert session_url is not None
-        peers = PeerPool(
-            engine,
-            session_url=session_url,
-            agent="bench",
-            file_id=self.plan.manifest.sha256,
-            segments=len(self.plan.segment_list),
-            limit=None,
-            rng=random.Random(),
-        )
-        target = self.stage.folder / f"taken-{next(self._numbers)}"
-        options = FetchOptions(target=target, policy=HttpPolicy(allow_private=True))
-        try:
-            return await fetch(self.plan, options, peers=peers)
-        finally:
-            for path in self.stage.folder.glob(f"{target.name}*"):
-                path.unlink()
 
 
 def run(options: list[str]) -> bool:
@@ -180,7 +107,7 @@ def _limits(rig: Rig, donor: Process, chosen: argparse.Namespace, found: _Findin
     figures["rates"] = {}
     for rate in _RATES:
         donor = _restart(rig, up=f"{rate}B/s")
-        highest, mean = asyncio.run(_rate(rig, seconds=chosen.rate_seconds))
+        highest, mean = _rate(rig, seconds=chosen.rate_seconds)
         figures["rates"][str(rate)] = {"highest_10_s": round(highest), "mean": round(mean)}
         bar(f"any 10 s at {rate} B/s <= 1.05 of it", highest / rate, holds=highest <= 1.05 * rate)
         bar(f"mean at {rate} B/s >= 0.95 of it", mean / rate, holds=mean >= 0.95 * rate)
@@ -240,47 +167,19 @@ def _restart(rig: Rig, *, up: str) -> Process:
     return donor
 
 
-@contextlib.asynccontextmanager
-async def _taking(rig: Rig, engine: NotingEngine) -> Any:  # Any: mypy wants an iterator that nobody uses
-    running = asyncio.ensure_future(rig.take(engine))
-    try:
-        while not any(size > 1000 for _, size in engine.arrivals):
-            await asyncio.sleep(0.02)
-            if running.done():
-                running.result()
-        yield
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-async def _rate(rig: Rig, *, seconds: float) -> tuple[float, float]:
+def _rate(rig: Rig, *, seconds: float) -> tuple[float, float]:
     """Of payload and frame headers that arrived: the most in any 10 s, and the mean without the first second."""
-    engine = NotingEngine()
-    async with _taking(rig, engine):
-        await asyncio.sleep(seconds)
-    begin = engine.arrivals[0][0]
-    arrivals = [(at, size) for at, size in engine.arrivals if at >= begin]
-    end = arrivals[-1][0]
-    window_s = min(_WINDOW_S, end - begin)
-    highest, first, inside = 0, 0, 0
-    for at, size in arrivals:
-        inside += size
-        while arrivals[first][0] <= at - window_s:
-            inside -= arrivals[first][1]
-            first += 1
-        highest = max(highest, inside)
-    later = [(at, size) for at, size in arrivals if at >= begin + 1]
-    mean = sum(size for _, size in later[1:]) / (later[-1][0] - later[0][0])
-    return highest / window_s, mean
+    found = rig.taker.received_for(seconds)
+    highest = max(rates(found, _WINDOW_MS))
+    return highest, mean_rate(found, found[0][0] + 1_000, found[-1][0])
 
 
 async def _stop(rig: Rig, donor: Process) -> float:
     """Seconds from the signal to the last byte of the file."""
     engine = NotingEngine()
-    async with _taking(rig, engine):
+    async with rig.taker.taking(engine):
         await asyncio.sleep(1)
-        stopped_at = time.monotonic()
+        stopped_at = time.time()
         donor.send_signal(signal.SIGINT)
         await asyncio.sleep(2)
     return max(0.0, max(at for at, size in engine.arrivals if size > 1000) - stopped_at)
@@ -290,7 +189,7 @@ async def _with_takers(rig: Rig, donor: Process, count: int) -> float:
     """Memory in MiB while so many are served at once."""
     async with contextlib.AsyncExitStack() as exits:
         for _ in range(count):
-            await exits.enter_async_context(_taking(rig, NotingEngine()))
+            await exits.enter_async_context(rig.taker.taking(NotingEngine()))
         await asyncio.sleep(2)
         return pss_mib(donor)
 
@@ -301,7 +200,7 @@ async def _visits(rig: Rig, count: int) -> None:
 
     async def visit() -> None:
         for _ in left:
-            async with _taking(rig, NotingEngine()):
+            async with rig.taker.taking(NotingEngine()):
                 pass
 
     await asyncio.gather(visit(), visit())

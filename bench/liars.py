@@ -18,11 +18,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.donor_headless import NotingEngine, Rig
+from bench.donor_headless import Rig
 from bench.record import Bar, Comparison
 from distribute_io.core.standing import ACCUSATIONS_MAX
+from distribute_io.download.fetch import FetchResult
 from tests.harness.donors import start_headless_donor, wait_until_held
 from tests.harness.liar import start_lying_donor
+from tests.harness.native_taker import NotingEngine
 from tests.harness.processes import Process, Stage, wait_for
 
 _HONEST = 19
@@ -96,13 +98,16 @@ class _Swarm:
         self._wait_for_donors(_HONEST + 1)
         started, rejected = time.monotonic(), 0
         for _ in range(downloads):
-            rejected += asyncio.run(self._rig.take(NotingEngine())).segments_rejected
+            rejected += asyncio.run(self._take()).segments_rejected
         seconds = time.monotonic() - started
         takers = donor.stdout().count('"taker_came"')
         donor.send_signal(signal.SIGINT)
         donor.wait(timeout_s=10)
         wait_for(lambda: self._rig.coordinator.stats()["donors"] == _HONEST, "the twentieth to be gone")
         return downloads * len(self._rig.release.content) / _MIB / seconds, rejected, takers
+
+    async def _take(self) -> FetchResult:
+        return await self._rig.taker.take(NotingEngine())
 
     def _start_twentieth(self, *, is_lying: bool) -> Process:
         self._number += 1
@@ -113,7 +118,7 @@ class _Swarm:
 
     def _fill(self, folder: Path) -> None:
         """All of the file, as if it had been held since the last time; on disk it is there once for all donors."""
-        plan = self._rig.plan
+        plan = self._rig.taker.plan
         first = self._rig.stage.folder / "segments"
         place = folder / "segments" / plan.manifest.sha256
         place.mkdir(parents=True)

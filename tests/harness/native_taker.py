@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from distribute_io.download.fetch import FetchOptions, fetch
+from distribute_io.download.fetch import FetchOptions, FetchResult, fetch
 from distribute_io.download.peer_pool import PeerPool
 from distribute_io.download.plan import DownloadPlan, PlanOptions, make_plan
 from distribute_io.transport.dial import HttpPolicy
 from distribute_io.transport.webrtc import Channel, IceCandidate, PeerConnection, PeerEvents
 from distribute_io.transport.webrtc_reactor import ReactorEngine
 from tests.harness.coordinator import Coordinator
+from tests.harness.received_bytes import Sample
 
 _POLICY = HttpPolicy(allow_private=True)
 _DATA_BYTES = 1_000
 """Frames of other kinds are shorter."""
 
 _PATIENCE_S = 30.0
+_STEP_MS = 50
 _VISITS_PER_S = 5
 """Each costs the donor seven messages or so, of which a session may send 50 in a second (`MESSAGES_PER_S`)."""
 
 _numbers = count()
 
 
-class _Watching:
-    """Passes a connection's events on; `came` is set by the first frame with bytes of the file."""
+class _Noting:
+    """Passes a connection's events on, and notes when how many bytes came."""
 
-    def __init__(self, inner: PeerEvents, came: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, inner: PeerEvents, engine: NotingEngine) -> None:
         self._inner = inner
-        self._came = came
-        self._loop = loop
+        self._engine = engine
 
     def on_candidate(self, candidate: IceCandidate) -> None:
         self._inner.on_candidate(candidate)
@@ -46,8 +49,7 @@ class _Watching:
         self._inner.on_channel(channel)
 
     def on_message(self, frame: bytes) -> None:
-        if len(frame) > _DATA_BYTES and not self._came.is_set():
-            self._loop.call_soon_threadsafe(self._came.set)
+        self._engine.note(frame)
         self._inner.on_message(frame)
 
     def on_writable(self) -> None:
@@ -57,17 +59,24 @@ class _Watching:
         self._inner.on_closed(code)
 
 
-class _WatchedEngine(ReactorEngine):
-    """The taker's engine."""
+class NotingEngine(ReactorEngine):
+    """The taker's engine: notes the time and size of each frame in `arrivals`; bytes of the file set `came`."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.arrivals: list[tuple[float, int]] = []
         self.came = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     def connect(self, events: PeerEvents, *, stun: Sequence[str]) -> PeerConnection:
-        """As the engine's own, and watched."""
-        return super().connect(_Watching(events, self.came, self._loop), stun=stun)
+        """As the engine's own, and noted."""
+        return super().connect(_Noting(events, self), stun=stun)
+
+    def note(self, frame: bytes) -> None:
+        """A frame came, in a thread of the engine's."""
+        self.arrivals.append((time.time(), len(frame)))
+        if len(frame) > _DATA_BYTES and not self.came.is_set():
+            self._loop.call_soon_threadsafe(self.came.set)
 
 
 @dataclass(frozen=True)
@@ -78,27 +87,55 @@ class NativeTaker:
     folder: Path
 
     @classmethod
-    def of(cls, manifest_path: Path, coordinator: Coordinator, folder: Path) -> NativeTaker:
-        """For the file of this manifest."""
+    def of(cls, what: str | Path, coordinator: Coordinator, folder: Path) -> NativeTaker:
+        """For the file of this manifest, or of this link."""
         options = PlanOptions(coordinator=coordinator.url)
-        plan = make_plan(str(manifest_path), options, policy=_POLICY, warn=print)
+        plan = make_plan(str(what), options, policy=_POLICY, warn=print)
         return cls(replace(plan, mirrors=()), folder)
 
-    async def visit(self) -> None:
-        """Connect, take until the first bytes of the file came, and leave."""
-        engine = _WatchedEngine()
-        running = asyncio.ensure_future(self._take(engine))
+    @asynccontextmanager
+    async def taking(self, engine: NotingEngine) -> AsyncIterator[None]:
+        """Take meanwhile; entered with the first bytes of the file.
+
+        Raises:
+            TimeoutError: nobody gave anything.
+        """
+        running = asyncio.ensure_future(self.take(engine))
         coming = asyncio.ensure_future(engine.came.wait())
         try:
             await asyncio.wait({running, coming}, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
             if not engine.came.is_set():
                 raise TimeoutError("no donor gave anything") from (running.exception() if running.done() else None)
+            yield
         finally:
             for task in (running, coming):
                 task.cancel()
             await asyncio.gather(running, coming, return_exceptions=True)
 
-    async def _take(self, engine: _WatchedEngine) -> None:
+    def received_for(self, seconds: float) -> list[Sample]:
+        """What came by when in so many seconds after the first bytes, in steps of 50 ms or more."""
+
+        async def take() -> list[tuple[float, int]]:
+            engine = NotingEngine()
+            async with self.taking(engine):
+                await asyncio.sleep(seconds)
+            return engine.arrivals
+
+        # In a thread of its own: Playwright may run an event loop in this one.
+        with ThreadPoolExecutor(1) as pool:
+            arrivals = pool.submit(lambda: asyncio.run(take())).result()
+        found: list[Sample] = []
+        size = 0
+        for at, frame_bytes in arrivals:
+            size += frame_bytes
+            sample = (round(1_000 * at), size)
+            if found and sample[0] < found[-1][0] + _STEP_MS:
+                continue
+            found.append(sample)
+        return found
+
+    async def take(self, engine: NotingEngine) -> FetchResult:
+        """Download the file from donors until it is there or this is cancelled."""
         session_url = self.plan.session_url
         assert session_url is not None
         peers = PeerPool(
@@ -112,7 +149,7 @@ class NativeTaker:
         )
         target = self.folder / f"taken-{next(_numbers)}"
         try:
-            await fetch(self.plan, FetchOptions(target=target, policy=_POLICY), peers=peers)
+            return await fetch(self.plan, FetchOptions(target=target, policy=_POLICY), peers=peers)
         finally:
             for path in self.folder.glob(f"{target.name}*"):
                 path.unlink()
@@ -122,10 +159,14 @@ def visit_often(taker: NativeTaker, times: int, *, at_once: int = 2) -> None:
     """So many visits one after the other, `at_once` at a time, no faster than a coordinator listens to one donor."""
     left = iter(range(times))
 
+    async def visit_once() -> None:
+        async with taker.taking(NotingEngine()):
+            pass
+
     async def visit() -> None:
         for number in left:
             try:
-                await asyncio.gather(taker.visit(), asyncio.sleep(at_once / _VISITS_PER_S))
+                await asyncio.gather(visit_once(), asyncio.sleep(at_once / _VISITS_PER_S))
             except TimeoutError as error:
                 raise AssertionError(f"visit {number} of {times} in vain") from error
 
