@@ -268,7 +268,8 @@ class DemandBook:
 
     def _look(self, now_us: int) -> Generator[list[Expectation], None, _Outlook]:
         """Reckon what is expected, in steps; what comes in between is of the next time."""
-        for known in self._announced.values():
+        announced = tuple(self._announced.values())
+        for known in announced:
             for region in known.regions:
                 self._region(coarse(region))
         cells = self._cells.fade_all(now_us)
@@ -277,9 +278,9 @@ class DemandBook:
         yield []
         estimate = self._estimate(cells, usual, published_us, now_us)
         yield []
-        numbers, told = self._most_wanted(estimate, files, now_us)
+        numbers, told = self._most_wanted(estimate, files, announced, now_us)
         yield []
-        return _Outlook(estimate, numbers, told, usual, names, factors)
+        return _Outlook(estimate, numbers, told, usual, names, factors, announced)
 
     def _estimate(self, cells: Columns, usual: Floats, published_us: Ints, now_us: int) -> Estimate:
         """The rates of all files, by number."""
@@ -294,13 +295,15 @@ class DemandBook:
         beliefs = Beliefs(tuning.prior_requests, self._fast_s, tuning.rise_sigmas, tuning.loss_weight)
         return Estimate(watched, cells, usual, beliefs)
 
-    def _most_wanted(self, estimate: Estimate, names: Sequence[FileId], now_us: int) -> tuple[Ints, list[FileId]]:
+    def _most_wanted(
+        self, estimate: Estimate, names: Sequence[FileId], announced: Iterable[Announcement], now_us: int
+    ) -> tuple[Ints, list[FileId]]:
         """The files' numbers, the most wanted first, and their names; not those that nobody can ask for yet.
 
         Where more are equally wanted than there is room for, those stay that came first.
         """
         per_s, most = np.where(estimate.known, estimate.per_s, -1.0), self._tuning.files_max
-        for release in self._announced.values():
+        for release in announced:
             number = self._files.get(release.file_id)
             if number is None or number >= len(per_s):
                 continue  # nothing was known of it when the look began
@@ -338,7 +341,7 @@ class DemandBook:
 
     def _releases(self, outlook: _Outlook, now_us: int) -> Iterable[Expectation]:
         half_life_s = self._tuning.release_half_life_s
-        for known in self._announced.values():
+        for known in outlook.announced:
             since_s = (now_us - known.release_at_us) / 1e6
             if since_s > 4.0 * half_life_s:
                 continue
@@ -412,6 +415,8 @@ class _Outlook(NamedTuple):
     """Of the regions."""
     factors: tuple[Floats, Floats]
     """Of each region's rate, what open and what restricted downloaders ask in the time to come."""
+    announced: tuple[Announcement, ...]
+    """The releases known then: all of their regions are among `names`, which later ones need not be."""
 
     def rates(self, per_s: Floats, shares: Floats) -> list[tuple[RegionRates, ...]]:
         """Downloads per second by file and region, without the regions that ask for next to nothing."""

@@ -153,6 +153,22 @@ def test_an_announced_release_leads_and_goes() -> None:
     assert all(expected.lasts_s > 1e9 for expected in book.expectations(START + 3 * HOUR))
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3, 4])
+def test_a_release_that_is_announced_during_a_look_is_of_the_next(turns: int) -> None:
+    book = DemandBook()
+    book.published(A, START)
+    expected, downloads = book.expected(START), book.downloads(START, 3_600.0)
+    for _ in range(turns):
+        next(expected)
+        next(downloads)
+    book.announce(Announcement(file_id=B, release_at_us=START + 60 * S, downloads=9, regions=("EU/DE",)))
+    assert all(each.file_id == A for some in expected for each in some)
+    by_region, by_file = drained(downloads)
+    assert "EU/DE" not in by_region
+    assert B not in by_file
+    assert of(book, B, START).lead_s == 60.0
+
+
 def test_regions_of_a_release_that_are_one_when_coarse_have_all_of_it() -> None:
     book = DemandBook()
     book.announce(
