@@ -12,7 +12,8 @@ Rules:
 5. A large swarm is planned in rounds, and who joins is planned at once all the same, also while a round is under way
    (`swarm_plans.py` says which word stands). A round begins early for those whom the lists cannot place, never sooner
    than `LOOK_AGAIN_S` after the one before.
-6. A plan that fails is logged and lost; those who join are planned again after `RETRY_S`.
+6. A plan that fails is logged and lost; those who join are planned again after `RETRY_S`, in a large swarm by its next
+   round.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Final
 
 import msgspec
 
+from distribute_io.coordinator.assignments import messages
 from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.plan_office import PlanOffice
 from distribute_io.coordinator.session import Session
@@ -40,8 +42,7 @@ from distribute_io.errors import DistributeError, RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.stores.catalogue import Catalogue
 from distribute_io.stores.state import Donor, State
-from distribute_io.wire import limits
-from distribute_io.wire.session import Assign, Donate, FileRuns, Holdings, Withdrawn
+from distribute_io.wire.session import Donate, Holdings, Withdrawn
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +65,6 @@ FILES_PER_DONOR_MAX: Final = 4_096
 
 RUNS_PER_DONOR_MAX: Final = 16_384
 """Runs in all that one donor may hold: about 3 MB of memory here. As many runs of 8 MiB fill 128 GiB."""
-
-_RUNS_PER_MESSAGE_MAX: Final = limits.RUNS_MAX
-"""Runs in one `assign` message: 4,096 of two numbers stay below the largest message."""
 
 
 class DonorDesk:
@@ -279,24 +277,32 @@ class DonorDesk:
     async def _join(self, joining: frozenset[SessionId]) -> None:
         """Plan those who join by the lists of the last round; whom these cannot place waits for the next."""
         for session_id in sorted(joining):
-            donor, now_us = await self._state.donor(session_id), self._clock_us()
-            view = await self._assignable(donor, now_us) if donor is not None else None
-            session = self._sessions.get(session_id)
-            if session is not None:
-                session.planned_at_us = now_us
-            if donor is not None and view is not None and session is not None:
-                assignment = self._swarm.join(view, now_us)
-                if assignment is None:
-                    self._waiting.add(session_id)
-                else:
-                    self._waiting.discard(session_id)
-                    session.storage_bytes = donor.storage_bytes
-                    await self._assign(session, assignment, now_us)
-            await asyncio.sleep(0)  # a plan takes most of a millisecond: others have their turn
-            self._swarm.tidy()
+            try:
+                await self._join_one(session_id)
+                await asyncio.sleep(0)  # a plan takes most of a millisecond: others have their turn
+                self._swarm.tidy()
+            except Exception:  # whatever is wrong with one join must not end the server
+                self._waiting.add(session_id)
+                log.exception("A donor that joined could not be planned; the next round places it.")
             await asyncio.sleep(0)
         if self._waiting or self._swarm.used_up:
             self._round_soon.set()
+
+    async def _join_one(self, session_id: SessionId) -> None:
+        now_us, session = self._clock_us(), self._sessions.get(session_id)
+        seen = await self._seen(session_id, now_us)
+        if session is not None:
+            session.planned_at_us = now_us
+        if seen is None or session is None:
+            return
+        donor, view = seen
+        assignment = self._swarm.join(view, now_us)
+        if assignment is None:
+            self._waiting.add(session_id)
+        else:
+            self._waiting.discard(session_id)
+            session.storage_bytes = donor.storage_bytes
+            await self._assign(session, assignment, now_us)
 
     async def _round(self) -> None:
         """A round of the planning process, and sending what came of it."""
@@ -468,33 +474,11 @@ class DonorDesk:
         session.planned_at_us = now_us
         session.assignment += 1
         self._swarm.note(session.session_id)
-        parts = _parts([FileRuns(file_id=shape.file_id, runs=sets.to_wire(runs)) for shape, runs in files])
-        for place, part in enumerate(parts):
-            session.send(
-                Assign(
-                    assignment=session.assignment,
-                    lease_ms=assignment.lease_us // 1_000,
-                    files=part,
-                    more=place < len(parts) - 1,
-                )
-            )
+        for message in messages(session.assignment, assignment.lease_us // 1_000, files):
+            session.send(message)
 
 
 def _can_be_assigned(donor: Donor, session: Session) -> bool:
     """Whether a plan can have a result: a donor without storage, such as a page that shares its download, holds what
     it holds; only what it was assigned before, with storage, has to be taken back."""
     return donor.storage_bytes > 0 or session.storage_bytes > 0
-
-
-def _parts(files: Sequence[FileRuns]) -> list[list[FileRuns]]:
-    """The files of an assignment in messages that are not too large; at least one, as an empty target is one too."""
-    parts: list[list[FileRuns]] = [[]]
-    runs = 0
-    for file in files:
-        size = len(file.runs) // 2
-        if parts[-1] and (len(parts[-1]) >= limits.FILES_PER_MESSAGE_MAX or runs + size > _RUNS_PER_MESSAGE_MAX):
-            parts.append([])
-            runs = 0
-        parts[-1].append(file)
-        runs += size
-    return parts

@@ -120,6 +120,35 @@ def test_a_join_during_a_round_stands_and_its_rows_are_not_given_again(
     play(tmp_path, scene)
 
 
+def test_a_join_that_fails_is_left_to_the_next_round_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swarm_plans, "LARGE_FROM_DONORS", 1)
+    monkeypatch.setattr(donor_desk, "LOOK_AGAIN_S", 0.01)
+    failed: list[SessionId] = []
+
+    def fails(self: JoinPlanner, donor: DonorView, now_us: int, *, is_guess: bool, is_known: bool) -> Assignment | None:
+        failed.append(donor.session_id)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(JoinPlanner, "plan", fails)
+    kept = Rounds(Policy())
+
+    async def here(self: PlanOffice, changes: Changes, policy: Policy, budget_s: float) -> Round:
+        return kept.round(changes, seed=1, is_over=lambda: False)
+
+    monkeypatch.setattr(PlanOffice, "round", here)
+    files(tmp_path, 16)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as first, Peer.connect(served) as second:
+            assert segments(await first.donate(storage_bytes=6 * MIB)) > 0
+            assert segments(await second.donate(storage_bytes=6 * MIB)) > 0
+            assert len(failed) == 1
+
+    play(tmp_path, scene)
+
+
 class _Here(PlanOffice):
     """The planning process in this one."""
 
