@@ -37,7 +37,7 @@ const STAGES = [
   [
     ["download.js", "src/snippet/download-part.ts", 16_600],
     [WORKER, "src/worker/download-worker.ts", 40_000],
-    [DONOR_WORKER, "src/donate/donor-worker.ts", 32_500],
+    [DONOR_WORKER, "src/donate/donor-worker.ts", 33_500],
     [PANEL, "src/snippet/panel-part.ts", 12_500],
     ["more.js", "src/snippet/more-part.ts", 8_900],
     ["dio-sw.js", "src/saving/save-service-worker.ts", 1_500],

@@ -14,7 +14,8 @@
  * 5. After `close` call nothing more, and close the connection.
  *
  * Invariants: never a payload byte above the largest grant; at most `REQUESTS_OPEN_MAX` requests are kept; nothing is
- * served before the downloader proved its ticket, and nothing that `sizeOf` does not know.
+ * served before the downloader proved its ticket, and nothing that `sizeOf` does not know; what one match may take, ask
+ * and hold a place for is bounded by what was stated as held (section 8).
  */
 
 import {
@@ -38,6 +39,7 @@ import {
   type ErrorCode,
 } from "../wire/messages.ts";
 import { equalBytes, toHex } from "./hex.ts";
+import { difference, type Runs } from "./runs.ts";
 
 /** What the caller has to do. */
 export type GiverAction =
@@ -77,8 +79,21 @@ export interface GiverConfig {
   readonly frameBytesMax: number;
 }
 
-/** A greeted downloader that asks for nothing for so long makes room for another. */
+/** A greeted downloader that takes nothing for so long makes room for another. */
 export const IDLE_US = 120_000_000;
+
+/** Payload that renews all of {@link IDLE_US}, less of it in proportion: the smallest range that is asked for as a rule. */
+const IDLE_BYTES = 65_536;
+
+/** What may be asked for beyond twice what was stated: the largest window, on the way when a request is given up. */
+const SLACK_BYTES = 4 * 2 ** 20;
+
+/** Frames that a downloader may send at once: a full set of requests, given up and made anew, eight times. */
+const FRAMES_BURST = 1_024;
+const FRAMES_PER_S = 64;
+
+/** Payload for which one frame more is expected: a grant comes for 16 KiB and more, a request for 64 KiB as a rule. */
+const FRAME_PAYLOAD_BYTES = 4_096;
 
 interface OpenRequest {
   readonly requestId: number;
@@ -102,6 +117,11 @@ export class PeerGiver {
   #grantedBytes = 0;
   #sentBytes = 0;
   #receiptedBytes = 0;
+  // What bounds one match: segments stated so far, the largest that was asked for, frames that came.
+  #stated: Runs = [];
+  #statedSegments = 0;
+  #segmentBytes = 0;
+  #frames = 0;
 
   constructor(config: GiverConfig) {
     this.#config = config;
@@ -143,7 +163,7 @@ export class PeerGiver {
 
   /** What is held of the matched file has changed. */
   setHoldings(runs: readonly (readonly [number, number])[]): GiverAction[] {
-    return this.#state === "open" ? statement(runs) : [];
+    return this.#state === "open" ? this.#stateHoldings(runs) : [];
   }
 
   /** The rate cap has changed, and with it the largest frame. At least 1024. */
@@ -169,7 +189,7 @@ export class PeerGiver {
   /** The chunk that `nextChunk` named was handed to the channel. */
   sent(chunk: Chunk, nowUs: number): void {
     this.#sentBytes += chunk.length;
-    this.#busyUs = nowUs;
+    this.#busyUs = Math.min(nowUs, this.#busyUs + Math.floor((chunk.length * IDLE_US) / IDLE_BYTES));
     const request = this.#open.get(chunk.requestId);
     // While it was read, the request may have been cancelled or begun again.
     if (request === undefined || request.offset + request.sentBytes !== chunk.offset) return;
@@ -216,9 +236,10 @@ export class PeerGiver {
     if (this.#state !== "open") {
       return frame.kind === "hello" ? this.#greeted(frame, nowUs) : this.#end(4, "frame_unexpected");
     }
+    this.#frames += 1;
+    if (this.#frames > this.#framesMax(nowUs)) return this.#end(5, "flood");
     switch (frame.kind) {
       case "request":
-        this.#busyUs = nowUs;
         return this.#take(frame);
       case "grant":
         this.#windowBytes = frame.windowBytes;
@@ -246,7 +267,7 @@ export class PeerGiver {
     this.#state = "open";
     this.#busyUs = nowUs;
     this.#peerFrameBytesMax = hello.frameBytesMax;
-    return [{ type: "greeted" }, ...statement(this.#config.holdings)];
+    return [{ type: "greeted" }, ...this.#stateHoldings(this.#config.holdings)];
   }
 
   #take(frame: RequestFrame): GiverAction[] {
@@ -256,6 +277,7 @@ export class PeerGiver {
     if (known !== undefined) {
       const same = known.digest === digest && known.offset === offset && known.length === length;
       if (!same) return this.#end(4, "frame_unexpected");
+      if (!this.#mayAsk(known.sentBytes)) return this.#end(5, "flood");
       known.sentBytes = 0;
       return [{ type: "ready" }];
     }
@@ -263,8 +285,30 @@ export class PeerGiver {
     const sizeBytes = this.#config.sizeOf(digest);
     if (sizeBytes === undefined) return [refusal(requestId, 1)];
     if (offset + length > sizeBytes) return [refusal(requestId, 4)];
+    this.#segmentBytes = Math.max(this.#segmentBytes, sizeBytes);
+    if (!this.#mayAsk(length)) return this.#end(5, "flood");
     this.#open.set(requestId, { requestId, digest, offset, length, sentBytes: 0 });
     return [{ type: "ready" }];
+  }
+
+  /** Whether this match may still take so many bytes, beside what it took and what it waits for. */
+  #mayAsk(moreBytes: number): boolean {
+    let askedBytes = this.#sentBytes + moreBytes;
+    for (const request of this.#open.values()) askedBytes += request.length - request.sentBytes;
+    return askedBytes <= 2 * this.#statedSegments * this.#segmentBytes + SLACK_BYTES;
+  }
+
+  /** Frames that may have come by now. */
+  #framesMax(nowUs: number): number {
+    const bySeconds = Math.floor(((nowUs - this.#openedUs) * FRAMES_PER_S) / 1_000_000);
+    return FRAMES_BURST + bySeconds + Math.floor(this.#sentBytes / FRAME_PAYLOAD_BYTES);
+  }
+
+  #stateHoldings(runs: readonly (readonly [number, number])[]): GiverAction[] {
+    const held = runs.map(([start, count]) => [start, start + count] as const);
+    for (const [start, end] of difference(held, this.#stated)) this.#statedSegments += end - start;
+    this.#stated = held;
+    return statement(runs);
   }
 
   #forward(bytesTotal: number, mac: Uint8Array): GiverAction[] {

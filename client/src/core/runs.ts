@@ -64,3 +64,19 @@ export function overlap(left: Runs, right: Runs): boolean {
   }
   return false;
 }
+
+/** What `left` has and `right` has not. */
+export function difference(left: Runs, right: Runs): Runs {
+  const rest: [number, number][] = [];
+  let next = 0;
+  for (const [start, end] of left) {
+    let at = start;
+    while ((right[next]?.[1] ?? Infinity) <= at) next += 1;
+    for (let other = next; at < end; other += 1) {
+      const [from, to] = right[other] ?? [end, end];
+      if (from > at) rest.push([at, Math.min(from, end)]);
+      at = Math.max(at, from < end ? to : end);
+    }
+  }
+  return rest;
+}

@@ -52,8 +52,11 @@ const TAKER_BYTES_PER_S = 65_536;
 /** The pauses in which a downloader grants are shorter; filling in them would take half of the line. */
 const FILL_WAITS_US = 1_000_000;
 
-/** Receipts of ended introductions that wait for a session to be forwarded in. */
+/** Receipts that wait to be forwarded: for their second, or for a session. */
 const RECEIPTS_MAX = 256;
+
+/** A downloader may write one for each byte; the coordinator would take that for a flood of ours. */
+const RECEIPTS_EVERY_US = 1_000_000;
 
 /** Introductions that wait for the downloader's offer. */
 const UNOFFERED_MAX = 64;
@@ -92,6 +95,8 @@ export class Serving {
   #paused = false;
   #sending = false;
   #downloadsUntilUs = 0;
+  #forwardedUs = -RECEIPTS_EVERY_US;
+  readonly #receiptTurn: Deadline;
 
   constructor(
     store: ServedStore,
@@ -112,6 +117,9 @@ export class Serving {
     this.#bucket = new TokenBucket(upBytesPerS, burstBytes(upBytesPerS), world.clock.nowUs());
     this.#alarm = new Deadline(world.clock, () => {
       this.#wake();
+    });
+    this.#receiptTurn = new Deadline(world.clock, () => {
+      this.forwardReceipts();
     });
   }
 
@@ -135,8 +143,9 @@ export class Serving {
     this.#wake();
   }
 
-  /** A session is there again: what was not forwarded yet. */
+  /** What was not forwarded yet: its second is over, its introduction is, or a session is there again. */
   forwardReceipts(): void {
+    this.#forwardedUs = this.#now();
     for (const [matchId, receipt] of [...this.#receipts]) if (this.#say(receipt)) this.#receipts.delete(matchId);
   }
 
@@ -272,6 +281,7 @@ export class Serving {
       else this.#perform(taker, taker.giver.leave(bye));
     }
     this.#alarm.set(undefined);
+    this.#receiptTurn.set(undefined);
   }
 
   #now(): number {
@@ -329,10 +339,12 @@ export class Serving {
       mac: encodeBase64(mac),
     };
     this.#receipts.delete(matchId);
-    if (this.#say(receipt)) return;
     this.#receipts.set(matchId, receipt);
     const oldest = this.#receipts.keys().next();
     if (this.#receipts.size > RECEIPTS_MAX && oldest.done !== true) this.#receipts.delete(oldest.value);
+    const dueUs = this.#forwardedUs + RECEIPTS_EVERY_US;
+    if (this.#now() >= dueUs) this.forwardReceipts();
+    else this.#receiptTurn.set(dueUs);
   }
 
   #gone(taker: Taker, code: ErrorCode): void {
@@ -341,6 +353,7 @@ export class Serving {
     taker.connect.set(undefined);
     taker.deadline.set(undefined);
     this.#turns.remove(taker);
+    this.forwardReceipts();
     this.#say({ type: "match_report", match_id: matchId, outcome: taker.greeted ? "closed" : "failed", code });
   }
 

@@ -23,6 +23,7 @@ export const BYE_CODES = {
   2: "over_budget",
   3: "ticket_unknown",
   4: "frame_unexpected",
+  5: "flood",
 } as const;
 
 export interface HelloFrame {

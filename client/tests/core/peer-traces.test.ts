@@ -21,6 +21,7 @@ interface Step {
   readonly bye: keyof typeof BYE_CODES;
   readonly runs: readonly (readonly [number, number])[];
   readonly sent?: boolean;
+  readonly times?: number;
   readonly chunk?: object | null;
   readonly expect?: readonly object[];
   readonly window_bytes?: number;
@@ -71,9 +72,10 @@ for (const name of files) {
             sizeOf: (digest) => trace.config.sizes[digest],
           });
     trace.steps.forEach((step, index) => {
-      const actions = perform(machine, step);
       const where = `step ${index} (${step.do})`;
-      assert.deepEqual(actions.map(shown), step.expect ?? [], where);
+      for (let time = 0; time < (step.times ?? 1); time += 1) {
+        assert.deepEqual(perform(machine, step).map(shown), step.expect ?? [], where);
+      }
       if (step.window_bytes !== undefined && machine instanceof PeerTaker) {
         assert.equal(machine.windowBytes, step.window_bytes, where);
       }

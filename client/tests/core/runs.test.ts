@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { indicesOf, overlap, runsFromWire, runsOf, runsToWire } from "../../src/core/runs.ts";
+import { difference, indicesOf, overlap, runsFromWire, runsOf, runsToWire } from "../../src/core/runs.ts";
 import { RUNS_MAX } from "../../src/wire/messages.ts";
 
 test("the wire's form and back", () => {
@@ -40,11 +40,13 @@ test("indices in any order become runs, and runs indices", () => {
   assert.deepEqual([...indicesOf(runs)], [0, 1, 4, 5, 9]);
 });
 
-test("overlap agrees with the obvious way, for all small sets", () => {
+test("overlap and difference agree with the obvious way, for all small sets", () => {
   const sets = Array.from({ length: 64 }, (_, bits) => runsOf([0, 1, 2, 3, 4, 5].filter((bit) => (bits >> bit) & 1)));
   sets.forEach((left, leftBits) => {
     sets.forEach((right, rightBits) => {
-      assert.equal(overlap(left, right), (leftBits & rightBits) !== 0, `${leftBits} ${rightBits}`);
+      const where = `${leftBits} ${rightBits}`;
+      assert.equal(overlap(left, right), (leftBits & rightBits) !== 0, where);
+      assert.deepEqual(difference(left, right), sets[leftBits & ~rightBits], where);
     });
   });
 });

@@ -5,7 +5,8 @@ of the protocol. Does not decide: when to send (rate, fairness and the channel's
 is in a segment. `client/src/core/peer-giver.ts` is the same in TypeScript.
 
 Invariants: never a payload byte above the largest grant; at most `REQUESTS_OPEN_MAX` requests are kept; nothing is
-served before the downloader proved its ticket, and nothing that `size_of` does not know.
+served before the downloader proved its ticket, and nothing that `size_of` does not know; what one match may take, ask
+and hold a place for is bounded by what was stated as held (section 8).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from distribute_io.core import runs as run_sets
+from distribute_io.core.runs import Runs
 from distribute_io.wire.frames import (
     BYE_CODES,
     DATA_HEADER_BYTES,
@@ -43,7 +46,20 @@ from distribute_io.wire.limits import (
 )
 
 IDLE_US: Final = 120_000_000
-"""A greeted downloader that asks for nothing for so long makes room for another."""
+"""A greeted downloader that takes nothing for so long makes room for another."""
+
+IDLE_BYTES: Final = 65_536
+"""Payload that renews all of `IDLE_US`, less of it in proportion: the smallest range that is asked for as a rule."""
+
+SLACK_BYTES: Final = 4 * 2**20
+"""What may be asked for beyond twice what was stated: the largest window, on the way when a request is given up."""
+
+FRAMES_BURST: Final = 1_024
+"""Frames that a downloader may send at once: a full set of requests, given up and made anew, eight times."""
+
+_FRAMES_PER_S: Final = 64
+_FRAME_PAYLOAD_BYTES: Final = 4_096
+"""Payload for which one frame more is expected: a grant comes for 16 KiB and more, a request for 64 KiB as a rule."""
 
 FRAME_BYTES_MIN: Final = 1024
 """The smallest `frame_bytes_max` that a hello may have."""
@@ -60,6 +76,7 @@ BYE_BUSY: Final = 1
 BYE_OVER_BUDGET: Final = 2
 BYE_TICKET: Final = 3
 BYE_PROTOCOL: Final = 4
+BYE_FLOOD: Final = 5
 
 WireRuns = tuple[tuple[int, int], ...]
 """`(start, count)` runs, as on the wire."""
@@ -162,6 +179,11 @@ class PeerGiver:
         self._granted_bytes = 0
         self._sent_bytes = 0
         self._receipted_bytes = 0
+        # What bounds one match: segments stated so far, the largest that was asked for, frames that came.
+        self._stated: Runs = ()
+        self._stated_segments = 0
+        self._segment_bytes = 0
+        self._frames = 0
 
     @property
     def sent_bytes(self) -> int:
@@ -196,7 +218,7 @@ class PeerGiver:
 
     def set_holdings(self, runs: WireRuns) -> list[GiverAction]:
         """What is held of the matched file has changed."""
-        return statement(runs) if self._state is _State.OPEN else []
+        return self._state_holdings(runs) if self._state is _State.OPEN else []
 
     def set_frame_bytes_max(self, frame_bytes_max: int) -> None:
         """The rate cap has changed, and with it the largest frame. At least `FRAME_BYTES_MIN`."""
@@ -219,7 +241,7 @@ class PeerGiver:
     def sent(self, chunk: Chunk, now_us: int) -> None:
         """The chunk that `next_chunk` named was handed to the channel."""
         self._sent_bytes += chunk.length
-        self._busy_us = now_us
+        self._busy_us = min(now_us, self._busy_us + chunk.length * IDLE_US // IDLE_BYTES)
         request = self._open.get(chunk.request_id)
         # While it was read, the request may have been cancelled or begun again.
         if request is None or request.offset + request.sent_bytes != chunk.offset:
@@ -264,13 +286,15 @@ class PeerGiver:
             if isinstance(frame, HelloFrame):
                 return self._greeted(frame, now_us)
             return self._end(BYE_PROTOCOL, "frame_unexpected")
+        self._frames += 1
+        if self._frames > self._frames_max(now_us):
+            return self._end(BYE_FLOOD, "flood")
         match frame:
             case GrantFrame(window_bytes, granted_bytes):
                 self._window_bytes = window_bytes
                 self._granted_bytes = max(self._granted_bytes, granted_bytes)
                 return [Ready()] if self._open else []
             case RequestFrame():
-                self._busy_us = now_us
                 return self._take(frame)
             case CancelFrame(request_id):
                 self._open.pop(request_id, None)
@@ -294,13 +318,15 @@ class PeerGiver:
         self._state = _State.OPEN
         self._busy_us = now_us
         self._peer_frame_bytes_max = hello.frame_bytes_max
-        return [Greeted(), *statement(self._config.holdings)]
+        return [Greeted(), *self._state_holdings(self._config.holdings)]
 
     def _take(self, frame: RequestFrame) -> list[GiverAction]:
         known = self._open.get(frame.request_id)
         if known is not None:
             if (known.digest, known.offset, known.length) != (frame.digest, frame.offset, frame.length):
                 return self._end(BYE_PROTOCOL, "frame_unexpected")
+            if not self._may_ask(known.sent_bytes):
+                return self._end(BYE_FLOOD, "flood")
             known.sent_bytes = 0
             return [Ready()]
         if len(self._open) >= REQUESTS_OPEN_MAX:
@@ -310,8 +336,28 @@ class PeerGiver:
             return [Send(RefuseFrame(frame.request_id, REFUSE_NOT_HELD))]
         if frame.offset + frame.length > size_bytes:
             return [Send(RefuseFrame(frame.request_id, REFUSE_PEER))]
+        self._segment_bytes = max(self._segment_bytes, size_bytes)
+        if not self._may_ask(frame.length):
+            return self._end(BYE_FLOOD, "flood")
         self._open[frame.request_id] = _Request(frame.digest, frame.offset, frame.length)
         return [Ready()]
+
+    def _may_ask(self, more_bytes: int) -> bool:
+        """Whether this match may still take so many bytes, beside what it took and what it waits for."""
+        waiting_bytes = sum(request.length - request.sent_bytes for request in self._open.values())
+        most_bytes = 2 * self._stated_segments * self._segment_bytes + SLACK_BYTES
+        return self._sent_bytes + waiting_bytes + more_bytes <= most_bytes
+
+    def _frames_max(self, now_us: int) -> int:
+        """Frames that may have come by now."""
+        since_us = now_us - self._opened_us
+        return FRAMES_BURST + since_us * _FRAMES_PER_S // 1_000_000 + self._sent_bytes // _FRAME_PAYLOAD_BYTES
+
+    def _state_holdings(self, runs: WireRuns) -> list[GiverAction]:
+        held = tuple((start, start + segments) for start, segments in runs)
+        self._stated_segments += run_sets.count(run_sets.difference(held, self._stated))
+        self._stated = held
+        return statement(runs)
 
     def _forward(self, bytes_total: int, mac: bytes) -> list[GiverAction]:
         # The MAC is the coordinator's to check; more than was ever sent is wrong whatever the MAC says.

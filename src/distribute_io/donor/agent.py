@@ -25,21 +25,20 @@ from msgspec import Struct
 from distribute_io.core import runs as run_sets
 from distribute_io.core.allowance import Pause
 from distribute_io.core.peer_giver import BYE_BUSY, BYE_OVER_BUDGET
-from distribute_io.core.runs import Runs, to_wire
+from distribute_io.core.runs import Runs
 from distribute_io.donor import events as e
 from distribute_io.donor.fill_peers import FillPeers
 from distribute_io.donor.filling import Filler, Gap, Target, next_gap
 from distribute_io.donor.kept_allowance import KeptAllowance
 from distribute_io.donor.serving import Taker, Upload
+from distribute_io.donor.statements import Statements
 from distribute_io.donor.store import SegmentStore, usable_bytes
 from distribute_io.errors import DistributeError, RefusedError, RemoteProtocolError, StoreError
 from distribute_io.ids import FileId
-from distribute_io.manifest.base64_text import encode_base64
 from distribute_io.transport.peer_link import PeerLink
 from distribute_io.transport.session_client import SessionClient
 from distribute_io.transport.webrtc import WebRtcEngine
 from distribute_io.wire.frames import ROLE_DONOR
-from distribute_io.wire.limits import FILES_PER_MESSAGE_MAX, RUNS_MAX
 from distribute_io.wire.session import (
     AnySignal,
     Assign,
@@ -47,13 +46,9 @@ from distribute_io.wire.session import (
     Credited,
     Donate,
     ErrorMessage,
-    FileRuns,
-    Filled,
-    Holdings,
     Match,
     MatchEnded,
     MatchReport,
-    Receipt,
     SignalDown,
     SignalUp,
     StopDonating,
@@ -73,7 +68,6 @@ _ASK_DONORS_S: Final = 30.0
 """Other donors of a file are asked again after this; until then what is still lacking comes from mirrors."""
 
 _DRAIN_S: Final = 1.0
-_RECEIPTS_MAX: Final = 256
 _MATCHES_REMEMBERED: Final = 4096
 _SEGMENT_INDEX_MAX: Final = 2**32
 
@@ -114,6 +108,7 @@ class DonorAgent:
         self._tell = tell
         self._session = SessionClient(config.session_url, agent=config.agent, events=self, rng=rng)
         self._fill_peers = FillPeers(engine, store, say=self._session.send, place=self)
+        self._statements = Statements(store, say=self._session.send)
         self._upload = Upload(store, allowance, rate_bytes_per_s=config.up_bytes_per_s)
         self._stun: list[str] = []
         self._target: Target = ()
@@ -121,15 +116,12 @@ class DonorAgent:
         self._takers: dict[str, Taker] = {}
         self._connect_by: dict[str, asyncio.TimerHandle] = {}
         self._used_matches: dict[str, None] = {}
-        self._filled: dict[FileId, Filled] = {}
-        self._changed: set[FileId] = set()
         self._retargeted = asyncio.Event()
         self._welcomed = False
         self._said_lost = False
         self._pause: Pause | None = None
         self._told_trouble: StoreError | None = None
         self._withdrawn: set[FileId] = set()
-        self._receipts: dict[str, Receipt] = {}  # those that no session has taken yet, the latest of each match
         self._ask_donors_after: dict[FileId, float] = {}
 
     async def run(self) -> None:
@@ -167,16 +159,12 @@ class DonorAgent:
         self._said_lost = False
         self._stun = welcome.stun
         self._fill_peers.configure(welcome.stun)
-        self._filled.clear()  # told per session
         self._incoming = []
         self._tell(e.Connected())
         if self._config.tally_secret:
             self._session.send(Tally(self._config.tally_secret.hex()))
         self._donate()
-        self._tell_everything_held()
-        for receipt in self._receipts.values():
-            self._session.send(receipt)
-        self._receipts.clear()
+        self._statements.begin()
 
     def on_lost(self, reason: str) -> None:
         """See `SessionEvents`. Takers that are connected stay."""
@@ -184,6 +172,7 @@ class DonorAgent:
             self._said_lost = True  # said once, not at each attempt
             self._tell(e.Disconnected(reason=reason))
         self._welcomed = False
+        self._statements.lost()
 
     def on_message(self, message: CoordinatorMessage) -> None:
         """See `SessionEvents`."""
@@ -237,14 +226,7 @@ class DonorAgent:
 
     def on_receipt(self, match_id: str, bytes_total: int, mac: bytes) -> None:
         """See `TakerEvents`. The coordinator takes it until ten minutes after the transfer: none is dropped."""
-        receipt = Receipt(match_id, bytes_total, encode_base64(mac))
-        if self._welcomed:
-            self._session.send(receipt)
-            return
-        self._receipts.pop(match_id, None)
-        self._receipts[match_id] = receipt
-        if len(self._receipts) > _RECEIPTS_MAX:
-            del self._receipts[next(iter(self._receipts))]
+        self._statements.receipt(match_id, bytes_total, mac)
 
     def on_taker_gone(self, taker: Taker, code: str) -> None:
         """See `TakerEvents`."""
@@ -256,6 +238,7 @@ class DonorAgent:
         self._upload.remove(taker)
         # Before the report: who left because a budget is used up would be introduced again at once.
         self._heed_allowance()
+        self._statements.forward_receipts()
         self._session.send(MatchReport(match_id, "closed" if taker.is_greeted else "failed", code))
         if taker.is_greeted:
             served = taker.giver.sent_bytes if taker.giver is not None else 0
@@ -273,24 +256,9 @@ class DonorAgent:
             )
         )
 
-    def _tell_everything_held(self) -> None:
-        self._changed.clear()
-        files = [self._file_runs(file_id) for file_id in self._store.files()]
-        pages = [files[at : at + FILES_PER_MESSAGE_MAX] for at in range(0, len(files), FILES_PER_MESSAGE_MAX)] or [[]]
-        for number, page in enumerate(pages, 1):
-            self._session.send(Holdings(page, complete=number == len(pages)))
-
-    def _file_runs(self, file_id: FileId) -> FileRuns:
-        return FileRuns(file_id, to_wire(self._store.holdings(file_id)[:RUNS_MAX]))
-
     def _tell_changes(self) -> None:
-        changed, self._changed = sorted(self._changed), set()
-        for at in range(0, len(changed), FILES_PER_MESSAGE_MAX):
-            page = [self._file_runs(file_id) for file_id in changed[at : at + FILES_PER_MESSAGE_MAX]]
-            self._session.send(Holdings(page, complete=False))
+        changed = self._statements.tell_changes()
         for file_id in changed:
-            if file_id in self._filled:
-                self._session.send(self._filled[file_id])
             for taker in [each for each in self._takers.values() if each.file_id == file_id]:
                 taker.set_holdings(self._store.holdings(file_id))
         if changed:
@@ -301,6 +269,7 @@ class DonorAgent:
         while True:
             await asyncio.sleep(_TELL_EVERY_S)
             self._tell_changes()
+            self._statements.forward_receipts()
             self._heed_allowance()
             self._tell_trouble()
             used = self._allowance.used
@@ -416,9 +385,7 @@ class DonorAgent:
         if file_id in self._withdrawn:
             self._store.erase_file(file_id)  # it was withdrawn while this segment was on its way
             return
-        before = self._filled.get(file_id, Filled(file_id, 0, 0))
-        self._filled[file_id] = Filled(file_id, before.mirror_bytes + mirror_bytes, before.donor_bytes + donor_bytes)
-        self._changed.add(file_id)
+        self._statements.filled(file_id, mirror_bytes, donor_bytes)
 
     # --- FillPlace ---
 
@@ -441,7 +408,7 @@ class DonorAgent:
         self._filler.forget(file_id)
         self._fill_peers.withdraw(file_id)
         self._store.erase_file(file_id)
-        self._changed.add(file_id)
+        self._statements.changed(file_id)
         for taker in [each for each in self._takers.values() if each.file_id == file_id]:
             taker.leave()
         if was_known:  # a withdrawal may be said again

@@ -22,7 +22,14 @@ ROLE_DONOR: Final = 1
 REFUSAL_CODES: Final = {1: "not_held", 2: "busy", 3: "over_budget", 4: "peer_refused"}
 """Numbers of `Refuse.code` and the error codes that they stand for."""
 
-BYE_CODES: Final = {0: "peer_closed", 1: "busy", 2: "over_budget", 3: "ticket_unknown", 4: "frame_unexpected"}
+BYE_CODES: Final = {
+    0: "peer_closed",
+    1: "busy",
+    2: "over_budget",
+    3: "ticket_unknown",
+    4: "frame_unexpected",
+    5: "flood",
+}
 """Numbers of `Bye.code` and the error codes that they stand for; other numbers read as `peer_closed`."""
 
 HELLO_BYTES: Final = 56

@@ -30,13 +30,14 @@ def test_trace(name: str) -> None:
     machine = new_taker(trace["config"]) if trace["machine"] == "taker" else new_giver(trace["config"])
     for number, step in enumerate(trace["steps"]):
         where = f"step {number} ({step['do']})"
-        if isinstance(machine, PeerTaker):
-            shown = [shown_by_taker(action) for action in perform_taker(machine, step)]
-            if "window_bytes" in step:
-                assert machine.window_bytes == step["window_bytes"], where
-        else:
-            shown = [shown_by_giver(action) for action in perform_giver(machine, step)]
-        assert shown == step.get("expect", []), where
+        for _ in range(step.get("times", 1)):
+            if isinstance(machine, PeerTaker):
+                shown = [shown_by_taker(action) for action in perform_taker(machine, step)]
+                if "window_bytes" in step:
+                    assert machine.window_bytes == step["window_bytes"], where
+            else:
+                shown = [shown_by_giver(action) for action in perform_giver(machine, step)]
+            assert shown == step.get("expect", []), where
         if "deadline_us" in step:
             assert machine.next_deadline_us() == step["deadline_us"], where
 

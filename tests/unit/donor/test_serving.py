@@ -1,0 +1,93 @@
+"""The donor's serving, whole: what a downloader may cost it, whose turn it is, what a withdrawal ends."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from distribute_io.wire.frames import ByeFrame, GrantFrame, HoldingsFrame, ReceiptFrame, RefuseFrame
+from distribute_io.wire.session import MatchReport, Receipt
+from tests.unit.donor.agent_scene import SEGMENT_BYTES, HandTaker, donor
+
+BYE_FLOOD = 5
+
+
+def has_or_is_gone(taker: HandTaker, size_bytes: int) -> bool:
+    return taker.received_bytes == size_bytes or taker.closed is not None
+
+
+def test_a_downloader_that_takes_the_same_again_and_again_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=4) as scene:
+            taker = scene.meet(1)
+            await scene.until(lambda: taker.heard(HoldingsFrame))
+            most = 2 * 4 * SEGMENT_BYTES + 2**22
+            for request_id in range(1, 1000):
+                taker.ask(request_id, request_id % 4)
+                await scene.until(partial(has_or_is_gone, taker, request_id * SEGMENT_BYTES))
+                if taker.closed is not None:
+                    break
+            assert taker.received_bytes == most
+            assert taker.heard(ByeFrame) == [ByeFrame(BYE_FLOOD)]
+            reports = [(report.outcome, report.code) for report in scene.said(MatchReport)]
+            assert reports == [("open", None), ("closed", "flood")]
+
+    asyncio.run(play())
+
+
+def test_a_downloader_that_asks_for_what_is_not_there_without_end_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=1) as scene:
+            taker = scene.meet(1)
+            await scene.until(lambda: taker.heard(HoldingsFrame))
+            for request_id in range(1, 3_000):
+                taker.ask(request_id, 99)
+            await scene.until(lambda: taker.closed)
+            assert len(taker.heard(RefuseFrame)) < 2_999, "1,024 and 64 a second"
+            assert scene.said(MatchReport)[-1].code == "flood"
+
+    asyncio.run(play())
+
+
+def test_receipts_without_end_are_forwarded_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=1) as scene:
+            taker = scene.meet(1)
+            await scene.until(lambda: taker.heard(HoldingsFrame))
+            taker.ask(1, 0)
+            await scene.until(lambda: taker.received_bytes == SEGMENT_BYTES)
+            for total in range(1, 501):
+                taker.link.send(ReceiptFrame(total, bytes(32)))
+            taker.link.send(ByeFrame(0))
+            await scene.until(lambda: len(scene.said(MatchReport)) == 2)
+            receipts = [receipt.bytes_total for receipt in scene.said(Receipt)]
+            assert receipts[-1] == 500, "the last one is told before the end is"
+            assert len(receipts) <= 3
+
+    asyncio.run(play())
+
+
+def test_an_honest_download_in_the_smallest_ranges_is_no_flood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=16) as scene:
+            taker = scene.meet(1)
+            await scene.until(lambda: taker.heard(HoldingsFrame))
+            granted = 2**40
+            for request_id in range(64):
+                index, part = divmod(request_id, 4)
+                taker.ask(request_id + 1, index, part * 65_536, 65_536)
+                for _ in range(4):  # a grant for each frame of the smallest window
+                    granted += 16_384
+                    taker.link.send(GrantFrame(window_bytes=65_536, granted_bytes=granted))
+                taker.link.send(ReceiptFrame(request_id * 65_536, bytes(32)))
+                await scene.until(partial(has_or_is_gone, taker, (request_id + 1) * 65_536))
+            assert taker.closed is None
+
+    asyncio.run(play())
