@@ -322,7 +322,8 @@ export class Serving {
           this.#receipt(taker, action.bytesTotal, action.mac);
           break;
         case "close":
-          if (action.byPeer) taker.link.finish(action.code);
+          // What the downloader says of us is no complaint of ours.
+          if (action.byPeer) taker.link.finish("peer_closed");
           else taker.link.close(action.code);
           break;
       }

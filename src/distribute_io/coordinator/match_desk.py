@@ -7,7 +7,8 @@ Rules:
 3. The downloader's side offers, with an offer that it deposited where there is one; only when the downloader is native
    and the donor is a browser the donor offers, as a native peer cannot negotiate channel ids.
 4. Whoever did not work for a downloader, or lied to it, is not introduced to it again in this session. A donor that is
-   accused of a lie is introduced to nobody for a time (`core/standing.py`), also when it ended the match first.
+   accused of a lie is introduced to nobody for a time (`core/standing.py`), also when it ended the match first. Nor is
+   a downloader that donors of several networks complain of.
 5. A donor that did not say a word in `SILENCE_US` after it was called (an offer, or a signal) in a match that failed is
    introduced to nobody until it is heard again: a machine that lost its power stays a session for a minute.
 6. A downloader tells the round trip of each connection that came about. It counts once for a session and a pair of
@@ -60,6 +61,11 @@ RETRY_AFTER_MS: Final = 15_000
 """When a downloader that found no donor may ask again; a donor who appears earlier is offered by itself."""
 
 SECRET_BYTES: Final = 32
+
+TAKER_FAULTS: Final = frozenset(
+    ("flood", "frame_malformed", "frame_too_large", "frame_unexpected", "frame_unknown", "receipt_invalid")
+)
+"""With these codes a donor complains of the downloader (K6)."""
 
 PAIRS_PER_SESSION_MAX: Final = 64
 """Pairs of places that one session's round trips count for."""
@@ -153,6 +159,7 @@ class MatchDesk:
 
     async def _serve(self, session: Session, want: Want, shape: FileShape, *, is_new: bool) -> None:
         """Introduce as many donors as the want has room for; what is left of it waits."""
+        self._standing.takes(session.session_id, session.network)
         choice, holders = await self._choose(session, want)
         made = 0
         for candidate in choice.chosen:
@@ -176,10 +183,11 @@ class MatchDesk:
         standing = await self._state.standing(session.session_id)
         matched = {match.donor for match in standing if match.file_id == want.file_id}
         room = limits.MATCHES_PER_SESSION_MAX - len(standing)
+        may_take = self._standing.may_take(session.session_id, session.network, self._clock_us())
         holders = {
             holder.donor.session_id: holder
             for holder in await self._state.holders(want.file_id, limit=CANDIDATES_MAX, skip=self._rng.getrandbits(32))
-            if self._is_usable(holder.donor.session_id, session)
+            if may_take and self._is_usable(holder.donor.session_id, session)
         }
         demand = Demand(
             session_id=session.session_id,
@@ -259,6 +267,7 @@ class MatchDesk:
             up_bytes_per_s=holder.donor.up_bytes_per_s,
             neighbours=session.network == other.network and is_public_address(session.network.partition("/")[0]),
             donor_network=other.network,
+            downloader_network=session.network,
         )
         if not await self._state.add_match(match):
             return False
@@ -338,6 +347,8 @@ class MatchDesk:
         if message.outcome == "open":
             await self._opened(session, MatchId(message.match_id), message.round_trip_ms)
             return
+        if message.code in TAKER_FAULTS:
+            await self._complained(session, MatchId(message.match_id), now_us)
         match = await self._match_of(session, MatchId(message.match_id))
         if message.outcome == "failed" and match.phase == "pending" and message.code in NETWORK_CODES:
             await self._learn(match, met=False)
@@ -393,6 +404,13 @@ class MatchDesk:
             self._standing.accuse(match.donor, network=match.donor_network, accuser=session.network, now_us=now_us)
         session.avoid(match.donor)
         await self._end(match, now_us, code=code or "segment_mismatch", told_by=session.session_id)
+
+    async def _complained(self, session: Session, match_id: MatchId, now_us: int) -> None:
+        """A donor says that the downloader broke the protocol, also when that one ended the match first (rule 4)."""
+        match = await self._state.match(match_id)
+        if match is not None and match.donor == session.session_id and match.was_open and session.accuse(match_id):
+            taker, network = match.downloader, match.downloader_network
+            self._standing.complain(taker, network=network, donor_network=session.network, now_us=now_us)
 
     def _note_silence(self, match: MatchRecord, now_us: int) -> None:
         """A donor that said nothing to a match waits until it is heard (rule 5)."""

@@ -143,6 +143,7 @@ class Sessions:
             del self._networks[session.network]
         session.outbox.close(1000, "")
         self._standing.left(session.session_id, session.network)
+        self._standing.took(session.session_id, session.network)
         await self._donors.stop(session, left=not self._is_stopping)
         ended = await self._state.leave(session.session_id, self._clock_us())
         await self._matches.session_left(session, ended)

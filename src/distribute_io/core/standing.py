@@ -13,6 +13,14 @@ a network (a campus, a carrier), so bars are high and bans short at first.
 - K5 A new session does not help: where `LIARS_MAX` donors of one network were accused by `LIAR_ACCUSERS` networks each
   within `OUT_US_MAX`, and they are half of these and of the donors that stand there or more, all of them are out of use
   until that time is over. So one network's word alone never reaches the neighbours of whom it accuses.
+- K6 A donor complains of a downloader that broke the protocol of an open match. One that `COMPLAINERS_MIN` networks
+  complained of within `COMPLAIN_US` is introduced to nobody until fewer did. It has its mirrors meanwhile.
+- K7 A new session does not help here either: where `BAD_TAKERS_MAX` downloaders of one network were complained of
+  within `COMPLAIN_US`, by as many networks together, and they are half of these and of the downloaders there or more,
+  none of them is introduced.
+
+A complaint has no proof, so it takes two networks (K6), ends soon, and counts within the bounds of K3: a donor that
+complains of everybody keeps nobody out, and two networks of liars no more than four downloaders at a time.
 
 Everything is bounded; what is full forgets whom it heard of longest ago. Times are microseconds of the caller's clock.
 Vectors: `spec/vectors/standing.json`.
@@ -40,7 +48,11 @@ ACCUSERS_MAX: Final = 3
 LIARS_MAX: Final = 3
 LIAR_ACCUSERS: Final = 2
 _LIARS_TOLD_MAX: Final = 1_024
-"""Liars of one network that are told apart."""
+"""Liars of one network that are told apart, and downloaders that were complained of."""
+
+COMPLAIN_US: Final = 600_000_000
+COMPLAINERS_MIN: Final = 2
+BAD_TAKERS_MAX: Final = 3
 
 
 class _Network(Struct):
@@ -52,9 +64,11 @@ class _Network(Struct):
     bans: int = 0
     out_until_us: int = 0
     accused: dict[str, int] = {}
-    """Donors that it accused, and when."""
+    """Donors that it accused, downloaders that it complained of, and when."""
     liars: dict[str, int] = {}
     """Donors of this network that `LIAR_ACCUSERS` accused, and since when."""
+    complaints: dict[str, dict[str, int]] = {}
+    """Downloaders of this network that were complained of, by which networks, and when by each."""
 
 
 class _Accused(Struct):
@@ -65,7 +79,7 @@ class _Accused(Struct):
 
 
 class Standing:
-    """Caller's duties: tell faults, accusations, and donors that come and go; ask before letting in and introducing."""
+    """Caller's duties: tell faults, accusations, complaints, who comes and goes; ask before anybody is let in or met."""
 
     def __init__(self, *, faults_max: int) -> None:
         """Begin with nobody known.
@@ -77,6 +91,7 @@ class Standing:
         self._networks: OrderedDict[str, _Network] = OrderedDict()
         self._donors: OrderedDict[str, _Accused] = OrderedDict()
         self._here: dict[str, set[str]] = {}
+        self._taking: dict[str, set[str]] = {}
 
     def fault(self, network: str, now_us: int) -> None:
         """A session of this network broke the protocol, or said nothing (K1)."""
@@ -99,19 +114,20 @@ class Standing:
 
     def left(self, donor: str, network: str) -> None:
         """A session donates no longer, if it did."""
-        here = self._here.get(network, set())
-        here.discard(donor)
-        if not here:
-            self._here.pop(network, None)
+        _leave(self._here, donor, network)
+
+    def takes(self, downloader: str, network: str) -> None:
+        """A downloader of this network is here, until it `took` (K7)."""
+        self._taking.setdefault(network, set()).add(downloader)
+
+    def took(self, downloader: str, network: str) -> None:
+        """A session downloads no longer, if it did."""
+        _leave(self._taking, downloader, network)
 
     def accuse(self, donor: str, *, network: str, accuser: str, now_us: int) -> bool:
         """A downloader of network `accuser` had wrong bytes from a donor of `network`; False when it does not count."""
-        said = self._known(accuser, now_us).accused
-        for each in [each for each, at_us in said.items() if at_us + ACCUSE_US <= now_us]:
-            del said[each]
-        if donor not in said and len(said) >= ACCUSATIONS_MAX:
-            return False  # K3
-        said.setdefault(donor, now_us)
+        if not self._is_heard(accuser, donor, now_us):
+            return False
         known = self._donors.setdefault(donor, _Accused(set(), 0))
         self._donors.move_to_end(donor)
         if len(self._donors) > DONORS_MAX:
@@ -137,6 +153,45 @@ class Standing:
         liars = {each for each, at_us in known.liars.items() if now_us < at_us + OUT_US_MAX}
         return len(liars) < LIARS_MAX or 2 * len(liars) < len(liars | self._here.get(network, set()))
 
+    def complain(self, downloader: str, *, network: str, donor_network: str, now_us: int) -> bool:
+        """A donor had its protocol broken by a downloader of `network`; False when it does not count."""
+        if not self._is_heard(donor_network, downloader, now_us):
+            return False
+        complaints = self._known(network, now_us).complaints
+        if downloader not in complaints and len(complaints) >= _LIARS_TOLD_MAX:
+            return False
+        by = complaints.setdefault(downloader, {})
+        if donor_network in by or len(by) < BAD_TAKERS_MAX:
+            by[donor_network] = now_us
+        return True
+
+    def may_take(self, downloader: str, network: str, now_us: int) -> bool:
+        """Whether a downloader may be introduced to anybody (K6, K7)."""
+        known = self._networks.get(network)
+        if known is None or not known.complaints:
+            return True
+        fresh = {
+            each: {by for by, at_us in complaints.items() if now_us < at_us + COMPLAIN_US}
+            for each, complaints in known.complaints.items()
+        }
+        if len(fresh.get(downloader, ())) >= COMPLAINERS_MIN:
+            return False
+        bad = {each for each, by in fresh.items() if by}
+        complainers = set[str]().union(*fresh.values())
+        if len(bad) < BAD_TAKERS_MAX or len(complainers) < BAD_TAKERS_MAX:
+            return True
+        return 2 * len(bad) < len(bad | self._taking.get(network, set()))
+
+    def _is_heard(self, network: str, subject: str, now_us: int) -> bool:
+        """Whether a network's word on another peer counts (K3)."""
+        said = self._known(network, now_us).accused
+        for each in [each for each, at_us in said.items() if at_us + ACCUSE_US <= now_us]:
+            del said[each]
+        if subject not in said and len(said) >= ACCUSATIONS_MAX:
+            return False
+        said.setdefault(subject, now_us)
+        return True
+
     def _known(self, network: str, now_us: int) -> _Network:
         known = self._networks.get(network)
         if known is None:
@@ -149,4 +204,13 @@ class Standing:
         known.counted_us += gone * FAULT_US
         for each in [each for each, at_us in known.liars.items() if at_us + OUT_US_MAX <= now_us]:
             del known.liars[each]
+        for each in [each for each, by in known.complaints.items() if max(by.values()) + COMPLAIN_US <= now_us]:
+            del known.complaints[each]
         return known
+
+
+def _leave(here: dict[str, set[str]], session: str, network: str) -> None:
+    rest = here.get(network, set())
+    rest.discard(session)
+    if not rest:
+        here.pop(network, None)

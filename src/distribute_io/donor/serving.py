@@ -96,10 +96,11 @@ class Taker:
                     self._events.on_greeted(self)
                 case peer_giver.ForwardReceipt(bytes_total, mac):
                     self._events.on_receipt(self.match.match_id, bytes_total, mac)
-                case peer_giver.Close(code):
+                case peer_giver.Close(code, by_peer):
                     if self.link is not None:
                         self.link.close()
-                    self._end(code)
+                    # What the downloader says of us is no complaint of ours.
+                    self._end("peer_closed" if by_peer else code)
         self._rearm()
 
     # --- LinkEvents ---

@@ -125,6 +125,8 @@ class MatchRecord(Struct, frozen=True):
     """Also after it ended."""
     donor_network: str = ""
     """The donor's group of addresses, to tell liars' networks apart when the donor has gone. In memory only."""
+    downloader_network: str = ""
+    """The same of the downloader."""
 
     @property
     def file_id(self) -> FileId:

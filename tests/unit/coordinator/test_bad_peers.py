@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -143,3 +144,75 @@ def test_a_habit_of_breaking_the_protocol_is_kept_out(tmp_path: Path) -> None:
         assert (await served.client.get(f"{served.url}/healthz")).status == 200
 
     play(tmp_path, scene, faults_per_address_max=3)
+
+
+async def introduced(taker: Peer, file_id: str) -> str | None:
+    """The match with one donor more; None when none is found."""
+    await taker.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+    while True:
+        message = json.loads(await taker.socket.receive_str())
+        if message["type"] in ("match", "unmatched"):
+            match_id: str | None = message.get("match_id")
+            return match_id
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+def test_a_downloader_that_donors_of_two_networks_complain_of_finds_no_other(tmp_path: Path, networks: int) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with AsyncExitStack() as stack:
+            taker = await stack.enter_async_context(Peer.connect(served, source="127.0.9.9"))
+            for number in range(2):
+                source = f"127.0.1.{min(number, networks - 1) + 1}"
+                donor = await stack.enter_async_context(Peer.connect(served, source=source))
+                await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+                match_id = await introduced(taker, file_id)
+                assert match_id is not None
+                await donor.hear("match")
+                await donor.send("match_report", match_id=match_id, outcome="open")
+                await donor.send("ping")
+                await donor.hear("pong")
+                # It goes first: that does not help it.
+                await taker.send("match_report", match_id=match_id, outcome="closed", code="peer_closed")
+                await taker.send("ping")
+                await taker.hear("pong")
+                await donor.send("match_report", match_id=match_id, outcome="closed", code="flood")
+                await donor.send("ping")
+                assert json.loads(await donor.socket.receive_str())["code"] == "match_unknown"
+                await donor.hear("pong")
+                await donor.send("stop_donating")
+            last = await stack.enter_async_context(Peer.connect(served, source="127.0.1.3"))
+            await last.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            assert (await introduced(taker, file_id) is None) == (networks == 2)
+            other = await stack.enter_async_context(Peer.connect(served, source="127.0.9.8"))
+            assert await introduced(other, file_id) is not None
+
+    play(tmp_path, scene)
+
+
+def test_a_complaint_counts_only_of_a_match_that_was_open_and_for_what_breaks_the_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, 1)
+    complained: list[str] = []
+    monkeypatch.setattr(Standing, "complain", lambda _self, downloader, **_: complained.append(downloader))
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        for outcomes in (
+            [("failed", "flood")],
+            [("open", None), ("closed", "idle_timeout")],
+            [("open", None), ("closed", "peer_closed")],
+        ):
+            async with Peer.connect(served) as donor, Peer.connect(served) as taker:
+                await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+                match_id = await introduced(taker, file_id)
+                for outcome, code in outcomes:
+                    await donor.send("match_report", match_id=match_id, outcome=outcome, code=code)
+                await donor.send("ping")
+                await donor.hear("pong")
+        assert complained == []
+
+    play(tmp_path, scene)

@@ -28,6 +28,17 @@ def test_scenario(vector: Vector) -> None:
             known.donates(step["donates"], step["of"])
         elif "leaves" in step:
             known.left(step["leaves"], step["of"])
+        elif "takes" in step:
+            known.takes(step["takes"], step["of"])
+        elif "took" in step:
+            known.took(step["took"], step["of"])
+        elif "complain" in step:
+            by = step["by"]
+            assert (
+                known.complain(step["complain"], network=step["of"], donor_network=by, now_us=now_us) == step["counts"]
+            )
+        elif "downloader" in step:
+            assert known.may_take(step["downloader"], step["of"], now_us) == step["may_take"], step
         elif "accuse" in step:
             counts = known.accuse(step["accuse"], network=step["of"], accuser=step["by"], now_us=now_us)
             assert counts == step["counts"], step
@@ -42,6 +53,7 @@ def test_strangers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> No
     for number in range(100):
         known.fault(f"n{number}", 0)
         known.accuse(f"d{number}", network="m", accuser=f"a{number}", now_us=0)
+        known.complain(f"t{number}", network=f"n{number}", donor_network=f"a{number}", now_us=0)
     assert known.kept_out_us("n0", 1) == 0, "the one heard of longest ago is forgotten"
     assert known.kept_out_us("n99", 1) > 0
     assert known.may_give("d0", "elsewhere", 1)

@@ -91,3 +91,17 @@ def test_an_honest_download_in_the_smallest_ranges_is_no_flood(tmp_path: Path, m
             assert taker.closed is None
 
     asyncio.run(play())
+
+
+def test_what_a_downloader_says_of_its_donor_is_no_complaint_of_the_donor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=1) as scene:
+            taker = scene.meet(1)
+            await scene.until(lambda: taker.heard(HoldingsFrame))
+            taker.link.send(ByeFrame(4))
+            await scene.until(lambda: len(scene.said(MatchReport)) == 2)
+            assert scene.said(MatchReport)[-1].code == "peer_closed"
+
+    asyncio.run(play())
