@@ -48,7 +48,7 @@ class Changes:
         newest = await self._catalogue.audit(1)
         self._seen = newest[0].entry if newest else 0
         await self._shapes.load()
-        self._demand.published(shape.file_id for shape in self._shapes.all())
+        self._demand.begin({shape.file_id for shape in self._shapes.all()})
 
     async def run(self) -> None:
         """Follow the log until cancelled."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -27,6 +27,9 @@ from distribute_io.stores.catalogue import Catalogue
 log = logging.getLogger(__name__)
 
 NOTE: Final = "demand"
+RELEASES_NOTE: Final = "releases"
+"""Announced releases, written before their publisher is answered: what it was told to be expected is."""
+
 TURN_EVERY_S: Final = 60.0
 WRITE_EVERY_TURNS: Final = 10
 EXPECTED_FOR_US_MAX: Final = 10_000_000
@@ -45,8 +48,8 @@ FILES_ASKED_MAX: Final = 1_024
 class _Kept(msgspec.Struct, frozen=True):
     """What is written."""
 
-    demand: DemandState
-    stays: StaysState
+    demand: DemandState = DemandState()
+    stays: StaysState | None = None
     written_at_us: int = 0
 
 
@@ -68,19 +71,25 @@ class DemandDesk:
 
     async def load(self) -> None:
         """Read what was learned before; what cannot be read is learned anew."""
-        data = await self._catalogue.note(NOTE)
-        if data is None:
-            return
         try:
-            kept = await asyncio.to_thread(msgspec.msgpack.decode, data, type=_Kept)
+            data = await self._catalogue.note(NOTE)
+            kept = _Kept() if data is None else await asyncio.to_thread(msgspec.msgpack.decode, data, type=_Kept)
+            data = await self._catalogue.note(RELEASES_NOTE)
+            releases = kept.demand.announced if data is None else msgspec.msgpack.decode(data, type=list[Announcement])
         except msgspec.DecodeError:
             log.warning("What was learned of demand is in another form; it is learned anew.")
             return
-        demand = kept.demand
+        demand = msgspec.structs.replace(kept.demand, announced=releases)
         if kept.written_at_us:
             demand = after_pause(demand, max(0, self._clock_us() - kept.written_at_us))
         self.book = DemandBook(state=demand)
         self.stays = Stays(kept.stays)
+
+    def begin(self, file_ids: Collection[FileId]) -> None:
+        """All files that can be asked for; releases of others were taken down while nobody looked."""
+        for gone in {release.file_id for release in self.book.releases(self._clock_us())} - set(file_ids):
+            self.dropped(gone)
+        self.published(file_ids)
 
     def published(self, file_ids: Iterable[FileId]) -> None:
         """Files that can be asked for."""
@@ -94,10 +103,15 @@ class DemandDesk:
         self._expected_at_us = None
         self.book.dropped(file_id)
 
-    def announce(self, announcement: Announcement) -> None:
-        """A release is to come."""
+    async def announce(self, announcement: Announcement) -> None:
+        """A release is to come; it is remembered from now on, over a kill too.
+
+        Raises:
+            StoreError: when it could not be written.
+        """
         self._expected_at_us = None
         self.book.announce(announcement)
+        await self._write_releases()
 
     def asked(self, session: Session, file_id: FileId) -> None:
         """A session wants a file; the first time counts."""
@@ -185,6 +199,11 @@ class DemandDesk:
             await asyncio.sleep(0)
         kept = _Kept(self.book.state_of(cells), self.stays.state(), self._clock_us())
         await self._catalogue.put_note(NOTE, await asyncio.to_thread(msgspec.msgpack.encode, kept))
+        await self._write_releases()
+
+    async def _write_releases(self) -> None:
+        # Encoded here, as the catalogue writes in the order of its calls: of two, the later has both.
+        await self._catalogue.put_note(RELEASES_NOTE, msgspec.msgpack.encode(self.book.releases(self._clock_us())))
 
 
 def _kind(native: bool) -> DonorKind:

@@ -38,14 +38,14 @@ class PublishApi:
         claims: Claims,
         listing: Listing,
         announce: Callable[[], Awaitable[None]],
-        expect: Callable[[Announcement], None],
+        expect: Callable[[Announcement], Awaitable[None]],
         settle: Callable[[FileId], Awaitable[None]],
     ) -> None:
         """Keep the parts.
 
         Args:
             announce: awaited after each change, before it is answered.
-            expect: told of a release that its publisher expects.
+            expect: awaited with a release that its publisher expects, before that is answered.
             settle: awaited after a publication: its mirrors have been looked at, or take too long.
         """
         self._announce = announce
@@ -81,7 +81,7 @@ class PublishApi:
             record, segments, actor=token.token_id, at_s=now_s, mirrors=mirrors, replace=may_replace
         )
         if document.release_at_s is not None:
-            self._expect(
+            await self._expect(
                 Announcement(
                     file_id=record.file_id,
                     release_at_us=document.release_at_s * 1_000_000,

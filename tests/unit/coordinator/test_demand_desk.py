@@ -113,10 +113,31 @@ def test_what_is_expected_is_kept_for_a_while_and_not_beyond_news(tmp_path: Path
             clock.now_us += EXPECTED_FOR_US_PER_FILE
             second = await desk.expectations()
             assert second is not first
-            desk.announce(Announcement(file_id=FileId("g"), release_at_us=clock.now_us + 60 * S, downloads=100))
+            await desk.announce(Announcement(file_id=FileId("g"), release_at_us=clock.now_us + 60 * S, downloads=100))
             assert [each.file_id for each in await desk.expectations()] == [FILE, "g"]
             desk.dropped(FILE)
             assert [each.file_id for each in await desk.expectations()] == ["g"]
+        finally:
+            await catalogue.close()
+
+    asyncio.run(play())
+
+
+def test_an_announced_release_survives_a_kill_and_not_its_file(tmp_path: Path) -> None:
+    async def play() -> None:
+        clock = Clock()
+        catalogue = open_catalogue(CoordinatorConfig(data_dir=str(tmp_path)))
+        try:
+            desk = DemandDesk(catalogue, clock_us=clock)
+            for name, lead_s in (("f", 900), ("g", 600), ("old", -7 * 86_400)):
+                release_at_us = clock.now_us + lead_s * S
+                await desk.announce(Announcement(file_id=FileId(name), release_at_us=release_at_us, downloads=100))
+            # Nothing else is written: it was killed.
+            again = DemandDesk(catalogue, clock_us=clock)
+            await again.load()
+            assert [(each.file_id, each.lead_s) for each in await again.expectations()] == [("f", 900), ("g", 600)]
+            again.begin({FILE})
+            assert {each.file_id for each in await again.expectations() if each.lead_s} == {FILE}
         finally:
             await catalogue.close()
 

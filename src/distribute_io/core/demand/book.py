@@ -181,6 +181,11 @@ class DemandBook:
         if len(self._announced) > ANNOUNCED_MAX:
             del self._announced[next(iter(self._announced))]
 
+    def releases(self, now_us: int) -> tuple[Announcement, ...]:
+        """Those that are announced and not over."""
+        lasts_us = 4e6 * self._tuning.release_half_life_s
+        return tuple(known for known in self._announced.values() if now_us - known.release_at_us <= lasts_us)
+
     def asked(self, file_id: FileId, region: str, nat: NatClass, now_us: int) -> None:
         """Somebody began to download a file."""
         if not self._began_at_us:
@@ -268,7 +273,7 @@ class DemandBook:
 
     def _look(self, now_us: int) -> Generator[list[Expectation], None, _Outlook]:
         """Reckon what is expected, in steps; what comes in between is of the next time."""
-        announced = tuple(self._announced.values())
+        announced = self.releases(now_us)
         for known in announced:
             for region in known.regions:
                 self._region(coarse(region))
@@ -343,8 +348,6 @@ class DemandBook:
         half_life_s = self._tuning.release_half_life_s
         for known in outlook.announced:
             since_s = (now_us - known.release_at_us) / 1e6
-            if since_s > 4.0 * half_life_s:
-                continue
             peak_per_s = known.downloads * math.log(2.0) / half_life_s
             per_s = peak_per_s * 0.5 ** (max(0.0, since_s) / half_life_s)
             counted = self._counted_per_s(known.file_id, outlook) if since_s > 0.0 else np.zeros(len(outlook.names))
