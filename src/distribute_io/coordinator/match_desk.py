@@ -351,7 +351,9 @@ class MatchDesk:
             await self._complained(session, MatchId(message.match_id), now_us)
         match = await self._match_of(session, MatchId(message.match_id))
         if message.outcome == "failed" and match.phase == "pending" and message.code in NETWORK_CODES:
-            await self._learn(match, met=False)
+            donor = self._sessions.get(match.donor)
+            if donor is session or (donor is not None and donor.signals[match.match_id]):
+                await self._learn(match, met=False)
         if session.session_id == match.downloader and message.outcome == "failed":
             session.avoid(match.donor)
             self._note_silence(match, now_us)
@@ -362,10 +364,11 @@ class MatchDesk:
         downloader, donor = self._sessions.get(match.downloader), self._sessions.get(match.donor)
         if downloader is None or donor is None:
             return
+        are_neighbours = downloader.network == donor.network
         for session, other in ((downloader, donor.nat_stated), (donor, downloader.nat_stated)):
             before = session.nat
             if met:
-                session.reach.opened(other)
+                session.reach.opened(other, are_neighbours=are_neighbours)
             else:
                 session.reach.missed()
             if session.nat != before:

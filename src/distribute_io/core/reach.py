@@ -3,10 +3,12 @@
 Rules:
 
 1. Whoever was connected with a restricted peer is not restricted itself, whatever its STUN answers said (RFC 4787
-   section 4: two that map by address and port cannot meet).
+   section 4: two that map by address and port cannot meet). Not where both were in one network: no NAT is between two
+   in one house.
 2. Whoever was introduced `MISSES_MIN` times or more, and connected with fewer than one in `MISSES_MIN` of them, is
    treated as restricted: a firewall does not show in STUN answers. Any later success counts again.
-3. Introductions that failed for another reason (busy, gone, over budget) say nothing and are not counted here.
+3. Introductions that failed for another reason (busy, gone, over budget) say nothing and are not counted here; nor are
+   those to a donor that never said a word: it is gone, and nobody knows yet.
 """
 
 from __future__ import annotations
@@ -31,10 +33,10 @@ class Reach:
         self._missed = 0
         self._met_restricted = False
 
-    def opened(self, other: NatClass) -> None:
-        """A connection with a peer of this class came about."""
+    def opened(self, other: NatClass, *, are_neighbours: bool = False) -> None:
+        """A connection with a peer of this class came about; `are_neighbours` where both are in one network."""
         self._opened += 1
-        self._met_restricted = self._met_restricted or other == "restricted"
+        self._met_restricted = self._met_restricted or (other == "restricted" and not are_neighbours)
         self._halve()
 
     def missed(self) -> None:

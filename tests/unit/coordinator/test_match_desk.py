@@ -9,6 +9,7 @@ import pytest
 
 from distribute_io.coordinator import demand_desk
 from distribute_io.core.demand.book import KNOWN_AFTER
+from distribute_io.core.reach import MISSES_MIN
 from tests.harness.peer import Peer
 from tests.unit.coordinator.served import MIB, Served, files, play
 
@@ -66,5 +67,27 @@ def test_what_fell_through_to_mirrors_is_worth_more_at_once(
             donor = await stack.enter_async_context(Peer.connect(served))
             target = await donor.donate(storage_bytes=9 * MIB)
             assert [file["file_id"] for file in target["files"]] == [file_ids[lost], file_ids[1 - lost]]
+
+    play(tmp_path, scene)
+
+
+def test_donors_that_never_say_a_word_tell_nothing_of_a_downloaders_network(tmp_path: Path) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with AsyncExitStack() as stack:
+            for _ in range(MISSES_MIN):
+                silent = await stack.enter_async_context(Peer.connect(served))
+                await silent.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            taker = await stack.enter_async_context(Peer.connect(served, nat="unrestricted"))
+            for _ in range(MISSES_MIN):
+                await taker.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+                match_id = (await taker.hear("match"))["match_id"]
+                await taker.send("match_report", match_id=match_id, outcome="failed", code="no_channel")
+            donor = await stack.enter_async_context(Peer.connect(served, nat="restricted"))
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            await taker.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            assert (await taker.hear("match"))["match_id"] == (await donor.hear("match"))["match_id"]
 
     play(tmp_path, scene)

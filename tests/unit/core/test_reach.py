@@ -21,6 +21,12 @@ def test_who_met_a_restricted_peer_is_not_restricted() -> None:
     assert reach.nat_class("restricted") == "unrestricted"
 
 
+def test_restricted_peers_that_meet_within_one_network_are_as_restricted_as_before() -> None:
+    reach = Reach()
+    reach.opened("restricted", are_neighbours=True)
+    assert reach.nat_class("restricted") == "restricted"
+
+
 def test_who_is_hardly_ever_connected_counts_as_restricted_until_it_is() -> None:
     reach = Reach()
     for _ in range(MISSES_MIN):
