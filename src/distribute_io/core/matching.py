@@ -7,9 +7,10 @@ Rules:
    cannot connect (RFC 4787 section 4: address- and port-dependent mapping on both ends).
 2. Among the rest one donor after another is chosen. Those that hold something nobody chosen so far holds come first;
    then the nearest by region; of equally near ones those with the shorter round trip, in classes that double; then a
-   restricted donor for a downloader that is not restricted, so that the scarce unrestricted ones stay free for those
-   who need them. Places between which nothing was measured stand in the class that is usual for their nearness, so
-   that each pair of places is tried.
+   restricted donor for an unrestricted downloader, so that the scarce unrestricted ones stay free for those who need
+   them: an unknown downloader may be one of those, as where UDP is blocked no STUN server answers. Places between
+   which nothing was measured stand in the class that is usual for their nearness, so that each pair of places is
+   tried.
 3. Downloads come before fills: takers that fill themselves do not make a donor full for a download (it lets one go),
    and a donor fills others only while less than half of its places are taken.
 4. Of two drawn from what is left of rule 2 the less loaded one is taken (power of two choices, Mitzenmacher 2001).
@@ -147,7 +148,7 @@ def _is_full(demand: Demand, candidate: Candidate) -> bool:
 
 def _spares(demand: Demand, candidate: Candidate) -> bool:
     """Whether taking it leaves the scarce unrestricted donors to those who need them."""
-    return demand.nat != "restricted" and candidate.nat == "restricted"
+    return demand.nat == "unrestricted" and candidate.nat == "restricted"
 
 
 def _closeness(demand: Demand, candidate: Candidate) -> tuple[int, int]:

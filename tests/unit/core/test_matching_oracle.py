@@ -68,7 +68,7 @@ def naive_choice(
         best = [each for each in best if equal_parts(demand.region, each.region) == nearest]
         shortest = min(round_trip_class(each, nearest) for each in best)
         best = [each for each in best if round_trip_class(each, nearest) == shortest]
-        if demand.nat != "restricted":
+        if demand.nat == "unrestricted":
             best = [each for each in best if each.nat == "restricted"] or best
         # Rule 4.
         one, other = (best[rng.getrandbits(32) % len(best)] for _ in range(2))
