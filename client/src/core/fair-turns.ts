@@ -3,6 +3,8 @@
  *
  * - Whoever has been sent the fewest bytes goes first; on a tie, who came first.
  * - Who comes, or had nothing to send for a while, starts where the one who goes next stands: nobody saves up turns.
+ *
+ * `distribute_io.core.fair_turns` is the same; vectors: `spec/vectors/fair-turns.json`.
  */
 
 export class FairTurns<Key> {

@@ -1,5 +1,6 @@
 /** The rate of a donor, and whose turn it is. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { FairTurns } from "../../src/core/fair-turns.ts";
 import { TokenBucket } from "../../src/core/token-bucket.ts";
@@ -52,6 +53,31 @@ test("a clock that goes back is a clock that stands still", () => {
   bucket.take(100, SECOND);
   assert.equal(bucket.waitUs(0), 100_000);
 });
+
+interface TurnStep {
+  readonly add?: string;
+  readonly remove?: string;
+  readonly sent?: string;
+  readonly bytes?: number;
+  readonly next?: readonly string[];
+  readonly is?: string | null;
+}
+
+const vectors = JSON.parse(
+  readFileSync(new URL("../../../spec/vectors/fair-turns.json", import.meta.url), "utf8"),
+) as { readonly cases: readonly { readonly name: string; readonly steps: readonly TurnStep[] }[] }; // as: our own file
+
+for (const { name, steps } of vectors.cases) {
+  test(`turns: ${name}`, () => {
+    const turns = new FairTurns<string>();
+    steps.forEach(({ add, remove, sent, bytes = 0, next, is }, number) => {
+      if (add !== undefined) turns.add(add);
+      if (remove !== undefined) turns.remove(remove);
+      if (sent !== undefined) turns.sent(sent, bytes);
+      if (next !== undefined) assert.equal(turns.next((key) => next.includes(key)) ?? null, is, `step ${number}`);
+    });
+  });
+}
 
 test("all get the same bytes, whatever their frames are", () => {
   const turns = new FairTurns<string>();

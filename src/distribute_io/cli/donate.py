@@ -44,6 +44,8 @@ _STORAGE_BYTES_MIN: Final = 1_000_000
 _UP_BYTES_PER_S_MIN: Final = 16_000
 _TAKERS_MAX: Final = 1024
 _DAY_MINUTES: Final = 24 * 60
+_GIVEN: Final = "given.json"
+_CODE: Final = "code.txt"
 _LOOK_EVERY_S: Final = 10.0
 """Power and network are looked at this often: a laptop that is unplugged rests within it."""
 
@@ -78,7 +80,7 @@ def donate(
         EngineName | None,
         typer.Option(metavar="ENGINE", help="reactor-webrtc or aiortc. Default: the first that is installed."),
     ] = None,
-    erase: Annotated[bool, typer.Option("--erase", help="Erase all that is held, and end.")] = False,
+    erase: Annotated[bool, typer.Option("--erase", help="Erase all that is kept, the code too, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each event.")] = False,
 ) -> None:
     """Give storage and bandwidth to causes, without a browser.
@@ -110,14 +112,14 @@ def donate(
     store.open()
     try:
         if erase:
-            store.erase_all()
+            store.erase_all(and_files=(_GIVEN, _CODE))
             typer.echo(f"{folder}: erased")
             return
         engine_name = choose_engine(webrtc)
         policy = HttpPolicy(allow_private=is_private_server(urlsplit(url).hostname or ""))
         api = CoordinatorApi(url, policy)
         session_url = _ask_coordinator(api, cause or [])
-        tally_secret = _tally_secret(folder / "code.txt", code)
+        tally_secret = _tally_secret(folder / _CODE, code)
         tell = _tell_json if as_json else _tell_words()
         tell(
             e.Started(
@@ -157,7 +159,7 @@ async def _donate(
     agent = DonorAgent(
         config,
         store=store,
-        allowance=KeptAllowance(folder / "given.json", limits, device=device.state),
+        allowance=KeptAllowance(folder / _GIVEN, limits, device=device.state),
         filler=filler,
         engine=engine,
         rng=random.Random(),
@@ -360,7 +362,8 @@ def in_words(event: e.DonorEvent, last: _LastFigures) -> str | None:
             if event.bytes - last.said_at_bytes < _SAY_SERVED_EVERY_BYTES:
                 return None
             last.said_at_bytes = event.bytes
-            return f"served {format_size(event.bytes)}, today {format_size(event.bytes_today)} with overhead"
+            people = f"{format_count(event.people_today, 'person', 'people')} today, {event.people_ever:,} ever"
+            return f"served {format_size(event.bytes)}, today {format_size(event.bytes_today)} with overhead; {people}"
         case e.Credited():
             return f"thanked for {format_size(event.bytes)} by {format_count(event.downloaders, 'person', 'people')}"
         case e.Paused():

@@ -79,7 +79,7 @@ class _Accused(Struct):
 
 
 class Standing:
-    """Caller's duties: tell faults, accusations, complaints, who comes and goes; ask before anybody is let in or met."""
+    """Caller's duties: tell faults, accusations, complaints, who comes and goes; ask before anyone is let in or met."""
 
     def __init__(self, *, faults_max: int) -> None:
         """Begin with nobody known.

@@ -279,6 +279,8 @@ class DonorAgent:
                 bytes_this_month=used.month_bytes,
                 bytes_ever=self._allowance.served_bytes,
                 takers=self._greeted_takers(),
+                people_today=self._allowance.people_today,
+                people_ever=self._allowance.people,
             )
             if served != told:
                 told = served

@@ -72,6 +72,9 @@ class Served(DonorEvent, frozen=True, kw_only=True, tag="served"):
     bytes_this_month: int
     bytes_ever: int
     takers: int
+    people_today: int
+    """Downloaders that were given something: who comes twice counts twice."""
+    people_ever: int
 
 
 class Credited(DonorEvent, frozen=True, kw_only=True, tag="credited"):

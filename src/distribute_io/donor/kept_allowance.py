@@ -33,7 +33,12 @@ class _State(Struct, frozen=True):
 
     charged: Charged
     served_bytes: int = 0
-    """Payload bytes that were ever served, for the donor's own eyes."""
+    """Payload bytes that were ever served, for the donor's own eyes; so are people."""
+    people: int = 0
+    """Downloaders that were ever given something: who comes twice counts twice."""
+    people_day: int = 0
+    people_today: int = 0
+    """Of these on `people_day`."""
 
 
 class _File(Struct, frozen=True):
@@ -93,6 +98,9 @@ class KeptAllowance:
                 state = _State(Charged(now.day, limits.daily_bytes or 0, now.month, limits.monthly_bytes or 0))
         self._allowance = Allowance(limits, state.charged)
         self._served_bytes = state.served_bytes
+        self._people = state.people
+        self._people_day = state.people_day
+        self._people_today = state.people_today
 
     @property
     def used(self) -> Charged:
@@ -103,6 +111,16 @@ class KeptAllowance:
     def served_bytes(self) -> int:
         """Payload bytes that were ever served."""
         return self._served_bytes
+
+    @property
+    def people(self) -> int:
+        """Downloaders that were ever given something."""
+        return self._people
+
+    @property
+    def people_today(self) -> int:
+        """Downloaders that were given something today."""
+        return self._people_today if self._people_day == self._local_time().day else 0
 
     def pause(self) -> Pause | None:
         """Why nothing may be given now."""
@@ -128,9 +146,13 @@ class KeptAllowance:
             answer = self._allowance.take(size_bytes, now)
         return answer == "yes"
 
-    def served(self, size_bytes: int) -> None:
-        """Payload bytes went out."""
+    def served(self, size_bytes: int, *, is_first: bool = False) -> None:
+        """Payload bytes went out; `is_first`: the first that this downloader got."""
         self._served_bytes += size_bytes
+        if is_first:
+            self._people += 1
+            self._people_today = self.people_today + 1
+            self._people_day = self._local_time().day
 
     def close(self) -> None:
         """Write down exactly what was used; on a full disk what is written stays, which is more."""
@@ -152,7 +174,8 @@ class KeptAllowance:
         return True
 
     def _save(self, charged: Charged) -> None:
-        state = msgspec.json.encode(_State(charged, self._served_bytes))
+        people = (self._people, self._people_day, self._people_today)
+        state = msgspec.json.encode(_State(charged, self._served_bytes, *people))
         kept = _File(msgspec.Raw(state), hashlib.sha256(state).hexdigest())
         data = msgspec.json.encode(kept).ljust(_FILE_BYTES)
         with stored(self._path):

@@ -3,7 +3,8 @@
 Rules:
 
 1. Every payload byte passes the token bucket and the allowance (spec/allowance.md) before it is handed to a channel.
-2. Takers are served in turn, a frame each, so that a fast one cannot starve the others.
+2. Takers are served in turn, fair by bytes (`core/fair_turns.py`): neither a fast one nor one that asks for large
+   frames starves the others.
 3. A taker that does not read fills its own channel's queue up to the high mark, and is passed over until it drains.
 4. Downloads first: a donor that fills itself from here gets nothing until no downloader was served for `FILL_WAITS_S`.
    The pauses in which a downloader grants are shorter; filling in them would take half of the line.
@@ -17,6 +18,7 @@ from typing import Final, Protocol
 
 from distribute_io.core import peer_giver
 from distribute_io.core.allowance import on_the_wire
+from distribute_io.core.fair_turns import FairTurns
 from distribute_io.core.peer_giver import BYE_DONE, BYE_OVER_BUDGET, Chunk, GiverAction, GiverConfig, PeerGiver
 from distribute_io.core.runs import Runs
 from distribute_io.core.token_bucket import TokenBucket
@@ -180,7 +182,7 @@ class Upload:
         )
         self.frame_bytes_max = min(FRAME_BYTES_GROWN, max(1024, rate_bytes_per_s // 4))
         """A quarter of a second of the rate at most."""
-        self._takers: list[Taker] = []
+        self._turns: FairTurns[Taker] = FairTurns()
         self._wake = asyncio.Event()
         self._downloads_until = 0.0  # rule 4
         self._fill_turn: asyncio.TimerHandle | None = None
@@ -188,12 +190,11 @@ class Upload:
 
     def add(self, taker: Taker) -> None:
         """Serve this taker too."""
-        self._takers.append(taker)
+        self._turns.add(taker)
 
     def remove(self, taker: Taker) -> None:
         """It is gone."""
-        if taker in self._takers:
-            self._takers.remove(taker)
+        self._turns.remove(taker)
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -208,37 +209,35 @@ class Upload:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            served = True
-            while served:
-                served = False
-                for taker in list(self._takers):
-                    served = await self._serve_one_frame(taker) or served
+            while (taker := self._turns.next(self._is_ready)) is not None:
+                await self._serve_one_frame(taker)
 
-    async def _serve_one_frame(self, taker: Taker) -> bool:
+    def _is_ready(self, taker: Taker) -> bool:
         giver, link = taker.giver, taker.link
         if giver is None or link is None or link.buffered_bytes > SEND_BUFFER_HIGH_BYTES:
             return False
-        if taker.match.fill and self._fill_must_wait():
-            return False
-        chunk = giver.next_chunk()
-        if chunk is None:
-            return False
+        return giver.next_chunk() is not None and not (taker.match.fill and self._fill_must_wait())
+
+    async def _serve_one_frame(self, taker: Taker) -> None:
+        giver = taker.giver
+        chunk = None if giver is None else giver.next_chunk()
+        if giver is None or chunk is None:
+            return
         data = await self._read(taker.file_id, chunk)
         if data is None:
             taker.perform(giver.withdraw(chunk.request_id, peer_giver.REFUSE_NOT_HELD))
             taker.set_holdings(self._store.holdings(taker.file_id))
-            return True
+            return
         size_bytes = len(data) + DATA_HEADER_BYTES
         if not self._allowance.take(on_the_wire(size_bytes)):
             taker.leave(BYE_OVER_BUDGET)
-            return True
+            return
         wait_us = self._bucket.reserve(size_bytes, _now_us())
         if wait_us:
             await asyncio.sleep(wait_us / 1e6)
         # Meanwhile the request may have been cancelled, or the taker gone; what was reserved for it is lost then.
-        if taker in self._takers and giver.next_chunk() == chunk:
+        if taker in self._turns and giver.next_chunk() == chunk:
             self._send(taker, giver, chunk, data)
-        return True
 
     def _fill_must_wait(self) -> bool:
         """Rule 4; sees to it that the fill has its turn when nobody else wakes us."""
@@ -259,8 +258,10 @@ class Upload:
             taker.link.send_bytes(data_header(chunk.request_id, chunk.offset) + data)
             if not taker.match.fill:
                 self._downloads_until = time.monotonic() + FILL_WAITS_S
+            is_first = giver.sent_bytes == 0 and not taker.match.fill
             giver.sent(chunk, _now_us())
-            self._allowance.served(len(data))
+            self._turns.sent(taker, DATA_HEADER_BYTES + len(data))
+            self._allowance.served(len(data), is_first=is_first)
             self.sent_bytes += len(data)
 
 

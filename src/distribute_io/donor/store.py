@@ -195,12 +195,21 @@ class SegmentStore:
         """Give a whole file up."""
         self.erase(file_id, ((0, 2**32),))
 
-    def erase_all(self) -> None:
-        """Give everything up, and the folder of segments too."""
+    def erase_all(self, *, and_files: tuple[str, ...] = ()) -> None:
+        """Give everything up, and the folder with it unless somebody else's files are in it.
+
+        Args:
+            and_files: names of the owner's own files in the folder, which go too.
+        """
         for file_id in self.files():
             self.erase_file(file_id)
-        with stored(self._segments):
+        with stored(self._folder):
             shutil.rmtree(self._segments, ignore_errors=False)
+            for name in (*and_files, "lock"):
+                for path in (self._folder / name, self._folder / f"{name}.new"):
+                    path.unlink(missing_ok=True)
+            if not any(self._folder.iterdir()):
+                self._folder.rmdir()
 
     def shrink(self, limit_bytes: int, order: tuple[tuple[FileId, Runs], ...]) -> bool:
         """Set the limit, and erase until it is kept: first what `order` does not name, then `order` from its end.

@@ -2,8 +2,9 @@
 
 Rules:
 
-1. One connection at a time. Lost, it is made again after a random delay that doubles up to half a minute; a delay is
-   reset by a `welcome`. So a coordinator that restarts is not overrun, and bytes never depend on it meanwhile.
+1. One connection at a time. Lost, it is made again after a random delay that doubles up to half a minute; a session
+   that stood for `_GOOD_S` resets it (a welcome alone does not: what ends one session right after it ends each, once
+   a second). So a coordinator that restarts is not overrun, and bytes never depend on it meanwhile.
 2. After each `welcome` the owner tells again who it is and what it holds: nothing is assumed to be remembered.
 3. `send` never waits. Without a connection what is sent is dropped: rule 2 makes up for it. What a slow coordinator
    does not read is bounded; above the bound the connection is given up and made again.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -44,6 +46,9 @@ _BACKOFF_S_MIN: Final = 0.5
 _BACKOFF_S_MAX: Final = 30.0
 _RESTART_S: Final = (1.0, 10.0)
 """After a coordinator said that it stops (close code 1001): spec/session.md section 1."""
+
+_GOOD_S: Final = 30.0
+"""As in the pages' `session-backoff.ts`."""
 
 _CONNECT_TIMEOUT_S: Final = 15.0
 _CLOSE_GOING_AWAY: Final = 1001
@@ -111,7 +116,8 @@ class SessionClient:
         async with aiohttp.ClientSession(trust_env=True) as http:
             while True:
                 outcome = await self._one_connection(http)
-                attempt = 0 if outcome.welcomed else attempt + 1
+                lived_s = 0.0 if outcome.welcomed_s is None else time.monotonic() - outcome.welcomed_s
+                attempt = 0 if lived_s >= _GOOD_S else attempt + 1
                 self._events.on_lost(outcome.reason)
                 if outcome.restarting:
                     await asyncio.sleep(self._rng.uniform(*_RESTART_S))
@@ -203,7 +209,7 @@ class SessionClient:
                 raise
             match message:
                 case Welcome():
-                    outcome.welcomed = True
+                    outcome.welcomed_s = time.monotonic()
                     if not welcomed.done():
                         welcomed.set_result(message.stun)
                     self._events.on_welcome(message)
@@ -223,6 +229,7 @@ class _Outcome:
     """How one connection went."""
 
     def __init__(self) -> None:
-        self.welcomed = False
+        self.welcomed_s: float | None = None
+        """When, by the monotonic clock; None: never."""
         self.restarting = False
         self.reason = ""

@@ -18,6 +18,18 @@ from distribute_io.errors import UsageError
         (e.TakerCame(takers=1), "serving 1 person now"),
         (e.TakerLeft(takers=2, bytes=5_000_000), "one was served 5.00 MB; serving 2 people now"),
         (e.TakerLeft(takers=0, bytes=5_000_000), "one was served 5.00 MB; nobody else now"),
+        (
+            e.Served(
+                bytes=20_000_000,
+                bytes_today=30_000_000,
+                bytes_this_month=0,
+                bytes_ever=0,
+                takers=1,
+                people_today=1,
+                people_ever=1_234,
+            ),
+            "served 20.0 MB, today 30.0 MB with overhead; 1 person today, 1,234 ever",
+        ),
         (e.Credited(bytes=1_000_000, downloaders=1, countries=[]), "thanked for 1.00 MB by 1 person"),
     ],
     ids=repr,

@@ -159,3 +159,17 @@ def test_figures_torn_anywhere_count_as_used_up(tmp_path: Path) -> None:
         path.write_bytes(later[:cut] + old[cut:])
         torn = path.read_bytes() not in contents
         assert new(tmp_path, clock).used.day_bytes in ((100_000_000,) if torn else (1_999_999, 2_000_000))
+
+
+def test_people_are_counted_today_and_ever_and_over_restarts(tmp_path: Path) -> None:
+    clock = Clock()
+    kept = new(tmp_path, clock)
+    for is_first in (True, False, True):
+        kept.served(1_000, is_first=is_first)
+    kept.close()
+    again = new(tmp_path, clock)
+    assert (again.people_today, again.people) == (2, 2)
+    clock.now = LocalTime(20_001, 24_000, 0)
+    assert (again.people_today, again.people) == (0, 2)
+    again.served(1_000, is_first=True)
+    assert (again.people_today, again.people) == (1, 3)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from distribute_io.donor import events as e
 from distribute_io.wire.frames import ByeFrame, GrantFrame, HoldingsFrame, ReceiptFrame, RefuseFrame
-from distribute_io.wire.session import MatchReport, Receipt
-from tests.unit.donor.agent_scene import SEGMENT_BYTES, HandTaker, donor
+from distribute_io.wire.session import FileRuns, Holdings, MatchReport, Receipt, Withdrawn
+from tests.unit.donor.agent_scene import FILE, SEGMENT_BYTES, HandTaker, donor
 
 BYE_FLOOD = 5
 
@@ -103,5 +104,66 @@ def test_what_a_downloader_says_of_its_donor_is_no_complaint_of_the_donor(
             taker.link.send(ByeFrame(4))
             await scene.until(lambda: len(scene.said(MatchReport)) == 2)
             assert scene.said(MatchReport)[-1].code == "peer_closed"
+
+    asyncio.run(play())
+
+
+def test_downloaders_get_the_same_bytes_whatever_their_frames_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=8, up_bytes_per_s=4_000_000) as scene:
+            takers = [scene.meet(1, frame_bytes_max=1_024), scene.meet(2)]
+            await scene.until(lambda: all(taker.heard(HoldingsFrame) for taker in takers))
+            for taker in takers:
+                for index in range(8):
+                    taker.ask(index + 1, index)
+            await scene.until(lambda: sum(taker.received_bytes for taker in takers) > 1_000_000)
+            small, large = (taker.received_bytes for taker in takers)
+            assert abs(small - large) <= 2 * 65_536, f"{small} and {large}"
+
+    asyncio.run(play())
+
+
+def test_a_withdrawn_file_is_erased_and_nothing_of_it_is_given_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=8, up_bytes_per_s=1_000_000) as scene:
+            taker = scene.meet(1)
+            await scene.until(lambda: taker.heard(HoldingsFrame))
+            for index in range(8):
+                taker.ask(index + 1, index)
+            await scene.until(lambda: taker.received_bytes > 0)
+            scene.hear(Withdrawn(FILE))
+            assert scene.store.held_bytes == 0
+            assert not list((tmp_path / "segments").rglob("*-*"))
+            taker.ask(9, 0)
+            await scene.until(lambda: taker.closed is not None)
+            late = scene.meet(2)
+            await scene.until(lambda: scene.said(MatchReport)[-1].code == "not_held")
+            assert late.frames == []
+            await scene.until(lambda: scene.said(Holdings)[-1].files == [FileRuns(FILE, [])])
+        given = [event.bytes for event in scene.told if isinstance(event, e.TakerLeft | e.Stopped)]
+        assert len(given) == 2
+        assert given[0] == given[1], "nothing after the withdrawal"
+
+    asyncio.run(play())
+
+
+def test_people_are_whoever_got_something_and_no_donor_that_fills_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=1) as scene:
+            for number, fill in enumerate((True, False, False)):
+                taker = scene.meet(number, fill=fill)
+                await scene.until(partial(taker.heard, HoldingsFrame))
+                for part in range(2):
+                    taker.ask(part + 1, 0, part * 65_536, 65_536)
+                await scene.until(partial(has_or_is_gone, taker, 2 * 65_536))
+            await scene.until(lambda: any(isinstance(event, e.Served) for event in scene.told))
+        figures = [event for event in scene.told if isinstance(event, e.Served)][-1]
+        assert (figures.people_today, figures.people_ever) == (2, 2)
 
     asyncio.run(play())

@@ -171,12 +171,23 @@ def test_room_is_made_by_what_is_not_wanted_and_by_nothing_else(store: SegmentSt
     assert store.holdings(FILES[0]) == ((2, 5),)
 
 
-def test_erasing_all_leaves_no_segment(store: SegmentStore, tmp_path: Path) -> None:
+def test_erasing_all_leaves_nothing_but_what_is_somebody_elses(store: SegmentStore, tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    own, other = ("given.json", "given.json.new", "code.txt"), folder / "thesis.tex"
+    for name in own:
+        (folder / name).touch()
     store.put(FILES[0], SegmentIndex(0), make(FILES[0], 0))
-    store.erase_all()
+    other.touch()
+    store.erase_all(and_files=("given.json", "code.txt"))
     assert store.held_bytes == 0
-    assert not (tmp_path / "store" / "segments").exists()
+    assert list(folder.iterdir()) == [other]
     store.close()
+    again = SegmentStore(folder, limit_bytes=LIMIT)
+    other.unlink()
+    again.open()
+    again.erase_all()
+    again.close()
+    assert not folder.exists()
 
 
 def test_usable_bytes_leave_room_for_the_small_files() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import WSMsgType, web
 
+from distribute_io.transport import session_client
 from distribute_io.transport.session_client import SessionClient
 from distribute_io.transport.stun import StunServer
 from distribute_io.wire.session import CoordinatorMessage, Unmatched, Unwant, Welcome
@@ -149,6 +150,38 @@ def test_the_nat_class_is_found_after_a_welcome_and_told() -> None:
             await asyncio.sleep(0)
 
     asyncio.run(scenario())
+
+
+class Waits(random.Random):
+    """Chance that makes every wait short, and keeps how long it might have been."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ceilings_s: list[float] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.ceilings_s.append(b)
+        return 0.0
+
+
+@pytest.mark.parametrize(("good_s", "waits_s"), [(30.0, [1.0, 2.0, 4.0]), (0.0, [0.5, 0.5, 0.5])])
+def test_a_session_that_ends_right_after_its_welcome_is_made_again_ever_later(
+    monkeypatch: pytest.MonkeyPatch, good_s: float, waits_s: list[float]
+) -> None:
+    monkeypatch.setattr(session_client, "_GOOD_S", good_s)
+    waits = Waits()
+
+    async def scenario() -> None:
+        heard = Heard()
+        async with Coordinator(*[[json.dumps(WELCOME), "no JSON"]] * 4) as coordinator:
+            session = SessionClient(coordinator.url, agent="test", events=heard, rng=waits)
+            task = asyncio.ensure_future(session.run())
+            await heard.until(lambda: len(heard.lost) == 4)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+    assert waits.ceilings_s[:3] == waits_s
 
 
 async def run(coordinator: Coordinator, heard: Heard, until: Callable[[], bool]) -> None:

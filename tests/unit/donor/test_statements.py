@@ -1,0 +1,63 @@
+"""donor/statements.py: a store of any size fits the messages that it is told in."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from distribute_io.core.runs import Runs
+from distribute_io.donor.statements import Statements
+from distribute_io.donor.store import SegmentStore
+from distribute_io.ids import FileId
+from distribute_io.wire.codec import encode_message
+from distribute_io.wire.limits import FILES_PER_MESSAGE_MAX, MESSAGE_BYTES_MAX
+from distribute_io.wire.session import ClientMessage, Holdings, Receipt
+
+
+class Held:
+    """So many files, each in so many runs at the end of a very large file."""
+
+    def __init__(self, files: int, runs: int) -> None:
+        self._files = [FileId(f"{number:064x}") for number in range(files)]
+        self._runs: Runs = tuple((4_000_000_000 + 3 * at, 4_000_000_002 + 3 * at) for at in range(runs))
+
+    def files(self) -> list[FileId]:
+        return self._files
+
+    def holdings(self, file_id: FileId) -> Runs:
+        return self._runs
+
+
+@pytest.mark.parametrize(("files", "runs"), [(0, 0), (1, 1), (64, 1), (65, 1), (200, 300), (3, 4_096), (64, 256)])
+def test_all_that_is_held_is_stated_in_messages_that_fit(files: int, runs: int) -> None:
+    said: list[ClientMessage] = []
+    held = Held(files, runs)
+    statements = Statements(cast(SegmentStore, held), say=said.append)
+    statements.begin()
+    stated = [message for message in said if isinstance(message, Holdings)]
+    assert [each.file_id for message in stated for each in message.files] == held.files()
+    assert all(len(each.runs) == 2 * runs for message in stated for each in message.files)
+    assert [message.complete for message in stated] == [False] * (len(stated) - 1) + [True]
+    assert all(len(encode_message(message)) <= MESSAGE_BYTES_MAX for message in stated)
+    assert all(len(message.files) <= FILES_PER_MESSAGE_MAX for message in stated)
+    said.clear()
+    for file_id in held.files():
+        statements.changed(file_id)
+    assert statements.tell_changes() == held.files()
+    assert all(len(encode_message(message)) <= MESSAGE_BYTES_MAX for message in said)
+
+
+def test_the_latest_receipt_of_each_match_waits_for_a_session() -> None:
+    said: list[ClientMessage] = []
+    statements = Statements(cast(SegmentStore, Held(0, 0)), say=said.append)
+    for total in (1, 2):
+        statements.receipt("aa" * 16, total, bytes(32))
+    statements.forward_receipts()
+    assert said == []
+    statements.begin()
+    assert [message.bytes_total for message in said if isinstance(message, Receipt)] == [2]
+    statements.lost()
+    statements.receipt("aa" * 16, 3, bytes(32))
+    statements.forward_receipts()
+    assert len(said) == 2
