@@ -6,9 +6,10 @@ Rules:
 2. A payload is relayed unchanged; nothing of it is read, kept or logged.
 3. The downloader's side offers, with an offer that it deposited where there is one; only when the downloader is native
    and the donor is a browser the donor offers, as a native peer cannot negotiate channel ids.
-4. Whoever did not work for a downloader, or lied to it, is not introduced to it again in this session. A donor that is
-   accused of a lie is introduced to nobody for a time (`core/standing.py`), also when it ended the match first. Nor is
-   a downloader that donors of several networks complain of.
+4. Whoever did not work for a downloader, or lied to it, is not introduced to it again in this session; nor are two of
+   whom one broke the protocol, by the other's word. A donor that is accused of a lie is introduced to nobody for a time
+   (`core/standing.py`), also when it ended the match first. Nor is a downloader that donors of several networks complain
+   of.
 5. A donor that did not say a word in `SILENCE_US` after it was called (an offer, or a signal) in a match that failed is
    introduced to nobody until it is heard again: a machine that lost its power stays a session for a minute.
 6. A downloader tells the round trip of each connection that came about. It counts once for a session and a pair of
@@ -36,7 +37,7 @@ from distribute_io.core.placement.model import Rng
 from distribute_io.core.reach import NETWORK_CODES
 from distribute_io.core.round_trips import RoundTrips, pair_of
 from distribute_io.core.standing import Standing
-from distribute_io.errors import RefusedError, RemoteProtocolError
+from distribute_io.errors import CODES, RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId, SessionId
 from distribute_io.manifest.mirrors import is_public_address
 from distribute_io.stores.state import FileShape, Holder, MatchRecord, State, Want
@@ -61,6 +62,9 @@ RETRY_AFTER_MS: Final = 15_000
 """When a downloader that found no donor may ask again; a donor who appears earlier is offered by itself."""
 
 SECRET_BYTES: Final = 32
+
+BREACHES: Final = frozenset(CODES["protocol"]) - {"hello_timeout", "idle_timeout", "match_unknown", "ticket_expired"}
+"""What ends a match because one end broke the protocol; the others may be chance."""
 
 TAKER_FAULTS: Final = frozenset(
     ("flood", "frame_malformed", "frame_too_large", "frame_unexpected", "frame_unknown", "receipt_invalid")
@@ -347,8 +351,8 @@ class MatchDesk:
         if message.outcome == "open":
             await self._opened(session, MatchId(message.match_id), message.round_trip_ms)
             return
-        if message.code in TAKER_FAULTS:
-            await self._complained(session, MatchId(message.match_id), now_us)
+        if message.code in BREACHES:
+            await self._broken(session, MatchId(message.match_id), message.code, now_us)
         match = await self._match_of(session, MatchId(message.match_id))
         if message.outcome == "failed" and match.phase == "pending" and message.code in NETWORK_CODES:
             donor = self._sessions.get(match.donor)
@@ -408,10 +412,16 @@ class MatchDesk:
         session.avoid(match.donor)
         await self._end(match, now_us, code=code or "segment_mismatch", told_by=session.session_id)
 
-    async def _complained(self, session: Session, match_id: MatchId, now_us: int) -> None:
-        """A donor says that the downloader broke the protocol, also when that one ended the match first (rule 4)."""
+    async def _broken(self, session: Session, match_id: MatchId, code: str, now_us: int) -> None:
+        """One end says that the other broke the protocol, also when that one ended the match first (rule 4)."""
         match = await self._state.match(match_id)
-        if match is not None and match.donor == session.session_id and match.was_open and session.accuse(match_id):
+        if match is None or session.session_id not in (match.downloader, match.donor):
+            return
+        downloader = self._sessions.get(match.downloader)
+        if downloader is not None:
+            downloader.avoid(match.donor)
+        is_complaint = session.session_id == match.donor and code in TAKER_FAULTS
+        if is_complaint and match.was_open and session.accuse(match_id):
             taker, network = match.downloader, match.downloader_network
             self._standing.complain(taker, network=network, donor_network=session.network, now_us=now_us)
 

@@ -216,3 +216,24 @@ def test_a_complaint_counts_only_of_a_match_that_was_open_and_for_what_breaks_th
         assert complained == []
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    ("teller", "code"), [("taker", "unrequested_data"), ("donor", "flood"), ("taker", "peer_closed")]
+)
+def test_two_of_whom_one_broke_the_protocol_do_not_meet_again(tmp_path: Path, teller: str, code: str) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served) as taker:
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            match_id = await introduced(taker, file_id)
+            end = taker if teller == "taker" else donor
+            for outcome in ("open", "closed"):
+                await end.send("match_report", match_id=match_id, outcome=outcome, code=code)
+            await end.send("ping")
+            await end.hear("pong")
+            assert (await introduced(taker, file_id) is None) == (code != "peer_closed")
+
+    play(tmp_path, scene)
