@@ -7,7 +7,7 @@ export interface AllowanceLimits {
   /** Bytes; null for no limit. */
   readonly dailyBytes: number | null;
   readonly monthlyBytes: number | null;
-  /** Minutes since midnight, from the first to before the second, over midnight where the second is less. Null: always. */
+  /** Minutes since midnight, from the first to before the second, over midnight where the second is less, always where both are the same. Null: always. */
   readonly hours: readonly [fromMinute: number, toMinute: number] | null;
   /** Only while the device is charging. */
   readonly whileCharging: boolean;
@@ -44,6 +44,20 @@ export interface Charged {
   readonly dayBytes: number;
   readonly month: number;
   readonly monthBytes: number;
+}
+
+export const NOTHING_CHARGED: Charged = { day: 0, dayBytes: 0, month: 0, monthBytes: 0 };
+
+/** Of two counts of the same bytes what is further on, of the latest day and month. */
+export function furtherOn(one: Charged, other: Charged): Charged {
+  const day = Math.max(one.day, other.day);
+  const month = Math.max(one.month, other.month);
+  return {
+    day,
+    dayBytes: Math.max(...[one, other].map((charged) => (charged.day === day ? charged.dayBytes : 0))),
+    month,
+    monthBytes: Math.max(...[one, other].map((charged) => (charged.month === month ? charged.monthBytes : 0))),
+  };
 }
 
 /** Why nothing is given at present. */
@@ -102,6 +116,12 @@ export class Allowance {
     return undefined;
   }
 
+  /** Whether the donor may be filled now: budgets are of what it sends, the rest is of all that its line carries. */
+  mayFill(time: LocalTime, device: DeviceState): boolean {
+    const withoutBudgets = { ...this.limits, dailyBytes: null, monthlyBytes: null };
+    return new Allowance(withoutBudgets, this.#used).pause(time, device) === undefined;
+  }
+
   /**
    * Charges bytes that are about to go out.
    *
@@ -150,5 +170,5 @@ export class Allowance {
 }
 
 function isWithin(minute: number, [from, to]: readonly [number, number]): boolean {
-  return from <= to ? from <= minute && minute < to : minute >= from || minute < to;
+  return from < to ? from <= minute && minute < to : minute >= from || minute < to;
 }

@@ -4,7 +4,7 @@
  */
 
 import { RemoteProtocolError } from "../wire/errors.ts";
-import { RUNS_MAX } from "../wire/messages.ts";
+import { FILES_PER_MESSAGE_MAX, RUNS_MAX, type FileRuns } from "../wire/messages.ts";
 
 /** Ascending, neither overlapping nor adjacent, none empty. */
 export type Runs = readonly (readonly [start: number, end: number])[];
@@ -36,6 +36,28 @@ export function runsFromWire(flat: readonly number[], segments: number): Runs {
 /** The wire's form, cut to what a message may carry: who states more tells the first runs. */
 export function runsToWire(runs: Runs): number[] {
   return runs.slice(0, RUNS_MAX).flatMap(([start, end]) => [start, end - start]);
+}
+
+/**
+ * Files with their runs in messages that are not too large (spec/session.md), in their order.
+ *
+ * @returns one part at least: that nothing is held is said, too.
+ */
+export function inParts(files: readonly FileRuns[]): FileRuns[][] {
+  const parts: FileRuns[][] = [];
+  let part: FileRuns[] = [];
+  let runs = 0;
+  for (const file of files) {
+    const count = file.runs.length / 2;
+    if (part.length > 0 && (part.length >= FILES_PER_MESSAGE_MAX || runs + count > RUNS_MAX)) {
+      parts.push(part);
+      part = [];
+      runs = 0;
+    }
+    part.push(file);
+    runs += count;
+  }
+  return [...parts, part];
 }
 
 /** Some indices, in any order, as runs. */

@@ -8,16 +8,16 @@
  * - After every welcome everything is said again: limits, then all that is held. So a coordinator that forgot, or another
  *   one, has nothing pushed twice.
  * - Nothing is given while the allowance says pause: whoever is being served is let go, and the coordinator hears that
- *   nobody is to be introduced. What is held stays and is filled on.
+ *   nobody is to be introduced. What is held stays; it is filled on where only a budget is used up (spec/allowance.md, A8).
  * - A device that is hard pressed gives less than it may (core/strain.ts).
  * - Where the browser gives less room than the person allowed, what is held is the limit that the coordinator hears, until
  *   it is tried again: nothing is planned for room that is not there.
  * - A coordinator that is gone stops nothing: channels stay, the session comes back by itself.
  */
 
-import type { Charged, DeviceState, LocalTime } from "../core/allowance.ts";
+import { furtherOn, NOTHING_CHARGED, type Charged, type DeviceState, type LocalTime } from "../core/allowance.ts";
 import { assignedRuns, keepFirst, type AssignedFile } from "../core/fill-plan.ts";
-import { runsToWire } from "../core/runs.ts";
+import { inParts, runsToWire } from "../core/runs.ts";
 import { RECORD_BYTES } from "../core/store-record.ts";
 import { Strain, type Pressure } from "../core/strain.ts";
 import { SegmentStore, STORE_BYTES_MIN, type StoreFolder } from "../storage/segment-store.ts";
@@ -134,8 +134,9 @@ export class Donor {
     this.#tallySecret = start.tallySecret ?? "";
     this.#report = report;
     this.#given = new GivenFigures(store.totals, world.localTime, world.clock.nowUs());
-    this.#allowance = new KeptAllowance(start.settings.allowance, store.totals.charged, world.localTime, (charged) =>
-      this.#saveTotals(charged),
+    const charged = furtherOn(store.totals.charged, start.charged ?? NOTHING_CHARGED);
+    this.#allowance = new KeptAllowance(start.settings.allowance, charged, world.localTime, (latest) =>
+      this.#saveTotals(latest),
     );
     this.#catalogue = world.catalogue;
     this.#rtc = new RtcClient(rtc);
@@ -239,6 +240,7 @@ export class Donor {
   /** Closes everything. What is held stays, or, with `erase`, nothing does. */
   async stop(erase: boolean): Promise<void> {
     if (this.#stopped) return;
+    this.#status(); // the last figures
     this.#stopped = true;
     const charged = this.#allowance.close();
     this.#serving.closeAll(0);
@@ -294,11 +296,9 @@ export class Donor {
     this.#filled.clear();
     this.#filler.newSession();
     const files = [...new Set(this.#store.records.map((record) => record.fileId))];
-    for (let at = 0; at === 0 || at < files.length; at += FILES_PER_MESSAGE_MAX) {
-      const part = files.slice(at, at + FILES_PER_MESSAGE_MAX);
-      const complete = at + FILES_PER_MESSAGE_MAX >= files.length;
-      this.#session.send({ type: "holdings", files: part.map((fileId) => this.#fileRuns(fileId)), complete });
-    }
+    const parts = inParts(files.map((fileId) => this.#fileRuns(fileId)));
+    for (const [place, part] of parts.entries())
+      this.#session.send({ type: "holdings", files: part, complete: place === parts.length - 1 });
     this.#serving.forwardReceipts();
     if (this.#tallySecret !== "") this.#session.send({ type: "tally", secret: this.#tallySecret });
   }
@@ -316,6 +316,7 @@ export class Donor {
 
   /** Begins or ends a pause, when it is time. */
   #heedAllowance(): void {
+    this.#filler.rest(!this.#allowance.mayFill(this.#device));
     const pause = this.#allowance.pause(this.#device);
     if (pause === this.#pause) return;
     const toggles = (pause === null) !== (this.#pause === null);
@@ -419,11 +420,10 @@ export class Donor {
 
   #tellHoldings(): void {
     if (!this.#session.open || this.#stopped) return;
-    const files = [...this.#changed].slice(0, FILES_PER_MESSAGE_MAX);
-    if (files.length > 0) {
-      this.#session.send({ type: "holdings", files: files.map((fileId) => this.#fileRuns(fileId)), complete: false });
-      for (const fileId of files) this.#changed.delete(fileId);
-    }
+    const changed = [...this.#changed].slice(0, FILES_PER_MESSAGE_MAX).map((fileId) => this.#fileRuns(fileId));
+    const [files = []] = inParts(changed); // what has no room is told a second later
+    if (files.length > 0) this.#session.send({ type: "holdings", files, complete: false });
+    for (const { file_id: fileId } of files) this.#changed.delete(fileId);
     for (const [fileId, { mirrorBytes, donorBytes }] of this.#filled) {
       this.#session.send({
         type: "filled",

@@ -9,6 +9,7 @@
  *   file in this visit.
  * - A mirror is taken by chance, so that a thousand donors that join at once do not all ask the first; but none that was
  *   found to be slower than half of the fastest.
+ * - While it rests nothing is fetched, and what was on its way is broken off: a mobile plan or a battery is not to pay for it.
  * - What fails is tried again later, with growing waits; the rest goes on.
  */
 
@@ -93,6 +94,8 @@ export class Filler {
   #target: readonly AssignedFile[] = [];
   #wake: (() => void) | undefined;
   #stop = new AbortController();
+  /** Ends what is being fetched; undefined while this filler rests. */
+  #going: AbortController | undefined = new AbortController();
 
   constructor(
     store: SegmentStore,
@@ -134,9 +137,19 @@ export class Filler {
   async run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const waitUs = await this.#step(signal);
+      const waitUs =
+        this.#going === undefined ? Infinity : await this.#step(AbortSignal.any([signal, this.#going.signal]));
       if (waitUs > 0) await this.#sleep(waitUs);
     }
+  }
+
+  /** Whether it rests from now on: nothing is fetched, and what was on its way is given up. */
+  rest(rests: boolean): void {
+    if (rests === (this.#going === undefined)) return;
+    this.#going?.abort();
+    this.#going = rests ? undefined : new AbortController();
+    if (rests) this.#peers.close();
+    this.nudge();
   }
 
   stop(): void {
@@ -171,7 +184,9 @@ export class Filler {
         await this.#store.drop(plan.drop);
         this.#events.dropped(new Set(plan.drop.map((held) => held.fileId)));
       }
-      if ((this.#peersRest.get(fileId) ?? 0) <= nowUs && (await this.#fetchFromPeers(file, start, end))) return 0;
+      signal.throwIfAborted();
+      if ((this.#peersRest.get(fileId) ?? 0) <= nowUs && (await this.#fetchFromPeers(file, start, end, signal)))
+        return 0;
       if (signal.aborted) return 0;
       const pauseUs = await this.#fetch(file, start, signal);
       const setback = this.#setbacks.get(fileId);
@@ -184,8 +199,8 @@ export class Filler {
     return 0;
   }
 
-  /** Asks other donors for a run. @returns whether anything came: then the plan is made anew. */
-  async #fetchFromPeers(file: KnownFile, start: number, end: number): Promise<boolean> {
+  /** Asks other donors for a run. @returns whether to plan anew: something came, or nothing is to come. */
+  async #fetchFromPeers(file: KnownFile, start: number, end: number, signal: AbortSignal): Promise<boolean> {
     const keep = (index: number, bytes: Uint8Array<ArrayBuffer>) => this.#keep(file, index, bytes, "donor");
     const missing = () => this.#missing(file.fileId);
     const kept = await this.#peers.fetch(
@@ -195,7 +210,7 @@ export class Filler {
       missing,
       (from, to) => new SegmentSink(file, from, to, keep),
     );
-    if (kept > 0) return true;
+    if (kept > 0 || signal.aborted) return true;
     if (this.#peersRest.size >= RATES_KEPT) this.#peersRest.clear();
     this.#peersRest.set(file.fileId, this.#world.clock.nowUs() + PEERS_REST_US);
     return false;

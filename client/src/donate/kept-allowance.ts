@@ -52,6 +52,11 @@ export class KeptAllowance {
     return this.#allowance.pause(this.#localTime(), device) ?? null;
   }
 
+  /** Whether this donor may be filled now. */
+  mayFill(device: DeviceState): boolean {
+    return this.#allowance.mayFill(this.#localTime(), device);
+  }
+
   /** Whether a frame of so many bytes may go out now; then it is charged, with what the network adds. */
   async mayGive(frameBytes: number): Promise<boolean> {
     const time = this.#localTime();

@@ -1,6 +1,6 @@
 /** What a page and its donor worker say to each other. */
 
-import type { AllowanceLimits, DeviceState, Pause } from "../core/allowance.ts";
+import type { AllowanceLimits, Charged, DeviceState, Pause } from "../core/allowance.ts";
 import type { Runs } from "../core/runs.ts";
 import type { Pressure } from "../core/strain.ts";
 import type { ERROR_CODES, ErrorCode } from "../wire/messages.ts";
@@ -31,6 +31,8 @@ export interface DonorStart {
   readonly coordinatorUrl: string;
   readonly sessionUrl: string;
   readonly settings: DonorSettings;
+  /** What the pages of this site gave so far (donate/site-charge.ts); null where that is not known. */
+  readonly charged?: Charged | null;
   /** Secret of the person's code (core/tally-code.ts) in hex: credit is added up under it. Empty: it is not. */
   readonly tallySecret?: string;
 }
@@ -58,7 +60,9 @@ export type ToDonor =
   /** Closes all connections and the store; what is held stays. */
   | { readonly type: "stop" }
   /** Stops, and leaves nothing behind. Also without a start. */
-  | { readonly type: "erase" };
+  | { readonly type: "erase" }
+  /** Without a start: removes what is above a smaller limit. */
+  | { readonly type: "free"; readonly storageBytes: number };
 
 /** One file of which something is held. */
 export interface HeldFile {

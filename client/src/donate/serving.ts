@@ -8,6 +8,7 @@
  * - One frame is read at a time, just in time, into one buffer: slow downloaders hold no memory but their channel's queue,
  *   which their own grants bound.
  * - A segment that cannot be read is refused, not guessed.
+ * - Whoever is served from a file that is withdrawn is let go at that word: erasing it takes a moment.
  * - Downloads first: a donor that fills itself from here gets nothing until no downloader was served for
  *   {@link FILL_WAITS_US}, and makes room for a downloader when all places are taken.
  */
@@ -161,6 +162,9 @@ export class Serving {
       case "match_ended":
         this.#matchEnded(message.match_id);
         return;
+      case "withdrawn":
+        this.#letGo((taker) => taker.match.file_id === message.file_id, 0);
+        return;
       default:
     }
   }
@@ -276,12 +280,16 @@ export class Serving {
 
   /** Lets everybody go, at once: nothing that is queued is sent any more. */
   closeAll(bye: keyof typeof BYE_CODES): void {
-    for (const taker of [...this.#takers.values()]) {
+    this.#letGo(() => true, bye);
+    this.#alarm.set(undefined);
+    this.#receiptTurn.set(undefined);
+  }
+
+  #letGo(which: (taker: Taker) => boolean, bye: keyof typeof BYE_CODES): void {
+    for (const taker of [...this.#takers.values()].filter(which)) {
       if (taker.giver === undefined) taker.link.close("peer_closed");
       else this.#perform(taker, taker.giver.leave(bye));
     }
-    this.#alarm.set(undefined);
-    this.#receiptTurn.set(undefined);
   }
 
   #now(): number {

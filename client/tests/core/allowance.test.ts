@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Allowance, onTheWire, type AllowanceLimits, type Charged, type LocalTime } from "../../src/core/allowance.ts";
+import {
+  Allowance,
+  furtherOn,
+  onTheWire,
+  type AllowanceLimits,
+  type Charged,
+  type LocalTime,
+} from "../../src/core/allowance.ts";
 
 type Moment = readonly [day: number, month: number, minute: number];
 
@@ -14,6 +21,13 @@ type Step =
       readonly charging: boolean | null;
       readonly metered: boolean | null;
       readonly says: string | null;
+    }
+  | {
+      readonly do: "fill";
+      readonly at: Moment;
+      readonly charging: boolean | null;
+      readonly metered: boolean | null;
+      readonly says: boolean;
     }
   | {
       readonly do: "used";
@@ -52,6 +66,9 @@ for (const { name, limits, steps } of vectors.cases) {
         case "pause":
           assert.equal(allowance.pause(time(step.at), step) ?? null, step.says, where);
           break;
+        case "fill":
+          assert.equal(allowance.mayFill(time(step.at), step), step.says, where);
+          break;
         case "used": {
           const { dayBytes, monthBytes } = allowance.used(time(step.at));
           assert.deepEqual({ dayBytes, monthBytes }, step.says, where);
@@ -77,3 +94,11 @@ for (const [sizeBytes, wireBytes] of vectors.wire) {
     assert.equal(onTheWire(sizeBytes), wireBytes);
   });
 }
+
+test("of two counts what is further on counts, of the latest day and month", () => {
+  const one = { day: 20_000, dayBytes: 5, month: 24_000, monthBytes: 9 };
+  assert.deepEqual(furtherOn(one, { ...one, dayBytes: 7, monthBytes: 8 }), { ...one, dayBytes: 7 });
+  const before = { day: 19_999, dayBytes: 70, month: 24_000, monthBytes: 80 };
+  assert.deepEqual(furtherOn(one, before), { ...one, monthBytes: 80 });
+  assert.deepEqual(furtherOn(before, one), furtherOn(one, before));
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { difference, indicesOf, overlap, runsFromWire, runsOf, runsToWire } from "../../src/core/runs.ts";
+import { difference, inParts, indicesOf, overlap, runsFromWire, runsOf, runsToWire } from "../../src/core/runs.ts";
 import { RUNS_MAX } from "../../src/wire/messages.ts";
 
 test("the wire's form and back", () => {
@@ -50,3 +51,29 @@ test("overlap and difference agree with the obvious way, for all small sets", ()
     });
   });
 });
+
+interface Parts {
+  readonly cases: readonly {
+    readonly name: string;
+    readonly runs: readonly number[];
+    readonly parts: readonly number[];
+  }[];
+}
+
+const file = new URL("../../../spec/vectors/message-parts.json", import.meta.url);
+const vectors = JSON.parse(readFileSync(file, "utf8")) as Parts; // as: the file is ours
+
+for (const { name, runs, parts } of vectors.cases) {
+  test(`files in messages: ${name}`, () => {
+    const files = runs.map((count, at) => ({
+      file_id: String(at),
+      runs: Array.from({ length: 2 * count }, () => 1),
+    }));
+    const told = inParts(files);
+    assert.deepEqual(
+      told.map((part) => part.length),
+      parts,
+    );
+    assert.deepEqual(told.flat(), files);
+  });
+}

@@ -1,160 +1,9 @@
-/** A whole donor: real session, store, filling and serving, over a disk, mirrors and a coordinator in memory. */
+/** A whole donor, from the first word to the last. */
 import assert from "node:assert/strict";
-import { createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
-import { NO_LIMITS, type LocalTime } from "../../src/core/allowance.ts";
-import { Donor } from "../../src/donate/donor.ts";
-import type { DonorSettings, DonorStatus } from "../../src/donate/messages.ts";
-import { STORE_FOLDER } from "../../src/storage/segment-store.ts";
-import type { SessionSocket } from "../../src/transport/session-client.ts";
-import type { ClientMessage, CoordinatorMessage } from "../../src/wire/messages.ts";
 import { FakeFolder } from "../storage/fake-folder.ts";
-import { FakeClock } from "../transport/fake-clock.ts";
-import { WELCOME } from "../transport/fake-coordinator.ts";
-import { FakeNetwork } from "../transport/fake-rtc.ts";
-import { FakeCatalogue, FakeMirrors, makeFile, SEGMENT_BYTES, type MadeFile } from "./fake-mirror.ts";
-
-const SETTINGS: DonorSettings = {
-  storageBytes: 16_000_000,
-  upBytesPerS: 1_000_000,
-  causes: ["main"],
-  takersMax: 8,
-  allowance: NO_LIMITS,
-};
-
-/** A coordinator's end of a session: keeps what was said, says what it is told to. */
-class FakeSession implements SessionSocket {
-  readonly bufferedAmount = 0;
-  readonly said: ClientMessage[] = [];
-  readonly #listeners: { type: string; listener: (event: { data: unknown }) => void; signal?: AbortSignal }[] = [];
-
-  addEventListener(
-    type: string,
-    listener: (event: { data: unknown }) => void,
-    options: { signal?: AbortSignal } = {},
-  ): void {
-    this.#listeners.push({ type, listener, ...options });
-  }
-
-  send(text: string): void {
-    const message = JSON.parse(text) as ClientMessage; // as: what a client writes is one
-    this.said.push(message);
-    // Nobody else gives: what is assigned comes from mirrors.
-    if (message.type === "want" && message.peers_max > 0)
-      this.tell({ type: "unmatched", file_id: message.file_id, code: "no_donor", retry_after_ms: 15_000 });
-  }
-
-  close(): void {
-    return;
-  }
-
-  dispatch(type: string, data?: unknown): void {
-    for (const { listener, signal } of this.#listeners.filter((other) => other.type === type)) {
-      if (signal?.aborted !== true) listener({ data });
-    }
-  }
-
-  tell(message: CoordinatorMessage): void {
-    this.dispatch("message", JSON.stringify(message));
-  }
-
-  of<Type extends ClientMessage["type"]>(type: Type): Extract<ClientMessage, { type: Type }>[] {
-    const is = (message: ClientMessage): message is Extract<ClientMessage, { type: Type }> => message.type === type;
-    return this.said.filter(is);
-  }
-}
-
-class Scene {
-  readonly clock = new FakeClock();
-  time: LocalTime = { day: 20_000, month: 24_000, minute: 0 };
-  readonly root: FakeFolder;
-  readonly mirrors: FakeMirrors;
-  readonly files: readonly MadeFile[];
-  readonly sessions: FakeSession[] = [];
-  readonly statuses: DonorStatus[] = [];
-  #assignment = 0;
-  readonly #donor: Promise<Donor>;
-
-  constructor(
-    files: readonly MadeFile[],
-    settings: DonorSettings = SETTINGS,
-    root = new FakeFolder(),
-    tallySecret = "",
-  ) {
-    this.files = files;
-    this.root = root;
-    this.mirrors = new FakeMirrors(this.clock, ...files);
-    const start = { coordinatorUrl: "https://c.example", sessionUrl: "wss://c.example/ws", settings, tallySecret };
-    this.#donor = Donor.start(
-      start,
-      new FakeNetwork().window(),
-      {
-        clock: this.clock,
-        hmac: (key, message) => Promise.resolve(new Uint8Array(createHmac("sha256", key).update(message).digest())),
-        session: {
-          connect: () => {
-            const session = new FakeSession();
-            this.sessions.push(session);
-            return session;
-          },
-          nowMs: () => this.clock.nowUs() / 1_000,
-          chance: () => 0,
-          setTimeout: (callback, delayMs) => {
-            this.#timers.push(this.clock.after(delayMs * 1_000, callback));
-            return this.#timers.length - 1;
-          },
-          clearTimeout: (timer) => this.#timers[timer]?.(),
-        },
-        root: this.root,
-        fetch: this.mirrors.fetch,
-        sha256: (bytes) => Promise.resolve(new Uint8Array(createHash("sha256").update(bytes).digest())),
-        localTime: () => this.time,
-        catalogue: new FakeCatalogue(...files),
-      },
-      (status) => this.statuses.push(status),
-    );
-  }
-
-  readonly #timers: (() => void)[] = [];
-
-  get session(): FakeSession {
-    const session = this.sessions.at(-1);
-    assert.ok(session !== undefined);
-    return session;
-  }
-
-  get status(): DonorStatus {
-    const status = this.statuses.at(-1);
-    assert.ok(status !== undefined);
-    return status;
-  }
-
-  get diskBytes(): number {
-    return this.root.folders.get(STORE_FOLDER)?.sizeBytes ?? 0;
-  }
-
-  donor(): Promise<Donor> {
-    return this.#donor;
-  }
-
-  async welcome(): Promise<void> {
-    await this.clock.pass(1_000);
-    this.session.dispatch("open");
-    this.session.tell(WELCOME);
-    await this.clock.pass(1_000);
-  }
-
-  async assign(...files: readonly { file: MadeFile; runs: readonly number[] }[]): Promise<void> {
-    this.#assignment += 1;
-    this.session.tell({
-      type: "assign",
-      assignment: this.#assignment,
-      lease_ms: 600_000,
-      files: files.map(({ file, runs }) => ({ file_id: file.fileId, runs })),
-    });
-    await this.clock.pass(5_000_000);
-  }
-}
+import { Scene, SETTINGS } from "./donor-scene.ts";
+import { makeFile, SEGMENT_BYTES } from "./fake-mirror.ts";
 
 test("the first words are the limits, less than the disk may have, and then that nothing is held", async () => {
   const scene = new Scene([]);
@@ -299,6 +148,22 @@ test("what is withdrawn is erased at once, and not fetched again", async () => {
   assert.equal(scene.mirrors.asked.length, asked);
 });
 
+test("what was withdrawn meanwhile is erased when its donor comes back, before anybody is served", async () => {
+  const file = makeFile("a.iso", 4 * SEGMENT_BYTES);
+  const first = new Scene([file]);
+  await first.welcome();
+  await first.assign({ file, runs: [0, 4] });
+  await (await first.donor()).stop(false);
+  assert.ok(first.diskBytes > 4 * SEGMENT_BYTES);
+
+  const second = new Scene([file], SETTINGS, first.root);
+  await second.welcome();
+  second.session.tell({ type: "withdrawn", file_id: file.fileId }); // the answer to its holdings
+  await second.clock.pass(1_000_000);
+  assert.ok(second.diskBytes < SEGMENT_BYTES);
+  assert.deepEqual(second.session.of("holdings").at(-1)?.files, [{ file_id: file.fileId, runs: [] }]);
+});
+
 test("an assignment in parts counts when it is whole", async () => {
   const [one, two] = [makeFile("a.iso", 2 * SEGMENT_BYTES), makeFile("b.iso", 2 * SEGMENT_BYTES)];
   const scene = new Scene([one, two]);
@@ -415,28 +280,6 @@ test("erased means that nothing is left, and nothing more is said", async () => 
   const said = scene.session.said.length;
   await scene.clock.pass(10_000_000);
   assert.equal(scene.session.said.length, said);
-});
-
-test("outside the chosen hours nobody is to be introduced, and what is held stays", async () => {
-  const file = makeFile("a.iso", 4 * SEGMENT_BYTES);
-  const allowance = { ...NO_LIMITS, hours: [600, 720] as const };
-  const scene = new Scene([file], { ...SETTINGS, allowance });
-  await scene.welcome();
-  assert.equal(scene.session.of("donate").at(-1)?.takers_max, 0);
-  assert.equal(scene.status.pause, "hours");
-  await scene.assign({ file, runs: [0, 4] });
-  assert.equal(scene.status.assignedHeld, 4, "it is filled all the same");
-
-  scene.time = { ...scene.time, minute: 600 };
-  await scene.clock.pass(2_000_000);
-  assert.deepEqual([scene.session.of("donate").at(-1)?.takers_max, scene.status.pause], [8, null]);
-  const donor = await scene.donor();
-  await donor.change({ ...SETTINGS, allowance: { ...NO_LIMITS, whileCharging: true } });
-  donor.heedDevice({ charging: false, metered: null });
-  assert.equal(scene.status.pause, "battery");
-  assert.equal(scene.session.of("donate").at(-1)?.takers_max, 0);
-  donor.heedDevice({ charging: true, metered: null });
-  assert.equal(scene.status.pause, null);
 });
 
 test("where the browser gives less room, the coordinator hears of what is held, and of all again later", async () => {

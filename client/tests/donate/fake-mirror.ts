@@ -61,6 +61,8 @@ export class FakeCatalogue implements FileCatalogue {
 export class FakeMirrors {
   readonly asked: string[] = [];
   sentBytes = 0;
+  /** Requests to slow mirrors that were given up. */
+  aborted = 0;
   readonly fetch: Fetch;
 
   constructor(clock: Clock, ...files: readonly MadeFile[]) {
@@ -86,7 +88,19 @@ export class FakeMirrors {
         });
         return new Response(stuck, { status: 206, headers });
       }
-      if (host === "slow") await new Promise<void>((resolve) => clock.after(5_000_000, resolve));
+      if (host === "slow") {
+        await new Promise<void>((resolve, reject) => {
+          const giveUp = () => {
+            this.aborted += 1;
+            reject(new DOMException("aborted", "AbortError"));
+          };
+          init.signal?.addEventListener("abort", giveUp);
+          clock.after(5_000_000, () => {
+            init.signal?.removeEventListener("abort", giveUp);
+            resolve();
+          });
+        });
+      }
       return new Response(new Uint8Array(body), { status: 206, headers });
     };
   }

@@ -306,6 +306,7 @@ test("six donors: four are asked, two wait, and one of these follows", async () 
   const donors = names.map((name) => scene.donor(name, [[0, layout.count]]));
   for (const name of names) await scene.meet(name);
   assert.deepEqual([...scene.sources.keys()], ["donor 1", "donor 2", "donor 3", "donor 4"]);
+  donors[4]?.serving.closeAll(0); // one that waits leaves unseen, and takes no number with it
   donors[1]?.serving.closeAll(0);
   await scene.clock.pass(1_000_000);
   assert.deepEqual([...scene.sources.keys()], ["donor 1", "donor 3", "donor 4", "donor 5"]);
@@ -357,6 +358,23 @@ test("the rate holds for all downloaders together, and they share it", async () 
   const sent = donor.window.sentBytes - before;
   assert.ok(Math.abs(sent / 800_000 - 1) <= 0.15, `${sent} bytes in 2 s of 400 kB/s, burst and one frame included`);
   assert.ok(Math.abs(one.filled - two.filled) <= 65_536, `${one.filled} and ${two.filled}`);
+});
+
+test("no byte of a withdrawn file goes out after the word, though it is there still", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]], 100_000);
+  await scene.meet("donor");
+  ask(scene.source("donor 1"), 1, 0, content.length);
+  await scene.clock.pass(1_000_000);
+  scene.coordinator.tell("donor", { type: "withdrawn", file_id: "e".repeat(64) });
+  const before = donor.served.bytes;
+  await scene.clock.pass(1_000_000);
+  assert.ok(donor.served.bytes > before, "another file's end is none of this one");
+  scene.coordinator.tell("donor", { type: "withdrawn", file_id: FILE });
+  const sent = donor.window.sentBytes;
+  await scene.clock.pass(5_000_000);
+  assert.ok(donor.window.sentBytes - sent < 100, "a goodbye and nothing else");
+  assert.deepEqual([donor.serving.takers, scene.removed], [0, [["donor 1", "peer_closed"]]]);
 });
 
 test("a downloader that reads nothing, whatever it grants, holds no more memory than its queue", async () => {

@@ -112,6 +112,11 @@ class Allowance:
             return "metered"
         return None
 
+    def may_fill(self, time: LocalTime, device: DeviceState) -> bool:
+        """Whether the donor may be filled now: budgets are of what it sends, the rest of all that its line carries."""
+        without_budgets = replace(self.limits, daily_bytes=None, monthly_bytes=None)
+        return Allowance(without_budgets, self._used).pause(time, device) is None
+
     def take(self, size_bytes: int, time: LocalTime) -> Answer:
         """Charge bytes that are about to go out.
 
@@ -158,4 +163,4 @@ class Allowance:
 
 def _is_within(minute: int, hours: tuple[int, int]) -> bool:
     start, end = hours
-    return start <= minute < end if start <= end else minute >= start or minute < end
+    return start <= minute < end if start < end else minute >= start or minute < end

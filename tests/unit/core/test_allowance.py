@@ -23,6 +23,8 @@ def run_step(allowance: Allowance, step: Vector) -> object:
             return allowance.take(step["bytes"], LocalTime(*step["at"]))
         case "pause":
             return allowance.pause(LocalTime(*step["at"]), DeviceState(step["charging"], step["metered"]))
+        case "fill":
+            return allowance.may_fill(LocalTime(*step["at"]), DeviceState(step["charging"], step["metered"]))
         case "used":
             used = allowance.used(LocalTime(*step["at"]))
             return {"dayBytes": used.day_bytes, "monthBytes": used.month_bytes}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+import json
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -14,25 +16,33 @@ from distribute_io.wire.codec import encode_message
 from distribute_io.wire.limits import FILES_PER_MESSAGE_MAX, MESSAGE_BYTES_MAX
 from distribute_io.wire.session import ClientMessage, Holdings, Receipt
 
+VECTORS = json.loads((Path(__file__).parents[3] / "spec" / "vectors" / "message-parts.json").read_text())
+
 
 class Held:
-    """So many files, each in so many runs at the end of a very large file."""
+    """Files, each in so many runs at the end of a very large file."""
 
-    def __init__(self, files: int, runs: int) -> None:
-        self._files = [FileId(f"{number:064x}") for number in range(files)]
-        self._runs: Runs = tuple((4_000_000_000 + 3 * at, 4_000_000_002 + 3 * at) for at in range(runs))
+    def __init__(self, runs: list[int]) -> None:
+        self._runs = {FileId(f"{number:064x}"): count for number, count in enumerate(runs)}
 
     def files(self) -> list[FileId]:
-        return self._files
+        return list(self._runs)
 
     def holdings(self, file_id: FileId) -> Runs:
-        return self._runs
+        return tuple((4_000_000_000 + 3 * at, 4_000_000_002 + 3 * at) for at in range(self._runs[file_id]))
+
+
+@pytest.mark.parametrize("vector", VECTORS["cases"], ids=lambda vector: str(vector["name"]))
+def test_files_are_divided_as_pages_divide_them(vector: dict[str, Any]) -> None:  # Any: a vector's fields
+    said: list[ClientMessage] = []
+    Statements(cast(SegmentStore, Held(vector["runs"])), say=said.append).begin()
+    assert [len(message.files) for message in said if isinstance(message, Holdings)] == vector["parts"]
 
 
 @pytest.mark.parametrize(("files", "runs"), [(0, 0), (1, 1), (64, 1), (65, 1), (200, 300), (3, 4_096), (64, 256)])
 def test_all_that_is_held_is_stated_in_messages_that_fit(files: int, runs: int) -> None:
     said: list[ClientMessage] = []
-    held = Held(files, runs)
+    held = Held([runs] * files)
     statements = Statements(cast(SegmentStore, held), say=said.append)
     statements.begin()
     stated = [message for message in said if isinstance(message, Holdings)]
@@ -50,7 +60,7 @@ def test_all_that_is_held_is_stated_in_messages_that_fit(files: int, runs: int) 
 
 def test_the_latest_receipt_of_each_match_waits_for_a_session() -> None:
     said: list[ClientMessage] = []
-    statements = Statements(cast(SegmentStore, Held(0, 0)), say=said.append)
+    statements = Statements(cast(SegmentStore, Held([0] * 0)), say=said.append)
     for total in (1, 2):
         statements.receipt("aa" * 16, total, bytes(32))
     statements.forward_receipts()
