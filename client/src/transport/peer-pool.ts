@@ -251,9 +251,12 @@ export class PeerPool {
   }
 
   #promote(peer: Peer): void {
-    if (peer.source === undefined) return;
+    const download = this.#download;
+    if (peer.source === undefined || download === undefined) return;
     peer.state = "active";
-    this.#download?.events.sourceAdded(peer.sourceId, peer.source, peer.holdings);
+    // Only now: numbers of spares that are never asked would be missing where people read them.
+    peer.sourceId = `donor ${download.job.nextNumber()}`;
+    download.events.sourceAdded(peer.sourceId, peer.source, peer.holdings);
   }
 
   #want(fileId: string, wanted: number, missing: Runs): void {
@@ -423,12 +426,11 @@ export class PeerPool {
     } catch {
       return; // the donor will say it
     }
-    if (peer.holdings.length > 0) this.#ready(peer, job);
+    if (peer.holdings.length > 0) this.#ready(peer);
   }
 
-  #ready(peer: Peer, job: PeerJob): void {
+  #ready(peer: Peer): void {
     peer.state = "ready";
-    peer.sourceId = `donor ${job.nextNumber()}`;
     this.#settle();
   }
 
@@ -437,7 +439,7 @@ export class PeerPool {
     this.#sayOpen(peer);
     const job = this.#download?.job;
     if (peer.state === "pending" && job !== undefined) {
-      this.#ready(peer, job);
+      this.#ready(peer);
       return;
     }
     if (peer.state === "active") this.#download?.events.holdingsChanged(peer.sourceId, ranges);

@@ -352,6 +352,9 @@ class PeerPool:
                 peer.source.close()
             elif peer.peer_id in plan.promote and peer.source is not None:
                 peer.state = "active"
+                # Only now: numbers of spares that are never asked would be missing where people read them.
+                self._named += 1
+                peer.source_id = SourceId(f"donor {self._named}")
                 self._driver.add_source(peer.source_id, peer.source, kind="peer", holdings=peer.holdings, slots=SLOTS)
         self._want(plan.wanted, missing)
 
@@ -359,8 +362,6 @@ class PeerPool:
 
     def _ready(self, peer: _Peer) -> None:
         peer.state = "ready"
-        self._named += 1
-        peer.source_id = SourceId(f"donor {self._named}")
         self.settle()
 
     def _settle_soon(self) -> None:
