@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.harness.browser import wait_for_value
+import pytest
+
+from tests.harness.browser import Browser, wait_for_value
 from tests.harness.chromium import Chromium, ChromiumPage
 from tests.harness.coordinator import Release, make_release
 from tests.harness.donors import (
+    CHOSEN,
     folder_bytes,
     open_donor_page,
     return_to_donor_page,
@@ -28,7 +31,9 @@ FILES = 5
 FILE_BYTES = 64 * MIB
 
 # Every file of the site's storage, again and again; `store.largest` is the most that was ever there since it was reset.
-_SAMPLER = """
+_SAMPLER = (
+    CHOSEN
+    + """
 window.store = { samples: 0, bytes: 0, largest: 0 };
 async function sizeOf(folder) {
   let total = 0;
@@ -50,6 +55,7 @@ async function sizeOf(folder) {
   }
 })();
 """
+)
 
 
 class FolderSampler:
@@ -162,14 +168,16 @@ def test_crashes_and_a_second_tab_double_no_store(stage: Stage, chromium: Callab
     assert disk.samples > 50
 
 
-def test_stop_and_erase_leaves_nothing(stage: Stage, chromium: Callable[..., Chromium]) -> None:
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+def test_stop_and_erase_leaves_nothing(stage: Stage, any_browser: Callable[[str, str], Browser], kind: str) -> None:
     scene = make_scene(stage, [MirrorPlan(rate=None)])
-    scene.publish("release.iso", 8 * MIB)
-    page = chromium("donor").new_page(init_script=_SAMPLER)
+    scene.publish("release.iso", 24 * MIB)  # more than it may hold
+    page = any_browser(kind, "donor").new_page(init_script=_SAMPLER)
     page.goto(f"{scene.coordinator.url}/donate")
     assert page.evaluate("store.bytes") == 0, "nothing is stored before the click"
     page.press_button("Start…")
-    wait_until_held(scene.coordinator, 8 * MIB)
+    wait_until_held(scene.coordinator, 14 * MIB)
+    assert 14 * MIB <= page.evaluate("store.largest") <= LIMIT_BYTES
     page.press_button("Stop and erase…")
     wait_for_value(page, "store.bytes === 0", "an empty store", timeout_s=5)
     wait_until_held(scene.coordinator, 0, donors=0)
