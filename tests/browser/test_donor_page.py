@@ -56,7 +56,11 @@ def test_it_is_off_until_a_click_and_comes_back_only_if_it_was_left_on(
     assert coordinator.stats()["donors"] == 0
 
     page.press_button("Start…")
-    wait_for_value(page, f"{_RATE_NOTE}.includes('a quarter of that')", "the measured upload")
+    wait_for_value(page, f"{_STATE}.startsWith('Your line sends')", "the measured upload")
+    assert "a quarter of that" in page.evaluate(_RATE_NOTE)
+    assert page.evaluate(_BUTTONS) == ["Start donating", "Stop"]
+    assert coordinator.stats()["donors"] == 0, "nothing is given before the rate was to be seen"
+    page.press_button("Start…")
     wait_until_held(coordinator, 8 * MIB)
     pushed = sum(mirror.bytes_sent() for mirror in scene.mirrors)
     page.goto(f"{coordinator.url}/donate")
@@ -114,6 +118,12 @@ def test_a_second_tab_may_follow_when_the_first_is_closed(stage: Stage, any_brow
     wait_for_value(second, f"{_BUTTONS}.includes('Start donating')", "the end of the first tab")
     second.press_button("Start…")
     wait_until_held(coordinator, 8 * MIB)
+
+    # Whoever unticks the last cause gives to nobody any more, and is told so.
+    second.evaluate("document.querySelector('fieldset input').click()")
+    wait_until_donors(coordinator, 0)
+    wait_for_value(second, f"{_STATE}.startsWith('Stopped, since no cause')", "the word that it has stopped")
+    assert second.evaluate("document.getElementById('start').disabled")
 
 
 def test_a_days_limit_is_kept_and_a_crash_does_not_double_it(stage: Stage, any_browser: StartBrowser) -> None:

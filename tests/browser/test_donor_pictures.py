@@ -31,6 +31,20 @@ _VIOLATIONS = """axe.run(document, { resultTypes: ["violations"] }).then(({ viol
   violations.map(({ id, nodes }) => [id, ...nodes.map(({ html, failureSummary }) => html + failureSummary)]))"""
 
 
+# States that pass, held; and what a device tells that this one does not.
+_NO_ANSWER = """
+const asked = window.fetch;
+window.fetch = (url, init) => (String(url).includes("upload-probe") ? new Promise(() => undefined) : asked(url, init));
+"""
+_NO_HURRY = """
+const later = window.setTimeout;
+window.setTimeout = (run, ms, ...rest) => (ms === 5000 ? 0 : later(run, ms, ...rest));
+"""
+_NO_LOCK_YET = "navigator.locks.request = () => new Promise(() => undefined);"
+_ON_BATTERY = "navigator.getBattery = () => Promise.resolve(Object.assign(new EventTarget(), { charging: false }));"
+_MOBILE = "Object.defineProperty(navigator.connection, 'saveData', { value: true });"
+
+
 class Look(Protocol):
     """Takes pictures of a state."""
 
@@ -68,8 +82,15 @@ def test_no_state_is_too_wide_too_small_or_too_pale(
     coordinator = scene.coordinator
     browser = chromium("donor")
 
-    def opened(words: str, *, start: bool = True, script: str = "", **limits: object) -> ChromiumPage:
-        chosen = {"storageBytes": 16_000_000, "upBytesPerS": 4_000_000, "allowance": limits}
+    def opened(
+        words: str, *, start: bool = True, rate_known: bool = True, script: str = "", **limits: object
+    ) -> ChromiumPage:
+        chosen = {
+            "storageBytes": 16_000_000,
+            "upBytesPerS": 4_000_000,
+            "rateKnown": rate_known,
+            "allowance": limits,
+        }
         seed = f"localStorage['distribute-io:donor'] = {json.dumps(json.dumps(chosen))};"
         page = browser.new_page(init_script=seed + script)
         page.goto(f"{coordinator.url}/donate")
@@ -83,12 +104,27 @@ def test_no_state_is_too_wide_too_small_or_too_pale(
     before.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
     photographed(before, "before", judged=True)
     before.close()
+    measuring = opened("Measuring", rate_known=False, script=_NO_ANSWER)
+    photographed(measuring, "measuring")
+    measuring.close()
+    measured = opened("Your line sends", rate_known=False, script=_NO_HURRY)
+    photographed(measured, "measured")
+    measured.close()
+    starting = opened("Starting", script=_NO_LOCK_YET)
+    photographed(starting, "starting")
+    starting.close()
     failed = opened("ended", script="navigator.locks.request = () => Promise.reject(new Error('forbidden'));")
     photographed(failed, "error")
     failed.close()
     used = opened("limit is used up", dailyBytes=0)
     photographed(used, "limit-reached")
     used.close()
+    battery = opened("until this device is charging", script=_ON_BATTERY, whileCharging=True)
+    photographed(battery, "battery")
+    battery.close()
+    metered = opened("mobile data", script=_MOBILE, unmetered=True)
+    photographed(metered, "metered")
+    metered.close()
     later = time.localtime().tm_hour + 2
     paused = opened("hours that you chose", hours=[later % 24 * 60, (later + 1) % 24 * 60])
     photographed(paused, "paused")

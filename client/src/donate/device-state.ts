@@ -42,9 +42,9 @@ async function findBattery(): Promise<Battery | undefined> {
   }
 }
 
-/** Which limits can be kept here: only those are offered. */
-export async function deviceTells(): Promise<{ readonly charging: boolean; readonly metered: boolean }> {
-  return { charging: (await findBattery()) !== undefined, metered: isMetered(telling().connection) !== null };
+/** What the device tells now. What is null can be no limit here. */
+export async function deviceNow(): Promise<DeviceState> {
+  return { charging: (await findBattery())?.charging ?? null, metered: isMetered(telling().connection) };
 }
 
 /**

@@ -8,13 +8,16 @@
  * - The tab that donates tells the others how it goes, and stops when one of them says so.
  */
 
+import { NOTHING_CHARGED, type Charged } from "../core/allowance.ts";
 import type { WorkerFactory } from "../download/worker-code.ts";
 import { browserWindow, RtcHost } from "../transport/rtc-host.ts";
 import { decodeBody } from "../wire/decode.ts";
 import { DistributeError, StoreError, UsageError } from "../wire/errors.ts";
 import { CAUSE_LIST_FIELDS } from "../wire/messages.ts";
 import { watchDevice, watchPressure } from "./device-state.ts";
+import { localTime } from "./local-time.ts";
 import { GIVING_LOCK, type DonorSettings, type DonorStatus, type FromDonor, type ToDonor } from "./messages.ts";
+import { keepSiteCharge, siteCharge } from "./site-charge.ts";
 
 export type DonorState =
   /** `erased`: nothing of what was held is left, since a moment ago. */
@@ -22,6 +25,8 @@ export type DonorState =
   | { readonly is: "starting" }
   | { readonly is: "running"; readonly status: DonorStatus }
   | { readonly is: "stopping"; readonly erasing: boolean }
+  /** What is stored above a smaller limit is being removed, though nothing is given. */
+  | { readonly is: "freeing" }
   /** Another tab of this browser donates for this site; `status` as soon as it has told. */
   | { readonly is: "elsewhere"; readonly status: DonorStatus | null }
   | { readonly is: "failed"; readonly error: DistributeError };
@@ -66,6 +71,8 @@ export class DonorControl {
   #host: RtcHost | undefined;
   #release: (() => void) | undefined;
   #unwatchDevice: (() => void) | undefined;
+  /** What the site's count was set to last. */
+  #kept: Charged = NOTHING_CHARGED;
   /** The start that counts: whatever ends a donor voids the start that is under way. */
   #startNumber = 0;
 
@@ -120,7 +127,8 @@ export class DonorControl {
       };
       const { port1, port2 } = new MessageChannel();
       this.#host = new RtcHost(port1, browserWindow(), [], true);
-      const start = { coordinatorUrl, sessionUrl, settings, tallySecret: this.#place.tallySecret?.() ?? "" };
+      const tallySecret = this.#place.tallySecret?.() ?? "";
+      const start = { coordinatorUrl, sessionUrl, settings, tallySecret, charged: siteCharge() };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
       const unwatch = [
         watchDevice((device) => {
@@ -143,29 +151,36 @@ export class DonorControl {
     this.#tell({ type: "change", settings });
   }
 
+  /** A smaller limit of storage while it is off: what is above it goes at once, too. */
+  async free(storageBytes: number): Promise<void> {
+    if (this.#state.is !== "off") return;
+    this.#set({ is: "freeing" });
+    if (await this.#startKeeper()) this.#tell({ type: "free", storageBytes });
+  }
+
   /** Stops at once; with `erase` nothing of what was held is left. In whichever tab it runs. */
   async stop(erase: boolean): Promise<void> {
     if (this.#state.is === "elsewhere") {
       this.#tabs.postMessage({ type: "stop" } satisfies Told);
       return;
     }
-    if (this.#state.is === "stopping") return;
+    if (this.#state.is === "stopping" || this.#state.is === "freeing") return;
     this.#startNumber += 1;
     this.#set({ is: "stopping", erasing: erase });
     // All connections end here and now; the worker puts its store in order.
     this.#host?.close();
     this.#host = undefined;
-    if (this.#worker === undefined && erase && !(await this.#startEraser())) return;
+    if (this.#worker === undefined && erase && !(await this.#startKeeper())) return;
     if (this.#worker === undefined) this.#end({ is: "off", erased: false });
     else this.#tell({ type: erase ? "erase" : "stop" });
   }
 
   /**
-   * Starts a worker that erases what an earlier visit left.
+   * Starts a worker that erases, or frees, of what an earlier visit left.
    *
    * @returns false when it cannot, or must not: another tab gives from that store by now, which is shown.
    */
-  async #startEraser(): Promise<boolean> {
+  async #startKeeper(): Promise<boolean> {
     try {
       this.#release ??= await this.#lock();
       if (this.#release === undefined) {
@@ -185,7 +200,7 @@ export class DonorControl {
 
   #hear(told: Told): void {
     if (told.type === "stop") {
-      if (this.#state.is === "running") void this.stop(false);
+      if (this.#state.is === "running" || this.#state.is === "starting") void this.stop(false);
     } else if (this.#release === undefined) {
       this.#setElsewhere(told.status);
     }
@@ -197,16 +212,26 @@ export class DonorControl {
         return;
       case "status":
         this.#tell({ type: "heard" });
+        this.#keepCharge(message.status);
         if (this.#state.is === "stopping") return;
         this.#tabs.postMessage({ type: "status", status: message.status } satisfies Told);
         this.#set({ is: "running", status: message.status });
         return;
       case "stopped":
+        if (message.erased) keepSiteCharge(null);
         this.#end({ is: "off", erased: message.erased });
         return;
       case "failed":
         this.#fail(new StoreError(message.code, message.message));
     }
+  }
+
+  /** Whoever gives on this site after this donor starts from what it gave. */
+  #keepCharge({ sentTodayBytes: dayBytes, sentThisMonthBytes: monthBytes }: DonorStatus): void {
+    const { day, month } = localTime();
+    if (dayBytes === this.#kept.dayBytes && monthBytes === this.#kept.monthBytes) return;
+    this.#kept = { day, dayBytes, month, monthBytes };
+    keepSiteCharge(this.#kept);
   }
 
   #fail(error: DistributeError): void {

@@ -3,7 +3,7 @@
  * workers have the positioned writes of the origin private file system.
  */
 
-import { STORE_FOLDER, type StoreFolder } from "../storage/segment-store.ts";
+import { SegmentStore, STORE_FOLDER, type StoreFolder } from "../storage/segment-store.ts";
 import { sha256 } from "../storage/web-crypto.ts";
 import { systemClock } from "../transport/clock.ts";
 import { webCryptoHmac } from "../transport/hmac.ts";
@@ -74,6 +74,13 @@ async function eraseStore(): Promise<void> {
   }
 }
 
+/** A smaller limit, while nothing is given. */
+async function free(storageBytes: number): Promise<void> {
+  const store = await SegmentStore.open(await root(), storageBytes, sha256);
+  store.close();
+  report({ type: "stopped", erased: false });
+}
+
 function isOfSharing(message: ToDonor | ToSharer): message is ToSharer {
   return message.type.startsWith("share");
 }
@@ -97,6 +104,8 @@ function obey(message: ToDonor): Promise<void> {
       return stop(false);
     case "erase":
       return stop(true);
+    case "free":
+      return free(message.storageBytes);
   }
 }
 

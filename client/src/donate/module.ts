@@ -9,6 +9,7 @@ import { StoreError, UsageError, type DistributeError } from "../wire/errors.ts"
 import { donorWorker } from "./bundled-worker.ts";
 import { DonorControl, type DonorState } from "./donor-control.ts";
 import { TAKERS_MAX, type DonorSettings, type DonorStatus } from "./messages.ts";
+import { STORAGE_BYTES_MIN } from "./remembered.ts";
 
 export interface DonateOptions {
   /** The coordinator's address, for example `https://dio.example`. */
@@ -45,7 +46,6 @@ export interface Donation {
   readonly ended: Promise<void>;
 }
 
-const STORAGE_BYTES_MIN = 16_000_000;
 const UP_BYTES_PER_S = 1_000_000;
 
 /**

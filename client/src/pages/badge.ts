@@ -7,7 +7,8 @@
  *   limit.
  * - Its limits are those of the donor page, kept the same way; they hold for the site that shows it, since browsers keep
  *   frames of different sites apart. It says so.
- * - It measures nothing: without a choice it gives the least that is useful.
+ * - It measures nothing: until somebody chooses, here or on the donor page of the same site, it gives a rate that few lines
+ *   notice (donate/remembered.ts), and does not take that for a choice.
  */
 
 import type { DonorState } from "../donate/donor-control.ts";
@@ -101,16 +102,17 @@ class Badge {
     this.#more.addEventListener("click", () => {
       this.#open(this.#main.dataset["open"] !== "true");
     });
-    this.#limits.addEventListener("input", () => {
+    this.#limits.addEventListener("input", ({ target }) => {
       const chosen = this.#chosen();
       if (raises(accepted, chosen) && !this.#sight.plain) {
         this.#refuse();
         this.#fill(accepted, steps);
         return;
       }
+      if (chosen.storageBytes < accepted.storageBytes && this.#stored) void this.#control.free(chosen.storageBytes);
       accepted = chosen;
       this.#say();
-      this.#save(recall().on);
+      this.#save(recall().on, target === this.#rate);
       this.#control.change(chosen);
     });
     this.#open(document.documentElement.dataset["size"] === "l");
@@ -151,7 +153,7 @@ class Badge {
       this.#refuse();
       return;
     }
-    this.#save(true);
+    this.#save(true, false);
     this.#open(document.documentElement.dataset["size"] === "l");
     await this.#control.start(this.#chosen());
   }
@@ -181,8 +183,8 @@ class Badge {
     };
   }
 
-  #save(on: boolean): void {
-    remember({ settings: this.#chosen(), on, rateKnown: true });
+  #save(on: boolean, rateChosen: boolean): void {
+    remember({ settings: this.#chosen(), on, ...(rateChosen && { rateKnown: true }) });
   }
 
   #words(state: DonorState): string {
@@ -203,13 +205,13 @@ class Badge {
   }
 
   #show(state: DonorState): void {
-    const busy = state.is === "starting" || state.is === "stopping";
-    const on = busy || state.is === "running" || state.is === "elsewhere";
+    const on = state.is !== "off" && state.is !== "failed" && state.is !== "freeing";
+    const busy = state.is === "starting" || state.is === "stopping" || state.is === "freeing";
     const status = state.is === "running" || state.is === "elsewhere" ? state.status : null;
     this.#main.dataset["on"] = String(on);
     this.#start.hidden = on;
     this.#stop.hidden = !on;
-    this.#stop.disabled = this.#erase.disabled = busy;
+    this.#start.disabled = this.#stop.disabled = this.#erase.disabled = busy;
     this.#erase.hidden = on || !this.#stored;
     this.#more.hidden = state.is === "elsewhere";
     const words = element("state", HTMLElement);

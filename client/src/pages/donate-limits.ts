@@ -2,7 +2,7 @@
 
 import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
 import { TAKERS_MAX } from "../donate/messages.ts";
-import { deviceTells } from "../donate/device-state.ts";
+import { deviceNow } from "../donate/device-state.ts";
 import { DAILY_CHOICES, including, MONTHLY_CHOICES } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
 import { FIGURES } from "./donate-words.ts";
@@ -39,9 +39,9 @@ export class MoreLimits {
     fill(this.#from, [[NONE, TEXT.anyTime], ...named], from === undefined ? NONE : String(from));
     fill(this.#to, named, String(to ?? 0));
     // Only limits that can be kept here are offered.
-    void deviceTells().then(({ charging, metered }) => {
-      element("while-charging-row", HTMLElement).hidden = !charging;
-      element("unmetered-row", HTMLElement).hidden = !metered;
+    void deviceNow().then(({ charging, metered }) => {
+      element("while-charging-row", HTMLElement).hidden = charging === null;
+      element("unmetered-row", HTMLElement).hidden = metered === null;
     });
     this.#whileCharging.checked = limits.whileCharging;
     this.#unmetered.checked = limits.unmetered;
@@ -63,11 +63,13 @@ export class MoreLimits {
   }
 
   chosen(): AllowanceLimits {
+    const [from, to] = [this.#from.value, this.#to.value];
     return {
       ...NO_LIMITS,
       dailyBytes: numberOf(this.#daily),
       monthlyBytes: numberOf(this.#monthly),
-      hours: this.#from.value === NONE ? null : [Number(this.#from.value), Number(this.#to.value)],
+      // From a time to the same is all day: no limit.
+      hours: from === NONE || from === to ? null : [Number(from), Number(to)],
       whileCharging: this.#whileCharging.checked,
       unmetered: this.#unmetered.checked,
     };

@@ -1,24 +1,10 @@
 /** What the donor page remembers between visits, and the steps of its sliders. In the browser's local storage. */
 
-import { NO_LIMITS, type AllowanceLimits } from "../core/allowance.ts";
-import { TAKERS_MAX, type DonorSettings } from "../donate/messages.ts";
+import type { DonorSettings } from "../donate/messages.ts";
+import { DEFAULT_SETTINGS, DONOR_KEY, readRemembered, type Remembered } from "../donate/remembered.ts";
 
-/** The settings, and whether the person left donating on. */
-export interface Remembered {
-  readonly settings: DonorSettings;
-  readonly on: boolean;
-  /** Whether the upload rate was chosen, or measured: else it is measured at the start. */
-  readonly rateKnown: boolean;
-  /** What the line was found to send, in bytes per second. */
-  readonly measuredBytesPerS?: number | undefined;
-  /** Secret of the person's code, in hex; empty while there is none. */
-  readonly tallySecret: string;
-}
-
-const KEY = "distribute-io:donor";
 const MB = 1_000_000;
 const GB = 1_000 * MB;
-const TALLY_SECRET = /^[0-9a-f]{32}$/;
 
 /** Steps of the storage slider, in bytes; the last is what the browser grants. */
 const STORAGE_STEPS: readonly number[] = [
@@ -34,14 +20,6 @@ export const RATE_STEPS: readonly number[] = [0.064, 0.125, 0.25, 0.5, 1, 2, 4, 
 /** Choices for the budgets, in bytes. */
 export const DAILY_CHOICES: readonly number[] = [0.25, 0.5, 1, 2, 5, 10, 20, 50].map((n) => n * GB);
 export const MONTHLY_CHOICES: readonly number[] = [2, 5, 10, 20, 50, 100, 200, 500].map((n) => n * GB);
-
-const DEFAULTS: DonorSettings = {
-  storageBytes: 16 * MB,
-  upBytesPerS: MB,
-  causes: [],
-  takersMax: TAKERS_MAX,
-  allowance: NO_LIMITS,
-};
 
 /** The steps that this browser grants, at least the smallest; what it says is a hint, its real limit shows when writing. */
 export function storageSteps(grantedBytes: number): readonly number[] {
@@ -73,35 +51,18 @@ export async function grantedBytes(): Promise<number> {
 /** What was remembered; the defaults where there is nothing, or nothing that makes sense. */
 export function recall(): Remembered {
   try {
-    const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
-    if (typeof stored === "object" && stored !== null) {
-      const { storageBytes, upBytesPerS, causes, takersMax, allowance, on, measuredBytesPerS, rateKnown, tallySecret } =
-        stored as Partial<Record<string, unknown>>; // as: checked below
-      return {
-        settings: {
-          storageBytes: atLeast(storageBytes, STORAGE_STEPS[0] ?? MB) ?? DEFAULTS.storageBytes,
-          upBytesPerS: atLeast(upBytesPerS, RATE_STEPS[0] ?? MB) ?? DEFAULTS.upBytesPerS,
-          causes: Array.isArray(causes) ? causes.filter((cause) => typeof cause === "string") : [],
-          takersMax: Math.min(atLeast(takersMax, 1) ?? TAKERS_MAX, TAKERS_MAX),
-          allowance: recalledAllowance(allowance),
-        },
-        on: on === true,
-        // What a version before this one remembered was chosen.
-        rateKnown: rateKnown !== false,
-        measuredBytesPerS: atLeast(measuredBytesPerS, 0),
-        tallySecret: typeof tallySecret === "string" && TALLY_SECRET.test(tallySecret) ? tallySecret : "",
-      };
-    }
+    const remembered = readRemembered(localStorage.getItem(DONOR_KEY));
+    if (remembered !== undefined) return remembered;
   } catch {
-    // Storage switched off, or something else wrote there: as on a first visit.
+    // Storage switched off: as on a first visit.
   }
-  return { settings: DEFAULTS, on: false, rateKnown: false, tallySecret: "" };
+  return { settings: DEFAULT_SETTINGS, on: false, rateKnown: false, tallySecret: "" };
 }
 
 /** As if nobody had been here. */
 export function forget(): void {
   try {
-    localStorage.removeItem(KEY);
+    localStorage.removeItem(DONOR_KEY);
   } catch {
     // Storage switched off: there is nothing.
   }
@@ -118,7 +79,7 @@ export function forgetAllButCode(): void {
 export function remember(change: Partial<Remembered>): void {
   const { settings, ...others } = { ...recall(), ...change };
   try {
-    localStorage.setItem(KEY, JSON.stringify({ ...settings, ...others }));
+    localStorage.setItem(DONOR_KEY, JSON.stringify({ ...settings, ...others }));
   } catch {
     // Not remembered, then: the next visit starts from the defaults, off.
   }
@@ -138,21 +99,4 @@ export function raises(before: DonorSettings, after: DonorSettings): boolean {
   return (
     after.storageBytes > before.storageBytes || after.upBytesPerS > before.upBytesPerS || daily(after) > daily(before)
   );
-}
-
-function recalledAllowance(stored: unknown): AllowanceLimits {
-  if (typeof stored !== "object" || stored === null) return NO_LIMITS;
-  const { dailyBytes, monthlyBytes, hours, whileCharging, unmetered } = stored as Partial<Record<string, unknown>>; // as: checked below
-  const [from, to] = Array.isArray(hours) ? [atLeast(hours[0], 0), atLeast(hours[1], 0)] : [];
-  return {
-    dailyBytes: atLeast(dailyBytes, 0) ?? null,
-    monthlyBytes: atLeast(monthlyBytes, 0) ?? null,
-    hours: from === undefined || to === undefined ? null : [from, to],
-    whileCharging: whileCharging === true,
-    unmetered: unmetered === true,
-  };
-}
-
-function atLeast(value: unknown, least: number): number | undefined {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : undefined;
 }

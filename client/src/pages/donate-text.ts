@@ -15,6 +15,7 @@ export const TEXT = {
   erasing: "Stopping and erasing …",
   erased: "Stopped. Everything that was stored is erased.",
   stopped: "Stopped. What is stored is kept for next time.",
+  noneLeft: "Stopped, since no cause is chosen. What is stored is kept for next time.",
   connecting: "On. Connecting to this site …",
   offline: (seconds: number) =>
     `On, but this site does not answer. What is on its way goes on; trying again ${seconds <= 1 ? "now" : `in ${seconds} seconds`}.`,
@@ -56,6 +57,11 @@ export const TEXT = {
   codeTaken: "Taken. It counts from the next start on.",
   somewhere: "country not known",
   measuring: "Measuring your upload: a few seconds …",
+  measured: (rate: string, most: string) =>
+    `Your line sends about ${rate}; at most ${most} of it is given. It starts in five seconds: change that below if you like.`,
+  unmeasured: (most: string) =>
+    `Your line could not be measured, so at most ${most} is given. It starts in five seconds: change that below if you like.`,
+  freeing: "Off. Making room …",
   rateNote: (measured: string | undefined, most: string) =>
     measured === undefined
       ? "For all people together. Unless you choose it, the first start measures your line and takes a quarter. Mobile plans may charge for it."

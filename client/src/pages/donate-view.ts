@@ -39,7 +39,7 @@ export class DonateView {
   readonly #files = new HeldMap(element("files", HTMLUListElement));
   #steps: readonly number[] = [];
   #rates: readonly number[] = RATE_STEPS;
-  /** What was chosen before, and counts until causes are shown: without the coordinator there are none to choose from. */
+  /** What was chosen last: counts while none is chosen, and until causes are shown, as without the coordinator. */
   #causesBefore: readonly string[] = [];
   #rateMoved = false;
   #measuring = false;
@@ -53,6 +53,7 @@ export class DonateView {
     });
     this.#form.addEventListener("input", (event) => {
       if (event.target === this.#rate) this.#rateMoved = true;
+      this.#causesBefore = this.chosen().causes;
       this.#showLimits();
       events.changed();
     });
@@ -100,10 +101,17 @@ export class DonateView {
   showMeasuring(): void {
     this.#measuring = true;
     const refocus = document.activeElement === this.#start;
-    this.#start.hidden = true;
+    this.#start.hidden = this.#erase.hidden = true;
     this.#stop.hidden = this.#stop.disabled = false;
     if (refocus) this.#stop.focus();
     setText(this.#state, TEXT.measuring);
+  }
+
+  /** What was measured, before anything is given. @param bytesPerS undefined: it could not be. */
+  showMeasured(bytesPerS: number | undefined): void {
+    this.#start.hidden = false;
+    const most = FIGURES.rate(this.chosen().upBytesPerS);
+    setText(this.#state, bytesPerS ? TEXT.measured(FIGURES.rate(bytesPerS), most) : TEXT.unmeasured(most));
   }
 
   endMeasuring(): void {
@@ -148,7 +156,7 @@ export class DonateView {
     return {
       storageBytes: this.#steps[this.#storage.valueAsNumber] ?? 0,
       upBytesPerS: this.#rates[this.#rate.valueAsNumber] ?? 0,
-      causes: boxes.length === 0 ? this.#causesBefore : checked.length === boxes.length ? [] : checked,
+      causes: checked.length === 0 ? this.#causesBefore : checked.length === boxes.length ? [] : checked,
       takersMax: this.#more.takersMax,
       allowance: this.#more.chosen(),
     };
@@ -166,13 +174,13 @@ export class DonateView {
    */
   show(state: DonorState, stored: boolean, words?: string): void {
     if (this.#measuring) return;
-    const busy = state.is === "starting" || state.is === "stopping";
-    const on = state.is === "running" || state.is === "elsewhere" || busy;
+    const on = state.is !== "off" && state.is !== "failed" && state.is !== "freeing";
+    const busy = state.is === "starting" || state.is === "stopping" || state.is === "freeing";
     const status = state.is === "running" || state.is === "elsewhere" ? state.status : null;
     // The focus must not fall off the page when the button under it goes.
     const refocus = document.activeElement === this.#start || document.activeElement === this.#stop;
     this.#start.hidden = on;
-    this.#start.disabled = this.noCauseChosen;
+    this.#start.disabled = this.noCauseChosen || busy;
     this.#stop.hidden = !on;
     this.#stop.disabled = busy;
     this.#erase.hidden = state.is === "elsewhere" || (!on && !stored);
@@ -184,7 +192,8 @@ export class DonateView {
     setText(this.#state, words ?? (this.noCauseChosen && !on ? TEXT.chooseCause : stateWords(state, stored)));
     this.#state.dataset["tone"] = toneOf(state);
     if (state.is === "running") this.#last = state.status;
-    else if (state.is !== "stopping" && !(state.is === "off" && stored)) this.#last = undefined;
+    else if (!stored || (state.is !== "stopping" && state.is !== "freeing" && state.is !== "off"))
+      this.#last = undefined;
     // What this tab gave stays to be seen when it has ended.
     const shown = status ?? (this.#last && { ...this.#last, rateBytesPerS: 0, takers: 0, problem: null });
     this.#live.hidden = shown === undefined;

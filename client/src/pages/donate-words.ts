@@ -25,6 +25,8 @@ export function stateWords(state: DonorState, stored: boolean): string {
       return TEXT.starting;
     case "stopping":
       return state.erasing ? TEXT.erasing : TEXT.stopping;
+    case "freeing":
+      return TEXT.freeing;
     case "elsewhere":
       return TEXT.elsewhere;
     case "failed":

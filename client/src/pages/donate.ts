@@ -5,10 +5,11 @@
 
 import { WorkerFactory } from "../download/worker-code.ts";
 import { DonorControl, type DonorState } from "../donate/donor-control.ts";
+import { UP_BYTES_PER_S_MIN } from "../donate/remembered.ts";
 import { defaultRate } from "../core/upload-probe.ts";
 import { AppShell } from "./app-shell.ts";
 import { DONOR_WORKER, loadCauses, missing, storeExists } from "./donate-needs.ts";
-import { forget, grantedBytes, including, RATE_STEPS, recall, remember, storageSteps } from "./donate-settings.ts";
+import { forget, grantedBytes, including, recall, remember, storageSteps } from "./donate-settings.ts";
 import { TEXT } from "./donate-text.ts";
 import { TallyView } from "./donate-tally.ts";
 import { DonateView } from "./donate-view.ts";
@@ -22,6 +23,9 @@ declare const __DIO_PARTS__: Readonly<Record<string, string>>;
 /** A slider that is being dragged says many values a second; the donor hears of the last. */
 const CHANGE_AFTER_MS = 150;
 
+/** What was measured is given after so long without a change: nobody gives more than they have seen. */
+const SETTLE_AFTER_MS = 5_000;
+
 async function run(scriptUrl: string): Promise<void> {
   const why = missing();
   const remembered = recall();
@@ -32,8 +36,12 @@ async function run(scriptUrl: string): Promise<void> {
   let last: DonorState["is"] = "off";
   let timer: number | undefined;
   let stored = false;
-  /** The measurement that is under way. */
+  /** The measurement that is under way, and the time to change what it found. */
   let measuring: AbortController | undefined;
+  /** Ends that time, now or a while after the last change. */
+  let settleRate: ((now: boolean) => void) | undefined;
+  /** The storage that was chosen last. */
+  let { storageBytes } = remembered.settings;
 
   const save = () => {
     remember({ settings: view.chosen(), ...((rateKnown || view.rateMoved) && { rateKnown: true }) });
@@ -49,35 +57,51 @@ async function run(scriptUrl: string): Promise<void> {
     view.endMeasuring();
     view.show(control.state, stored);
   };
-  /** @returns whether to go on: nobody stopped it, and a cause is chosen still. */
+  /** Measures the line and says what of it would be given. @returns whether to go on: nobody stopped it. */
   const measure = async (): Promise<boolean> => {
     const { signal } = (measuring = new AbortController());
     view.showMeasuring();
-    const found = await measureUpload(signal);
+    const found = await measureUpload(view.chosen().allowance, signal);
+    if (!signal.aborted && !view.rateMoved) {
+      remember({ measuredBytesPerS: found });
+      rateKnown = found !== undefined;
+      view.showRate(found === undefined ? UP_BYTES_PER_S_MIN : defaultRate(found, UP_BYTES_PER_S_MIN), found);
+      view.showMeasured(found);
+      await new Promise<void>((goOn) => {
+        signal.addEventListener("abort", () => {
+          goOn();
+        });
+        settleRate = (now) => {
+          window.clearTimeout(timer);
+          timer = window.setTimeout(goOn, now ? 0 : SETTLE_AFTER_MS);
+        };
+        settleRate(false);
+      });
+      settleRate = undefined;
+    }
     if (signal.aborted) return false;
     endMeasuring();
-    remember({ measuredBytesPerS: found });
-    if (view.rateMoved) return !view.noCauseChosen;
-    view.showRate(found === undefined ? view.chosen().upBytesPerS : defaultRate(found, RATE_STEPS[0] ?? 0), found);
-    rateKnown = found !== undefined;
-    return !view.noCauseChosen;
+    return true;
   };
-  const start = async () => {
+  /** @param click whether the person asked for it just now: nothing is measured without. */
+  const start = async (click: boolean) => {
+    settleRate?.(true);
     if (view.noCauseChosen || measuring !== undefined) return;
-    if (!rateKnown && !view.rateMoved && !(await measure())) return;
+    if (click && !rateKnown && !view.rateMoved && !(await measure())) return;
     save();
     leave(true);
     void shell.keep(partsOf(scriptUrl));
     void keeping.started();
     await control.start(view.chosen());
   };
+  const stop = () => {
+    endMeasuring();
+    leave(false);
+    void control.stop(false);
+  };
   const view = new DonateView({
-    start: () => void start(),
-    stop: () => {
-      endMeasuring();
-      leave(false);
-      void control.stop(false);
-    },
+    start: () => void start(true),
+    stop,
     erase: () => {
       endMeasuring();
       // All else is forgotten when it is done: another tab may give from the store by now, and keeps it.
@@ -86,11 +110,24 @@ async function run(scriptUrl: string): Promise<void> {
     },
     changed: () => {
       view.show(control.state, stored);
-      if (view.noCauseChosen) return;
       save();
+      if (view.noCauseChosen) {
+        // There is nobody left to give to.
+        if (measuring !== undefined || last === "starting" || last === "running") stop();
+        return;
+      }
+      if (settleRate !== undefined) {
+        view.showMeasured(recall().measuredBytesPerS);
+        settleRate(false);
+        return;
+      }
       window.clearTimeout(timer);
       timer = window.setTimeout(() => {
-        control.change(view.chosen());
+        const chosen = view.chosen();
+        const isSmaller = chosen.storageBytes < storageBytes;
+        if (stored && isSmaller && measuring === undefined) void control.free(chosen.storageBytes);
+        ({ storageBytes } = chosen);
+        control.change(chosen);
       }, CHANGE_AFTER_MS);
     },
   });
@@ -116,7 +153,13 @@ async function run(scriptUrl: string): Promise<void> {
     },
     (state) => {
       const stopped = last === "stopping" && state.is === "off";
-      const words = stopped ? (state.erased ? TEXT.erased : TEXT.stopped) : undefined;
+      const words = stopped
+        ? state.erased
+          ? TEXT.erased
+          : view.noCauseChosen
+            ? TEXT.noneLeft
+            : TEXT.stopped
+        : undefined;
       last = state.is;
       if (state.is === "running") stored = true;
       if (state.is === "off" && state.erased) {
@@ -125,7 +168,7 @@ async function run(scriptUrl: string): Promise<void> {
         void shell.drop();
       }
       if ((state.is === "running" || state.is === "elsewhere") && state.status !== null) tally.showSum(state.status);
-      screen.want(state.is === "running");
+      screen.want(state.is === "running" && state.status.pause === null);
       view.show(state, stored, words);
     },
   );
@@ -137,7 +180,7 @@ async function run(scriptUrl: string): Promise<void> {
   view.showCauses(told?.causes, remembered.settings.causes);
   if (told !== undefined) view.showContact(told.contact);
   view.show(control.state, stored);
-  if (remembered.on) void start();
+  if (remembered.on) void start(false);
 }
 
 /** What the page consists of, beside itself. */

@@ -1,8 +1,8 @@
 /**
  * Keeps a phone's screen on while it donates and the page is in sight: phones stop pages that are not.
  *
- * Browsers take the lock away when the page is hidden; it is asked for again when it is seen. Where there is none, or the
- * battery is low, the screen goes dark as ever.
+ * Browsers take the lock away when the page is hidden, and refuse one then; systems take it away when the battery runs low.
+ * It is asked for again when the page is seen the next time. Where there is none, the screen goes dark as ever.
  */
 export class ScreenLock {
   #wanted = false;
@@ -27,8 +27,16 @@ export class ScreenLock {
   }
 
   #ask(): void {
-    if (!this.#wanted || this.#lock !== undefined || !isPhone() || !("wakeLock" in navigator)) return;
-    this.#lock = navigator.wakeLock.request("screen").catch(() => undefined);
+    const isSeen = document.visibilityState === "visible";
+    if (!this.#wanted || !isSeen || this.#lock !== undefined || !isPhone() || !("wakeLock" in navigator)) return;
+    const forget = (): undefined => {
+      if (this.#lock === asked) this.#lock = undefined;
+    };
+    const asked: Promise<WakeLockSentinel | undefined> = navigator.wakeLock.request("screen").then((lock) => {
+      lock.addEventListener("release", forget); // by the system, too
+      return lock;
+    }, forget);
+    this.#lock = asked;
   }
 }
 

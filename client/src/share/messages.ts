@@ -1,28 +1,7 @@
 /** What a page and its donor worker say to each other when the page shares what it has downloaded. */
 
-import type { AllowanceLimits, Charged, DeviceState, Pause } from "../core/allowance.ts";
+import type { Charged, DeviceState, Pause } from "../core/allowance.ts";
 import type { Runs } from "../core/runs.ts";
-
-/**
- * What a visitor who shares gives at most; the panel says so before the first byte. A rate that leaves most home lines
- * their own use, budgets of a few per cent of the plans that people have, and nothing over a connection that is paid by
- * the byte.
- */
-export const SHARE_LIMITS: {
-  readonly upBytesPerS: number;
-  readonly takersMax: number;
-  readonly allowance: AllowanceLimits;
-} = {
-  upBytesPerS: 1_000_000,
-  takersMax: 4,
-  allowance: {
-    dailyBytes: 2_000_000_000,
-    monthlyBytes: 20_000_000_000,
-    hours: null,
-    whileCharging: false,
-    unmetered: true,
-  },
-};
 
 /** What the visitor said about helping others, for all pages of this site (download/stored-choice.ts). */
 export const SHARE_KEY = "distribute-io:share";
@@ -42,6 +21,8 @@ export interface ShareStart {
   readonly page: string;
   /** What earlier pages were charged with; null: nothing yet. */
   readonly charged: Charged | null;
+  /** What was chosen on the donor page of this site, as that wrote it down (donate/remembered.ts); null: nothing. */
+  readonly chosen: string | null;
 }
 
 /** To the worker; `share` first. */
@@ -55,6 +36,7 @@ export type ToSharer =
   | { readonly type: "share_drop"; readonly fileId: string }
   /** What `share_charge` said is kept. */
   | { readonly type: "share_charged" }
+  | { readonly type: "share_chosen"; readonly chosen: string | null }
   | { readonly type: "share_device"; readonly device: DeviceState }
   | { readonly type: "share_stop" };
 

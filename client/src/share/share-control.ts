@@ -7,12 +7,14 @@
  * - {@link ShareControl.stop} closes all connections here and now; what the worker says after that is only for the books.
  * - While another tab gives, as a donor or by sharing, this one waits: limits hold for the site, not for each tab.
  * - What the visitor says in one tab holds in all of them: a "no" ends it here, too, and whoever waited asks again first.
- * - Charges of the budgets are kept in the site's `localStorage`. Where that cannot be had, nothing is given.
+ * - Charges of the budgets are kept in the site's `localStorage`, with those of its donor page: one budget for both. Where that
+ *   cannot be had, nothing is given. What was chosen on that page is not exceeded here.
  */
 
-import type { Charged } from "../core/allowance.ts";
 import { watchDevice } from "../donate/device-state.ts";
 import { GIVING_LOCK } from "../donate/messages.ts";
+import { DONOR_KEY } from "../donate/remembered.ts";
+import { keepSiteCharge, siteCharge } from "../donate/site-charge.ts";
 import type { WorkerFactory } from "../download/worker-code.ts";
 import { browserWindow, canConnect, RtcHost } from "../transport/rtc-host.ts";
 import type { SentRuns } from "../worker/messages.ts";
@@ -33,8 +35,6 @@ interface Download {
   /** What the worker has been told, or will be when it runs. */
   readonly runs: (readonly [start: number, end: number])[];
 }
-
-const CHARGED_KEY = "distribute-io:shared";
 
 /** The worker has so long to put its books in order. */
 const GOODBYE_MS = 1_000;
@@ -107,10 +107,13 @@ export class ShareControl {
       if (data.type === "stop") this.stop(); // a donor page of this site, asked by the visitor
     };
     // Another tab of this site wrote down what the visitor chose there.
-    addEventListener("storage", () => void this.#stopUnlessWanted(), { signal });
+    const heedOthers = () => {
+      if (this.#stopUnlessWanted()) this.#tell({ type: "share_chosen", chosen: chosenForDonors() });
+    };
+    addEventListener("storage", heedOthers, { signal });
     this.#set({ is: "starting" });
     try {
-      if (!canConnect() || !keep(charged())) throw new Error("not possible here");
+      if (!canConnect() || !keepSiteCharge(siteCharge())) throw new Error("not possible here");
       const { held } = await navigator.locks.query();
       // Our own last worker may still be putting its books in order: that is nobody else.
       const isElsewhere = this.#worker === undefined && held?.some(({ name }) => name === GIVING_LOCK) === true;
@@ -150,7 +153,7 @@ export class ShareControl {
       return;
     }
     const { port1, port2 } = new MessageChannel();
-    const host = new RtcHost(port1, browserWindow());
+    const host = new RtcHost(port1, browserWindow(), [], true);
     const stop = new AbortController();
     // Connections first: from here on nobody gets a byte.
     signal.addEventListener("abort", () => {
@@ -158,15 +161,15 @@ export class ShareControl {
     });
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<FromSharer>) => {
-      if (data.type === "share_charge" && keep(data.charged)) this.#tell({ type: "share_charged" });
+      if (data.type === "share_charge" && keepSiteCharge(data.charged)) this.#tell({ type: "share_charged" });
       if (data.type === "share_status" && !signal.aborted && this.#stopUnlessWanted())
         this.#set({ is: "on", status: data.status });
       if (data.type === "share_stopped") {
-        keep(data.charged);
+        keepSiteCharge(data.charged);
         stop.abort();
       }
     };
-    const start: ShareStart = { ...this.#start, charged: charged() };
+    const start: ShareStart = { ...this.#start, charged: siteCharge(), chosen: chosenForDonors() };
     this.#tell({ type: "share", start, rtc: port2 }, [port2]);
     const unwatch = watchDevice((device) => {
       this.#tell({ type: "share_device", device });
@@ -210,26 +213,11 @@ function over(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What this site's pages have given so far; null when nothing, or nothing that makes sense. */
-function charged(): Charged | null {
+/** What the person chose on the donor page of this site, as it is written down; null where nothing is. */
+function chosenForDonors(): string | null {
   try {
-    const { day, dayBytes, month, monthBytes } = JSON.parse(localStorage.getItem(CHARGED_KEY) ?? "{}") as Partial<
-      Record<string, unknown>
-    >; // as: checked below, since the page itself may have written anything there
-    const figures = [day, dayBytes, month, monthBytes];
-    if (figures.every((figure) => Number.isSafeInteger(figure))) return { day, dayBytes, month, monthBytes } as Charged; // as: see above
+    return localStorage.getItem(DONOR_KEY);
   } catch {
-    // As on a first visit; whether anything can be kept is found out when it is.
-  }
-  return null;
-}
-
-/** @returns false when this site may keep nothing. */
-function keep(figures: Charged | null): boolean {
-  try {
-    localStorage.setItem(CHARGED_KEY, JSON.stringify(figures));
-    return true;
-  } catch {
-    return false;
+    return null;
   }
 }

@@ -35,6 +35,9 @@ export function obeySharing(message: ToSharer, report: (message: FromSharer) => 
     case "share_drop":
       sharer?.drop(message.fileId);
       return;
+    case "share_chosen":
+      sharer?.chose(message.chosen);
+      return;
     case "share_charged":
       sharer?.charged();
       return;

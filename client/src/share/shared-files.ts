@@ -89,6 +89,7 @@ export class SharedFiles implements ServedStore {
    */
   async read(digest: string, offset: number, target: Uint8Array<ArrayBuffer>): Promise<void> {
     const bytes = await this.#segment(digest);
+    if (this.#holderOf(digest) === undefined) throw notHeld(); // withdrawn, though it is in memory still
     target.set(bytes.subarray(offset, offset + target.length));
   }
 

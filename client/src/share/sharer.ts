@@ -2,14 +2,14 @@
  * A page that gives what it has downloaded, in its worker: a donor without a store of its own, that is assigned nothing.
  *
  * Rules:
- * - The limits are hard ({@link SHARE_LIMITS}): what goes out is charged before it goes, and the charge is kept before it is
+ * - The limits are hard (share-limits.ts): what goes out is charged before it goes, and the charge is kept before it is
  *   used, so that no reload and no second tab doubles a budget.
  * - While the allowance says pause, whoever is being served is let go and nobody is introduced.
  * - A coordinator that is gone stops nothing: channels stay, the session comes back by itself, and all is said again.
  */
 
-import type { Charged, DeviceState, LocalTime } from "../core/allowance.ts";
-import { runsToWire, type Runs } from "../core/runs.ts";
+import { NOTHING_CHARGED, type Charged, type DeviceState, type LocalTime } from "../core/allowance.ts";
+import { inParts, runsToWire, type Runs } from "../core/runs.ts";
 import type { Sha256 } from "../core/verified.ts";
 import { GivenFigures } from "../donate/donor-figures.ts";
 import { KeptAllowance } from "../donate/kept-allowance.ts";
@@ -18,7 +18,8 @@ import type { LinkWorld } from "../transport/peer-link.ts";
 import { RtcClient, type RtcClientPort } from "../transport/rtc-client.ts";
 import { SessionClient, type SessionMessage, type SessionWorld } from "../transport/session-client.ts";
 import type { FileRuns } from "../wire/messages.ts";
-import { SHARE_LIMITS, type FromSharer, type SharedFile, type ShareStart, type ShareStatus } from "./messages.ts";
+import type { FromSharer, SharedFile, ShareStart, ShareStatus } from "./messages.ts";
+import { shareLimits, type ShareLimits } from "./share-limits.ts";
 import { SharedFiles } from "./shared-files.ts";
 
 /** Everything that the browser gives, injected. */
@@ -35,8 +36,6 @@ const AGENT = "distribute.io page that shares";
 /** How often the coordinator hears of new holdings, and the page of figures. */
 const TELL_US = 1_000_000;
 
-const { upBytesPerS, takersMax, allowance: LIMITS } = SHARE_LIMITS;
-
 export class Sharer {
   readonly #world: SharerWorld;
   readonly #report: (message: FromSharer) => void;
@@ -45,6 +44,7 @@ export class Sharer {
   readonly #serving: Serving;
   readonly #session: SessionClient;
   readonly #allowance: KeptAllowance;
+  #limits: ShareLimits;
   readonly #given: GivenFigures;
   /** Files of which the coordinator has to hear. */
   readonly #changed = new Set<string>();
@@ -61,9 +61,11 @@ export class Sharer {
   constructor(start: ShareStart, rtc: RtcClientPort, world: SharerWorld, report: (message: FromSharer) => void) {
     this.#world = world;
     this.#report = report;
-    const { day, month } = world.localTime();
-    const charged: Charged = start.charged ?? { day, dayBytes: 0, month, monthBytes: 0 };
-    this.#allowance = new KeptAllowance(LIMITS, charged, world.localTime, (latest) => this.#keep(latest));
+    const { day } = world.localTime();
+    const charged = start.charged ?? NOTHING_CHARGED;
+    this.#limits = shareLimits(start.chosen);
+    const { upBytesPerS, takersMax, allowance } = this.#limits;
+    this.#allowance = new KeptAllowance(allowance, charged, world.localTime, (latest) => this.#keep(latest));
     const none = { servedBytes: 0, servedTodayBytes: 0, day, people: 0, peopleToday: 0, charged };
     this.#given = new GivenFigures(none, world.localTime, world.clock.nowUs());
     this.#files = new SharedFiles(world.open, world.sha256, (fileId) => {
@@ -100,11 +102,9 @@ export class Sharer {
           this.#sessionState = "online";
           this.#sayLimits();
           this.#changed.clear();
-          this.#session.send({
-            type: "holdings",
-            files: this.#files.fileIds.map((id) => this.#runs(id)),
-            complete: true,
-          });
+          const parts = inParts(this.#files.fileIds.map((id) => this.#runs(id)));
+          for (const [place, files] of parts.entries())
+            this.#session.send({ type: "holdings", files, complete: place === parts.length - 1 });
           this.#serving.forwardReceipts();
         },
         onMessage: (message) => {
@@ -136,6 +136,16 @@ export class Sharer {
     this.#files.drop(fileId);
     this.#holdingsChanged(fileId);
     this.#tellHoldings();
+  }
+
+  /** What the visitor chose on the donor page of this site by now. */
+  chose(chosen: string | null): void {
+    this.#limits = shareLimits(chosen);
+    const { upBytesPerS, takersMax, allowance } = this.#limits;
+    this.#serving.setLimits(upBytesPerS, takersMax);
+    this.#allowance.limits = allowance;
+    this.#heedAllowance();
+    if (this.#sessionState === "online") this.#sayLimits();
   }
 
   /** What was charged is kept. */
@@ -194,6 +204,7 @@ export class Sharer {
 
   #sayLimits(): void {
     const gives = this.#pause === null;
+    const { upBytesPerS, takersMax } = this.#limits;
     this.#session.send({
       type: "donate",
       causes: [],
@@ -223,7 +234,8 @@ export class Sharer {
 
   #tellHoldings(): void {
     if (!this.#session.open || this.#changed.size === 0) return;
-    this.#session.send({ type: "holdings", files: [...this.#changed].map((id) => this.#runs(id)), complete: false });
+    for (const files of inParts([...this.#changed].map((id) => this.#runs(id))))
+      this.#session.send({ type: "holdings", files, complete: false });
     this.#changed.clear();
   }
 

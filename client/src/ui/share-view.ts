@@ -8,7 +8,7 @@
  */
 
 import type { Choice } from "../download/stored-choice.ts";
-import { SHARE_LIMITS } from "../share/messages.ts";
+import { SHARE_LIMITS } from "../share/share-limits.ts";
 import type { ShareState } from "../share/share-control.ts";
 import type { ENGLISH } from "./strings-en.ts";
 import type { MORE_ENGLISH } from "./strings-more-en.ts";
@@ -89,9 +89,8 @@ function textOf(state: ShareState, words: MoreWords): string {
   if (state.is === "elsewhere") return words.say("share_elsewhere");
   if (state.is !== "on") return words.say("share_starting");
   const { pause, session, rateBytesPerS, takers } = state.status;
-  const { dailyBytes, monthlyBytes } = SHARE_LIMITS.allowance;
-  if (pause === "day_used") return words.say("share_day_used", { daily: words.size(dailyBytes ?? 0) });
-  if (pause === "month_used") return words.say("share_month_used", { monthly: words.size(monthlyBytes ?? 0) });
+  if (pause === "day_used") return words.say("share_day_used");
+  if (pause === "month_used") return words.say("share_month_used");
   if (pause !== null) return words.say(pause === "metered" ? "share_metered" : "share_paused");
   if (rateBytesPerS > 0 && takers > 0)
     return words.say("share_now", { rate: words.rate(rateBytesPerS), count: takers });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { DeviceState } from "../../src/core/allowance.ts";
-import { deviceTells, watchDevice, watchPressure } from "../../src/donate/device-state.ts";
+import { deviceNow, watchDevice, watchPressure } from "../../src/donate/device-state.ts";
 
 const NAMES = ["navigator", "PressureObserver"] as const;
 const before = NAMES.map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
@@ -30,7 +30,7 @@ class Connection extends EventTarget {
 test("the charger that is pulled out and the network that becomes mobile are told at once, until the end", async () => {
   const [battery, connection] = [new Battery(), new Connection()];
   browser("navigator", { getBattery: () => Promise.resolve(battery), connection });
-  assert.deepEqual(await deviceTells(), { charging: true, metered: true });
+  assert.deepEqual(await deviceNow(), { charging: true, metered: false });
   const told: DeviceState[] = [];
   const end = watchDevice((device) => told.push(device));
   await setImmediate();
@@ -51,15 +51,15 @@ test("the charger that is pulled out and the network that becomes mobile are tol
 test("who asked to save data counts as metered, whatever the network is", async () => {
   const connection = Object.assign(new Connection(), { saveData: true, type: "unknown" });
   browser("navigator", { connection });
-  assert.deepEqual(await deviceTells(), { charging: false, metered: true });
+  assert.deepEqual(await deviceNow(), { charging: null, metered: true });
 });
 
 test("a browser without a word of it, or one that refuses, offers neither limit", async () => {
   browser("navigator", {});
-  assert.deepEqual(await deviceTells(), { charging: false, metered: false });
+  assert.deepEqual(await deviceNow(), { charging: null, metered: null });
   const unknown = Object.assign(new Connection(), { type: "unknown" });
   browser("navigator", { getBattery: () => Promise.reject(new Error("NotAllowedError")), connection: unknown });
-  assert.deepEqual(await deviceTells(), { charging: false, metered: false });
+  assert.deepEqual(await deviceNow(), { charging: null, metered: null });
 });
 
 test("pressure is told as the system says it, until the end; a refusal is as no word", async () => {

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { NO_LIMITS } from "../../src/core/allowance.ts";
 import { DonorControl, type DonorState } from "../../src/donate/donor-control.ts";
-import type { FromDonor, ToDonor } from "../../src/donate/messages.ts";
+import type { DonorStatus, FromDonor, ToDonor } from "../../src/donate/messages.ts";
+import { siteCharge } from "../../src/donate/site-charge.ts";
 import type { WorkerFactory } from "../../src/download/worker-code.ts";
 
 const SETTINGS = { storageBytes: 16_000_000, upBytesPerS: 1_000_000, causes: [], takersMax: 8, allowance: NO_LIMITS };
@@ -76,14 +77,23 @@ async function settled(): Promise<void> {
 }
 
 const originals = {
+  localStorage: Object.getOwnPropertyDescriptor(globalThis, "localStorage"),
   BroadcastChannel: globalThis.BroadcastChannel,
   window: Reflect.get(globalThis, "window") as unknown,
 };
 
+/** What another tab says. */
+let hear: (told: unknown) => void = () => undefined;
+
 beforeEach(() => {
   Object.assign(globalThis, {
     BroadcastChannel: class {
-      onmessage: unknown = null;
+      onmessage: (event: { data: unknown }) => void = () => undefined;
+      constructor() {
+        hear = (data) => {
+          this.onmessage({ data });
+        };
+      }
       postMessage(): void {
         return;
       }
@@ -93,7 +103,9 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  Object.assign(globalThis, originals);
+  const { localStorage: storage, ...others } = originals;
+  Object.assign(globalThis, others);
+  if (storage !== undefined) Object.defineProperty(globalThis, "localStorage", storage);
 });
 
 test("a donor that is stopped while it waits for the lock never starts", async () => {
@@ -123,6 +135,19 @@ test("a donor that is stopped while its worker is loaded never starts", async ()
   assert.equal(scene.locks.held, 0);
 });
 
+test("a stop from another tab counts while the donor starts, too", async () => {
+  const scene = new Scene();
+  const started = scene.control.start(SETTINGS);
+  scene.locks.grant();
+  await settled();
+  hear({ type: "stop" });
+  scene.deliver();
+  await started;
+  await settled();
+  assert.deepEqual(scene.states, ["starting", "stopping", "off"]);
+  assert.deepEqual([scene.worker.told, scene.locks.held], [[], 0]);
+});
+
 test("a donor that nobody stops starts", async () => {
   const scene = new Scene();
   const started = scene.control.start(SETTINGS);
@@ -134,6 +159,44 @@ test("a donor that nobody stops starts", async () => {
   assert.equal(scene.locks.held, 1);
   void scene.control.stop(false);
   assert.deepEqual(scene.worker.told, ["start", "stop"]);
+});
+
+test("a smaller storage frees at once though nothing is given, and nothing starts meanwhile", async () => {
+  const scene = new Scene();
+  const freed = scene.control.free(16_000_000);
+  scene.locks.grant();
+  await settled();
+  scene.deliver();
+  await freed;
+  await scene.control.start(SETTINGS);
+  assert.deepEqual([scene.worker.told, scene.states], [["free"], ["freeing"]]);
+  scene.worker.report({ type: "stopped", erased: false });
+  await settled();
+  assert.deepEqual([scene.states.at(-1), scene.locks.held], ["off", 0]);
+});
+
+test("what a donor gave is written down for whoever gives on this site next, until it is erased", async () => {
+  const stored = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => stored.get(key) ?? null,
+    setItem: (key: string, text: string) => stored.set(key, text),
+  };
+  Object.defineProperty(globalThis, "localStorage", { value: storage, configurable: true });
+  const scene = new Scene();
+  const started = scene.control.start(SETTINGS);
+  scene.locks.grant();
+  await settled();
+  scene.deliver();
+  await started;
+  const status = { sentTodayBytes: 5, sentThisMonthBytes: 9 } as DonorStatus; // as: what is used of it
+  scene.worker.report({ type: "status", status });
+  const { dayBytes, monthBytes } = siteCharge() ?? {};
+  assert.deepEqual([dayBytes, monthBytes], [5, 9]);
+  await scene.control.stop(true);
+  scene.worker.report({ type: "status", status: { ...status, sentTodayBytes: 6 } });
+  assert.equal(siteCharge()?.dayBytes, 6, "the last figures count, too");
+  scene.worker.report({ type: "stopped", erased: true });
+  assert.equal(siteCharge(), null);
 });
 
 test("what another tab gives from is not erased under it", async () => {

@@ -88,7 +88,7 @@ test("a rate that an earlier version remembered was chosen; nonsense is as nothi
   const { settings, on } = recall();
   assert.deepEqual(
     [settings.storageBytes, settings.upBytesPerS, settings.takersMax, settings.causes, on],
-    [16 * MB, 1 * MB, 8, ["a"], false],
+    [16 * MB, 0.25 * MB, 8, ["a"], false],
   );
   stored.set(KEY, "{");
   assert.equal(recall().rateKnown, false);

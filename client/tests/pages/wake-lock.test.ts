@@ -18,6 +18,9 @@ afterEach(() => {
 class Device {
   locks = 0;
   asked = 0;
+  /** The system's word, since the battery is low. */
+  takeAway: () => void = () => undefined;
+  refuses = false;
   #listener: () => void = () => undefined;
   readonly #document = {
     visibilityState: "visible",
@@ -30,9 +33,16 @@ class Device {
         this.locks -= 1;
         return Promise.resolve();
       },
+      addEventListener: (_type: string, listener: () => void) => {
+        this.takeAway = () => {
+          this.locks -= 1;
+          listener();
+        };
+      },
     };
     const request = () => {
       this.asked += 1;
+      if (this.refuses || this.#document.visibilityState === "hidden") return Promise.reject(new Error("not allowed"));
       this.locks += 1;
       return Promise.resolve(lock);
     };
@@ -68,6 +78,27 @@ test("a phone that donates keeps its screen on while the page is seen, and no lo
   assert.equal(device.locks, 0);
   device.see(true);
   assert.equal(device.asked, 2);
+});
+
+test("a phone that begins out of sight, is refused or loses the lock asks again when it is seen", async () => {
+  const device = new Device(true);
+  const screen = new ScreenLock();
+  device.see(false);
+  screen.want(true);
+  await setImmediate();
+  assert.equal(device.asked, 0, "out of sight it is not asked for: browsers refuse it");
+  device.refuses = true;
+  device.see(true);
+  await setImmediate();
+  assert.deepEqual([device.locks, device.asked], [0, 1]);
+  device.refuses = false;
+  device.see(true);
+  await setImmediate();
+  assert.deepEqual([device.locks, device.asked], [1, 2]);
+  device.takeAway();
+  device.see(true);
+  await setImmediate();
+  assert.deepEqual([device.locks, device.asked], [1, 3]);
 });
 
 test("a desktop's screen is left alone", async () => {

@@ -79,6 +79,15 @@ test("memory is bounded by bytes, whichever file was first", async () => {
   await assert.rejects(read(0), { code: "segment_mismatch" });
 });
 
+test("what is withdrawn is not read from memory either, nor when it is on its way from the disk", async () => {
+  const { files, read } = await scene();
+  await read(1);
+  const loading = read(2);
+  files.drop(FILE_ID);
+  await assert.rejects(loading, { code: "store_unreadable" });
+  await assert.rejects(read(1), { code: "store_unreadable" });
+});
+
 test("a file that cannot be read is not tried for ever", async () => {
   const { disk, read } = await scene();
   disk.refusals = 4;

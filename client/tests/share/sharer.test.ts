@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
+import type { Charged } from "../../src/core/allowance.ts";
 import type { FromSharer, ShareStatus } from "../../src/share/messages.ts";
 import { Sharer } from "../../src/share/sharer.ts";
 import type { SessionSocket } from "../../src/transport/session-client.ts";
@@ -22,7 +23,8 @@ class Scene {
   readonly sharer: Sharer;
   readonly #listeners = new Map<string, (event: { data: unknown }) => void>();
 
-  constructor(peers?: PeerScene) {
+  /** @param chosen what lies in the local storage of the site's donor page. */
+  constructor(peers?: PeerScene, chosen: string | null = null, charged: Charged | null = null) {
     this.clock = peers?.clock ?? new FakeClock();
     const tell = peers?.coordinator.join("sharer", (message) => {
       this.hear(message);
@@ -40,7 +42,7 @@ class Scene {
     };
     const timers: (() => void)[] = [];
     this.sharer = new Sharer(
-      { sessionUrl: "wss://c.example/ws", page: PAGE, charged: null },
+      { sessionUrl: "wss://c.example/ws", page: PAGE, charged, chosen },
       (peers?.network ?? new FakeNetwork()).window(),
       {
         clock: this.clock,
@@ -156,6 +158,14 @@ test("a metered connection pauses it, and another one ends the pause", async () 
   assert.equal(scene.status.pause, null);
 });
 
+test("a day's budget that earlier pages used up is used up here", async () => {
+  const charged = { day: 20_000, dayBytes: 2_000_000_000, month: 24_000, monthBytes: 2_000_000_000 };
+  const scene = new Scene(undefined, null, charged);
+  await scene.welcome();
+  assert.deepEqual(scene.news()[1], { ...LIMITS, up_bytes_per_s: 0, takers_max: 0 });
+  assert.equal(scene.status.pause, "day_used");
+});
+
 test("stop says so, and gives the books back", async () => {
   const scene = new Scene();
   await scene.welcome();
@@ -167,4 +177,42 @@ test("stop says so, and gives the books back", async () => {
   const count = scene.reports.length;
   await scene.clock.pass(5_000_000);
   assert.equal(scene.reports.length, count, "nothing comes after");
+});
+
+test("many runs are told in messages that are not too large, the last of which says so", async () => {
+  const scene = new Scene();
+  const runs = Array.from({ length: 3_000 }, (_, at): [number, number] => [2 * at, 2 * at + 1]);
+  for (const id of ["a", "b"]) {
+    const segmentList = new Uint8Array(32 * 6_000);
+    scene.sharer.add({
+      fileId: id.repeat(64),
+      sizeBytes: 6_000 * SEGMENT,
+      segmentSizeBytes: SEGMENT,
+      segmentList,
+    });
+    scene.sharer.stored(id.repeat(64), runs);
+  }
+  await scene.welcome();
+  const told = scene.news().filter((message) => message.type === "holdings");
+  assert.deepEqual(
+    told.map(({ files, complete }) => [files.length, complete]),
+    [
+      [2, false],
+      [1, true],
+    ],
+  );
+  assert.ok(told.every((message) => JSON.stringify(message).length < 131_072));
+});
+
+test("what was chosen on the donor page of the site is not exceeded, at once when it changes", async () => {
+  const allowance = { dailyBytes: 5_000, monthlyBytes: 1e12, hours: null, whileCharging: true, unmetered: false };
+  const chosen = JSON.stringify({ upBytesPerS: 64_000, takersMax: 2, allowance });
+  const scene = new Scene(undefined, chosen);
+  await scene.welcome();
+  assert.deepEqual(scene.news()[1], { ...LIMITS, up_bytes_per_s: 64_000, takers_max: 2 });
+  scene.sharer.heedDevice({ charging: false, metered: null });
+  assert.equal(scene.status.pause, "battery");
+  scene.sharer.chose(JSON.stringify({ upBytesPerS: 8_000_000, takersMax: 8 }));
+  assert.equal(scene.status.pause, null);
+  assert.deepEqual(scene.news().at(-1), LIMITS);
 });

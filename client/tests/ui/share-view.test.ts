@@ -78,8 +78,8 @@ test("why nothing is given is said in words", () => {
   assert.equal(text({ is: "starting" }), "Connecting …");
   const paused = (pause: ShareStatus["pause"]) => shareView(on({ pause }), words)?.text;
   assert.equal(paused("metered"), "Paused: this connection is metered.");
-  assert.equal(paused("day_used"), "Paused: today's 2 GB are used up.");
-  assert.equal(paused("month_used"), "Paused: this month's 20 GB are used up.");
+  assert.equal(paused("day_used"), "Paused: today's limit is used up.");
+  assert.equal(paused("month_used"), "Paused: this month's limit is used up.");
   assert.equal(shareView(on({ session: "offline" }), words)?.text, "The server does not answer; we keep trying.");
   const failed = shareView(input({ chosen: "on", state: { is: "failed" } }), words);
   assert.deepEqual([failed?.text, failed?.stays], ["This page cannot do it here.", false]);

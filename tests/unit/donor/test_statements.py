@@ -60,7 +60,7 @@ def test_all_that_is_held_is_stated_in_messages_that_fit(files: int, runs: int) 
 
 def test_the_latest_receipt_of_each_match_waits_for_a_session() -> None:
     said: list[ClientMessage] = []
-    statements = Statements(cast(SegmentStore, Held([0] * 0)), say=said.append)
+    statements = Statements(cast(SegmentStore, Held([])), say=said.append)
     for total in (1, 2):
         statements.receipt("aa" * 16, total, bytes(32))
     statements.forward_receipts()
