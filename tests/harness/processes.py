@@ -194,14 +194,15 @@ class Process:
         self._popen.wait(_STOP_S)
 
     def stop(self) -> None:
-        """Ask it to end (SIGTERM), insist after a while."""
-        if self._popen.poll() is not None:
-            return
-        self._popen.send_signal(signal.SIGTERM)
-        try:
-            self._popen.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        """Ask it to end (SIGTERM), insist after a while; then end what it started and left (a wrapper's program)."""
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+            try:
+                self._popen.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)  # the session's group has its first process's id
 
 
 class Stage:
