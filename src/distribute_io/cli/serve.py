@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from distribute_io.cli.serve_log import log_to_stderr
 from distribute_io.cli.serve_screen import Screen
 from distribute_io.coordinator.config_sources import LoadedConfig, load, render
 
@@ -100,22 +100,8 @@ def serve(
     if print_config:
         sys.stdout.write(render(loaded))
         return
-    _log_to_stderr()
+    log_to_stderr()
     raise typer.Exit(asyncio.run(_run(loaded)))
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(_without_address)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-
-
-def _without_address(record: logging.LogRecord) -> bool:
-    """aiohttp names the peer's address when a request fails before it reaches us; no log of ours holds one."""
-    if record.name == "aiohttp.server":
-        record.msg, record.args = "A request failed.", ()
-    return True
 
 
 def _text(path: Path | None) -> str | None:
