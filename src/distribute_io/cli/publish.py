@@ -38,7 +38,7 @@ def publish(
     release_regions: Annotated[
         list[str] | None,
         typer.Option(
-            "--release-region", metavar="REGION", help="Where, such as EU/DE; repeatable. Without it as usual."
+            "--release-region", metavar="REGION", help="Where, such as EU or DE; repeatable. Without it as usual."
         ),
     ] = None,
     expires_at: Annotated[

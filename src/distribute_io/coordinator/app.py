@@ -250,6 +250,7 @@ class _Web:
             announce=changes.look,
             expect=sessions.demand.announce,
             settle=self.watch.settle,
+            region_named=sessions.region_named,
         )
         app = web.Application(middlewares=[preflight, problems, limited(ceiling, callers, monotonic_us)])
         app.on_response_prepare.append(add_headers)

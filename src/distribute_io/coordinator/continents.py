@@ -23,6 +23,11 @@ _COUNTRIES: Final = {
 _CONTINENT_OF: Final = {country: code for code, countries in _COUNTRIES.items() for country in countries.split()}
 
 
+def is_continent(code: str) -> bool:
+    """Whether this is a continent's code."""
+    return code in _COUNTRIES
+
+
 def continent_of(country: str) -> str:
     """The continent's code, or an empty text for a code that is no country's (`EU`, `AP`, `ZZ`).
 

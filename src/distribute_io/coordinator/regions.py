@@ -23,7 +23,8 @@ from typing import Any, Final
 import iptocc
 import maxminddb
 
-from distribute_io.coordinator.continents import continent_of
+from distribute_io.coordinator.continents import continent_of, is_continent
+from distribute_io.core.demand.regions import coarse
 from distribute_io.errors import UsageError
 
 REGION_LENGTH_MAX: Final = 128
@@ -53,6 +54,12 @@ class NetworkTable:
             key = int(network.network_address) >> _host_bits(network.version, network.prefixlen)
             tables.setdefault((network.version, network.prefixlen), {})[key] = path
         self._tables: Final = dict(sorted(tables.items(), reverse=True))
+        paths = {path for table in tables.values() for path in table.values()}
+        self._named: Final = frozenset(name for path in paths for name in (path.partition("/")[0], coarse(path)))
+
+    def knows(self, region: str) -> bool:
+        """Whether a network is in this region, or in one within it."""
+        return region in self._named
 
     def find(self, address: _Address) -> str | None:
         """The region of the longest prefix that holds the address; None if none does."""
@@ -90,6 +97,22 @@ class Regions:
                 return ""
             path = self._from_databases(address) or _registered(address)
         return "/".join(part for part in (path, self._neighbourhood(address)) if part)
+
+    def named(self, text: str) -> str | None:
+        """The region, as coarse as demand is counted, that somebody means by a name; None where nobody can be.
+
+        A region of the operator's table, a continent (`EU`), a country (`DE`, `EU/DE`). Four codes are both, of a
+        continent and of a country (`AF`, `AS`, `NA`, `SA`): alone they mean the continent.
+        """
+        region = coarse(text.strip())
+        if self._table.knows(region):
+            return region
+        first, _, country = region.upper().partition("/")
+        if not country and is_continent(first):
+            return first
+        country = country or first
+        continent = continent_of(country)
+        return f"{continent}/{country}" if continent and first in (continent, country) else None
 
     def _from_databases(self, address: _Address) -> str:
         continent = country = system = ""

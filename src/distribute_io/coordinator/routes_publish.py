@@ -40,6 +40,7 @@ class PublishApi:
         announce: Callable[[], Awaitable[None]],
         expect: Callable[[Announcement], Awaitable[None]],
         settle: Callable[[FileId], Awaitable[None]],
+        region_named: Callable[[str], str | None],
     ) -> None:
         """Keep the parts.
 
@@ -47,10 +48,12 @@ class PublishApi:
             announce: awaited after each change, before it is answered.
             expect: awaited with a release that its publisher expects, before that is answered.
             settle: awaited after a publication: its mirrors have been looked at, or take too long.
+            region_named: the region that a name stands for.
         """
         self._announce = announce
         self._expect = expect
         self._settle = settle
+        self._region_named = region_named
         self._catalogue = catalogue
         self._claims = claims
         self._listing = listing
@@ -75,6 +78,7 @@ class PublishApi:
             document.segments, size_bytes=manifest.size_bytes, segments_sha256=manifest.segments_sha256
         ).data
         require_cause(token, manifest.cause)
+        regions = tuple(self._region(name) for name in document.release_regions)
         record = manifest_record(verified, document.envelope)
         mirrors, may_replace = await self._claims.judge(record, segments, document.mirrors, token)
         is_new = await self._catalogue.put_manifest(
@@ -86,7 +90,7 @@ class PublishApi:
                     file_id=record.file_id,
                     release_at_us=document.release_at_s * 1_000_000,
                     downloads=document.release_downloads or DOWNLOADS_EXPECTED,
-                    regions=document.release_regions,
+                    regions=regions,
                 )
             )
         await self._announce()
@@ -95,6 +99,16 @@ class PublishApi:
         response = json_response(entry, status=201 if is_new else 200)
         response.headers["Location"] = f"/api/v1/files/{record.file_id}"
         return response
+
+    def _region(self, name: str) -> str:
+        region = self._region_named(name)
+        if region is None:
+            raise RefusedError(
+                "bad_request",
+                f"No region {name!r} is known here: give a continent (EU), a country (DE, EU/DE), or a region of the "
+                "operator's table.",
+            )
+        return region
 
     async def _unpublish(self, request: web.Request) -> web.Response:
         token = await authenticate(request, self._catalogue)

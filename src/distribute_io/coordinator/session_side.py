@@ -41,6 +41,8 @@ class SessionSide(Struct, frozen=True):
     donors: DonorDesk
     matches: MatchDesk
     tallies: Tallies
+    region_named: Callable[[str], str | None]
+    """See `Regions.named`."""
 
 
 class _News:
@@ -120,7 +122,7 @@ def build_sessions(
         random_bytes=secrets.token_bytes,
         clock_us=monotonic_us,
     )
-    return SessionSide(state, shapes, sessions, demand, office, donors, matches, tallies)
+    return SessionSide(state, shapes, sessions, demand, office, donors, matches, tallies, regions.named)
 
 
 def monotonic_us() -> int:

@@ -127,12 +127,17 @@ async def token(served: Served, *, causes: tuple[str, ...] = ("*",), origins: tu
     return text
 
 
-def document(path: Path, key: SigningKey, *, name: str, mirrors: tuple[str, ...] = (), cause: str = "main") -> bytes:
-    """A signed manifest document of a file."""
+def document(
+    path: Path, key: SigningKey, *, name: str, mirrors: tuple[str, ...] = (), cause: str = "main", **release: Any
+) -> bytes:
+    """A signed manifest document of a file; `release` as `encode_document` takes it."""
     digests = hash_file(path)
     manifest = new_manifest(name=name, digests=digests, cause=cause, published_at_s=int(time.time()))
     return encode_document(
-        sign_manifest(manifest, [key]), mirrors=[Mirror(url=url) for url in mirrors], segments=digests.segments
+        sign_manifest(manifest, [key]),
+        mirrors=[Mirror(url=url) for url in mirrors],
+        segments=digests.segments,
+        **release,
     )
 
 

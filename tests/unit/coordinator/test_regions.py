@@ -43,6 +43,30 @@ def test_the_table_comes_before_the_registries_and_those_come_last() -> None:
     assert coarse(regions(("8.8.8.0/24", "EU/DE/lab")).find(DNS_ANYCAST_US)) == "EU/DE/lab"
 
 
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [
+        ("EU", "EU"),
+        ("DE", "EU/DE"),
+        ("eu/de", "EU/DE"),
+        ("EU/DE/AS3320", "EU/DE"),
+        ("NA", "NA"),
+        ("AF/NA", "AF/NA"),
+        ("campus", "campus"),
+        ("campus/north", "campus/north"),
+        ("XX/lab/AS1", "XX/lab"),
+        ("XX", "XX"),
+        ("campus/south", None),
+        ("NA/DE", None),
+        ("Germany", None),
+        ("ZZ", None),
+        ("", None),
+    ],
+)
+def test_a_region_is_known_by_the_table_or_as_a_continent_or_country(name: str, region: str | None) -> None:
+    assert regions(("10.0.0.0/8", "campus/north/AS7"), ("10.1.0.0/16", "XX/lab")).named(name) == region
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "192.168.1.2", "10.0.0.1", "fe80::/64", "::1", "unknown", ""])
 def test_private_addresses_are_nowhere(address: str) -> None:
     assert regions().find(address) == ""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from distribute_io.coordinator.app import open_catalogue
+from distribute_io.coordinator.demand_desk import RELEASES_NOTE
+from distribute_io.core.demand.book import Announcement
 from distribute_io.ids import CauseId, FileId
 from distribute_io.manifest.keys import SigningKey
 from distribute_io.stores.catalogue import CauseRecord
@@ -323,5 +327,32 @@ def test_a_token_takes_its_own_causes_files_down_whoever_has_the_same_content(tm
         assert await take_down(ours) == 403
         assert await take_down(theirs) == 204
         assert (await served.json(address))["code"] == "taken_down"
+
+    play(tmp_path, scene)
+
+
+def test_an_announced_release_is_known_at_once_in_the_coordinators_words_and_a_typo_is_refused(
+    tmp_path: Path, upload: Path
+) -> None:
+    release_at_s = int(time.time()) + 3_600
+
+    async def scene(served: Served) -> None:
+        text = await token(served)
+        typo = document(upload, KEY, name="a.bin", release_at_s=release_at_s, release_regions=["DE", "Germny"])
+        status, problem = await post(served, typo, text)
+        assert (status, problem["code"]) == (400, "bad_request")
+        assert "'Germny'" in problem["detail"]
+        assert (await served.json("/api/v1/files"))["files"] == []
+        body = document(upload, KEY, name="a.bin", release_at_s=release_at_s, release_regions=["DE", "as"])
+        status, entry = await post(served, body, text)
+        assert status == 201
+        catalogue = open_catalogue(served.config)  # as the next process finds it, if this one is killed now
+        try:
+            data = await catalogue.note(RELEASES_NOTE)
+        finally:
+            await catalogue.close()
+        assert data is not None
+        (release,) = msgspec.msgpack.decode(data, type=list[Announcement])
+        assert (release.file_id, release.regions) == (entry["file_id"], ("EU/DE", "AS"))
 
     play(tmp_path, scene)

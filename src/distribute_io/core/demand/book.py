@@ -14,7 +14,8 @@ Rules:
    is corrected by them.
 5. An announced release is demand with a lead: its downloads come with a half-life of `Tuning.release_half_life_s`.
    Before the release the file's prior says nothing; after it the file is expected as often as it was announced or as is
-   told of it without that, whichever is more: in each region where regions were announced, else in all.
+   told of it without that, whichever is more: in each region where regions were announced, else in all. A region stands
+   for those within it that ask for anything, by their usual shares, and for itself where there are none.
 6. Cells are bounded: the least asked of them are forgotten when they are full (`cells.py`). So are files that are known
    only by their prior, and regions (further ones count as none).
 7. A pause of the coordinator is not counted as time in which nobody asked (`after_pause`).
@@ -259,11 +260,12 @@ class DemandBook:
             of_files += downloads.sum(axis=1).tolist()
             yield []
         by_file = dict(zip(outlook.files, of_files, strict=True))
+        numbers = {name: region for region, name in enumerate(outlook.names)}
         for release in self._releases(outlook, now_us):
             seconds = max(0.0, min(within_s - release.lead_s, release.lasts_s))
             for rates in release.rates:
                 downloads_there = seconds * (rates.open_per_s + rates.restricted_per_s)
-                by_region[self._regions[rates.region]] += downloads_there
+                by_region[numbers[rates.region]] += downloads_there
                 by_file[release.file_id] = by_file.get(release.file_id, 0.0) + downloads_there
         return dict(zip(outlook.names, by_region.tolist(), strict=True)), by_file
 
@@ -274,11 +276,9 @@ class DemandBook:
     def _look(self, now_us: int) -> Generator[list[Expectation], None, _Outlook]:
         """Reckon what is expected, in steps; what comes in between is of the next time."""
         announced = self.releases(now_us)
-        for known in announced:
-            for region in known.regions:
-                self._region(coarse(region))
         cells = self._cells.fade_all(now_us)
-        usual, names, factors = self._usual(cells), list(self._regions), self._factors(now_us)
+        names = self._names(announced)
+        usual, factors = self._usual(cells, len(names)), self._factors(names, now_us)
         files, published_us = list(self._files.names), self._files.published_us()
         yield []
         estimate = self._estimate(cells, usual, published_us, now_us)
@@ -323,21 +323,30 @@ class DemandBook:
         ranked.sort()
         return np.array([number for *_, number in ranked], dtype=np.int64), [name for _, name, _ in ranked]
 
-    def _usual(self, cells: Columns) -> Floats:
+    def _names(self, announced: Iterable[Announcement]) -> list[str]:
+        """All regions: those that are counted by their numbers, then those that were only announced. These take no
+        number: it would be theirs for ever."""
+        names = list(self._regions)
+        for region in dict.fromkeys(coarse(region) for known in announced for region in known.regions):
+            if len(names) < REGIONS_MAX and not _within(names, region):
+                names.append(region)
+        return names
+
+    def _usual(self, cells: Columns, regions: int) -> Floats:
         """Each region's share of all that was asked."""
-        sums = np.bincount(cells.region, cells.slow, len(self._regions))
+        sums = np.bincount(cells.region, cells.slow, regions)
         total = float(sums.sum())
         if total > 0.0:
             return np.asarray(sums / total)
-        usual = np.zeros(len(self._regions))
+        usual = np.zeros(regions)
         usual[0] = 1.0
         return usual
 
-    def _factors(self, now_us: int) -> tuple[Floats, Floats]:
+    def _factors(self, names: Sequence[str], now_us: int) -> tuple[Floats, Floats]:
         """Of each region's rate, what open and what restricted downloaders ask in the time to come (rule 4)."""
-        opened, restricted = np.ones(len(self._regions)), np.ones(len(self._regions))
+        opened, restricted = np.ones(len(names)), np.ones(len(names))
         has_season = now_us - self._began_at_us > self._tuning.season_after_s * 1e6
-        for name, region in self._regions.items():
+        for region, name in enumerate(names):
             season = self._season.correction(name, now_us) if has_season else 1.0
             seen, of_these = self._restricted.get(region, (0.0, 0.0))
             part = (of_these + _NAT_PRIOR[0] * _NAT_PRIOR[1]) / (seen + _NAT_PRIOR[1])
@@ -353,8 +362,8 @@ class DemandBook:
             counted = self._counted_per_s(known.file_id, outlook) if since_s > 0.0 else np.zeros(len(outlook.names))
             if known.regions:
                 by_region = np.zeros(len(outlook.names))
-                places = [self._region(coarse(region)) for region in known.regions]
-                np.add.at(by_region, places, per_s / len(places))
+                for region in known.regions:
+                    by_region += per_s / len(known.regions) * outlook.spread(coarse(region))
                 by_region = np.maximum(0.0, by_region - counted)
             else:
                 by_region = max(0.0, per_s - float(counted.sum())) * outlook.usual
@@ -405,6 +414,11 @@ class DemandBook:
         return self._regions.setdefault(region, len(self._regions))
 
 
+def _within(names: Sequence[str], region: str) -> list[int]:
+    """The numbers of a region and of those within it."""
+    return [number for number, name in enumerate(names) if name == region or name.startswith(f"{region}/")]
+
+
 class _Outlook(NamedTuple):
     """What is expected at a moment."""
 
@@ -420,6 +434,15 @@ class _Outlook(NamedTuple):
     """Of each region's rate, what open and what restricted downloaders ask in the time to come."""
     announced: tuple[Announcement, ...]
     """The releases known then: all of their regions are among `names`, which later ones need not be."""
+
+    def spread(self, region: str) -> Floats:
+        """An announced region as shares of the regions within it; they sum to 1."""
+        within = _within(self.names, region) or [0]
+        shares = np.zeros(len(self.names))
+        shares[within] = self.usual[within]
+        if not shares.any():
+            shares[within] = 1.0
+        return np.asarray(shares / shares.sum())
 
     def rates(self, per_s: Floats, shares: Floats) -> list[tuple[RegionRates, ...]]:
         """Downloads per second by file and region, without the regions that ask for next to nothing."""

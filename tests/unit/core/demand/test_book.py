@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from distribute_io.core.demand.book import Announcement, DemandBook, DemandState, Tuning, after_pause
+from distribute_io.core.demand.cells import REGIONS_MAX
 from distribute_io.core.demand.estimate import moved_at
 from distribute_io.core.demand.season import Season, SeasonState
 from distribute_io.core.placement.model import Expectation
@@ -175,9 +176,35 @@ def test_regions_of_a_release_that_are_one_when_coarse_have_all_of_it() -> None:
         Announcement(file_id=A, release_at_us=START, downloads=1_000, regions=("EU/DE/AS1", "EU/DE/AS2", "EU/FR"))
     )
     (release,) = book.expectations(START)
-    shares = {row.region: (row.open_per_s + row.restricted_per_s) / per_s(release) for row in release.rates}
     assert per_s(release) == pytest.approx(1_000 * 0.693147 / 1_200, rel=1e-3)
-    assert shares == pytest.approx({"EU/DE": 2 / 3, "EU/FR": 1 / 3})
+    assert shares_of(release) == pytest.approx({"EU/DE": 2 / 3, "EU/FR": 1 / 3})
+
+
+def shares_of(release: Expectation) -> dict[str, float]:
+    return {row.region: (row.open_per_s + row.restricted_per_s) / per_s(release) for row in release.rates}
+
+
+def test_an_announced_continent_is_its_countries_by_what_is_usual_there() -> None:
+    book = DemandBook()
+    for number, region in enumerate(["EU/DE", "EU/DE", "EU/DE", "EU/FR", "NA/US", "NA/US"]):
+        book.asked(B, region, "unknown", START + number)
+    book.announce(Announcement(file_id=A, release_at_us=START + HOUR, downloads=1_000, regions=("EU", "AS/JP")))
+    release = of(book, A, START + HOUR)
+    assert shares_of(release) == pytest.approx({"EU/DE": 3 / 8, "EU/FR": 1 / 8, "AS/JP": 1 / 2}, rel=1e-3)
+    assert per_s(release) == pytest.approx(1_000 * 0.693147 / 1_200, rel=1e-3)
+
+
+def test_regions_that_are_only_announced_take_no_number_for_ever() -> None:
+    book = DemandBook()
+    regions = tuple(f"made-up-{number}" for number in range(REGIONS_MAX + 9))
+    book.announce(Announcement(file_id=A, release_at_us=START, downloads=1_000, regions=regions))
+    release = of(book, A, START)
+    assert len(release.rates) <= REGIONS_MAX
+    assert per_s(release) == pytest.approx(1_000 * 0.693147 / 1_200, rel=0.05)
+    for number in range(REGIONS_MAX - 1):
+        book.asked(B, f"real-{number}", "unknown", START)
+    by_region, _ = drained(book.downloads(START + S, 3_600.0))
+    assert all(by_region[f"real-{number}"] > 0 for number in range(REGIONS_MAX - 1))
 
 
 def test_what_is_asked_elsewhere_takes_nothing_from_the_announced_region() -> None:
