@@ -6,7 +6,8 @@ Rules:
    coordinator that restarts pushes nothing twice.
 2. What became durable is told once a second, file by file.
 3. A file that is withdrawn is erased at once, and its takers are left.
-4. While its allowance says pause (spec/allowance.md) it goes on holding, is filled, and gives nothing.
+4. While its allowance says pause (spec/allowance.md) it goes on holding and gives nothing; it is filled on only where
+   a used budget is all that rests it (A8).
 5. Everything ends with `run`: takers hear goodbye, what was given is written down exactly.
 """
 
@@ -117,6 +118,7 @@ class DonorAgent:
         self._connect_by: dict[str, asyncio.TimerHandle] = {}
         self._used_matches: dict[str, None] = {}
         self._retargeted = asyncio.Event()
+        self._may_fill = asyncio.Event()
         self._welcomed = False
         self._said_lost = False
         self._pause: Pause | None = None
@@ -295,6 +297,7 @@ class DonorAgent:
 
     def _heed_allowance(self) -> None:
         """Begins or ends a pause, when it is time: takers are let go, and the coordinator sends no more."""
+        self._heed_fill_allowance()
         pause = self._allowance.pause()
         if pause == self._pause:
             return
@@ -308,6 +311,17 @@ class DonorAgent:
                 taker.leave(BYE_OVER_BUDGET)
         if self._welcomed:
             self._donate()
+
+    def _heed_fill_allowance(self) -> None:
+        may_fill = self._allowance.may_fill()
+        if may_fill == self._may_fill.is_set():
+            return
+        if may_fill:
+            self._may_fill.set()
+        else:
+            self._may_fill.clear()
+        self._filler.rest(rests=not may_fill)
+        self._fill_peers.rest(rests=not may_fill)
 
     # --- filling ---
 
@@ -330,6 +344,7 @@ class DonorAgent:
     async def _fill(self) -> None:
         skipped: dict[FileId, float] = {}
         while True:
+            await self._may_fill.wait()
             now = time.monotonic()
             skipped = {file_id: until for file_id, until in skipped.items() if until > now}
             gap = next_gap(self._target, self._store.holdings, frozenset(skipped))

@@ -95,6 +95,7 @@ class FillPeers:
         self._stun: Sequence[str] = ()
         self._awaited: tuple[FileId, asyncio.Future[Match | None]] | None = None
         self._peer: _FillPeer | None = None
+        self._rests = False
 
     def configure(self, stun: Sequence[str]) -> None:
         """The coordinator's STUN addresses."""
@@ -129,6 +130,15 @@ class FillPeers:
         if self._peer is not None and self._peer.match.file_id == file_id:
             self._peer.leave("cancelled")
 
+    def rest(self, *, rests: bool) -> None:
+        """Let go of whoever gives to us and ask nobody, or go on."""
+        self._rests = rests
+        if rests and self._awaited is not None:
+            self._say(Unwant(self._awaited[0]))
+            self.unmatched(self._awaited[0])
+        if rests and self._peer is not None:
+            self._peer.leave("cancelled")
+
     # --- filling ---
 
     async def fill(self, known: KnownFile, lacking: Runs) -> None:
@@ -149,7 +159,7 @@ class FillPeers:
             finally:
                 self._peer = None
             lacking = run_sets.difference(lacking, self._store.holdings(file_id))
-            if not lacking or peer.ends_fill:
+            if not lacking or peer.ends_fill or self._rests:
                 return
 
     async def _ask(self, file_id: FileId, lacking: Runs) -> Match | None:

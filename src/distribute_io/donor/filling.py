@@ -119,6 +119,7 @@ class Filler:
         self._resting: dict[str, float] = {}
         self._source: HttpSource | None = None
         self._aborted = threading.Event()
+        self._rests = False
 
     def fetch(
         self,
@@ -152,7 +153,7 @@ class Filler:
         for url in self._usable(known.mirrors):
             try:
                 while at < gap.end:
-                    if self._aborted.is_set() or not still_wanted(gap.file_id, at):
+                    if self._aborted.is_set() or self._rests or not still_wanted(gap.file_id, at):
                         return True
                     if not make_room(gap.file_id, known.size_of(at)):
                         return False
@@ -163,6 +164,8 @@ class Filler:
                     self._pause(known.size_of(at), began_us)
                     at += 1
             except (SourceError, IntegrityError) as error:
+                if self._rests:
+                    return True  # it is we who broke it off
                 failure = error
                 self._resting[url] = time.monotonic() + _MIRROR_REST_S
             else:
@@ -174,6 +177,13 @@ class Filler:
     def forget(self, file_id: FileId) -> None:
         """The file was withdrawn, or its description is to be asked for again."""
         self._files.pop(file_id, None)
+
+    def rest(self, *, rests: bool) -> None:
+        """Break off what is going on and begin nothing, or go on. From any thread."""
+        self._rests = rests
+        source = self._source
+        if rests and source is not None:
+            source.abort()
 
     def abort(self) -> None:
         """End what is going on; nothing more is fetched."""

@@ -126,6 +126,10 @@ class KeptAllowance:
         """Why nothing may be given now."""
         return self._allowance.pause(self._local_time(), self._device())
 
+    def may_fill(self) -> bool:
+        """Whether the donor may be filled now."""
+        return self._allowance.may_fill(self._local_time(), self._device())
+
     def take(self, size_bytes: int) -> bool:
         """Charge bytes that are about to go out on the wire. False when the limits do not allow them.
 

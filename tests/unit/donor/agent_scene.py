@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 import msgspec
 import pytest
 
-from distribute_io.core.allowance import AllowanceLimits
+from distribute_io.core.allowance import AllowanceLimits, DeviceState
 from distribute_io.donor import agent as agent_module
 from distribute_io.donor import events as e
 from distribute_io.donor.agent import DonorAgent, DonorConfig
@@ -264,6 +264,7 @@ async def donor(
     *,
     held: int,
     limits: AllowanceLimits | None = None,
+    device: Callable[[], DeviceState] = DeviceState,
     up_bytes_per_s: int = 100_000_000,
     filler: object = None,
 ) -> AsyncIterator[Scene]:
@@ -285,7 +286,7 @@ async def donor(
             up_bytes_per_s=up_bytes_per_s,
         ),
         store=store,
-        allowance=KeptAllowance(folder / "given.json", limits or AllowanceLimits()),
+        allowance=KeptAllowance(folder / "given.json", limits or AllowanceLimits(), device=device),
         filler=cast(Filler, filler or _NoFiller()),
         engine=engine,
         rng=random.Random(1),
@@ -308,6 +309,9 @@ class _NoFiller:
     """Nothing is assigned."""
 
     def abort(self) -> None:
+        pass
+
+    def rest(self, *, rests: bool) -> None:
         pass
 
     def forget(self, file_id: FileId) -> None:

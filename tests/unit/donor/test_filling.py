@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,15 +50,13 @@ class World:
             return response("200 OK", self.segments)
         if path.startswith("/api/v1/files/"):
             return response("200 OK", msgspec.json.encode(self.entry()))
-        if path == "/down" and self.drips:
-            size = len(self.data)
-            whole = response("206 Partial Content", self.data, Content_Range=f"bytes 0-{size - 1}/{size}")
-            return whole[: len(whole) - size + 1000]  # and then nothing more, with the connection open
-        if path == "/down":
+        if path == "/down" and not self.drips:
             return response("404 Not Found")
         first, last = (int(word) for word in head.split("bytes=")[1].split("\r\n")[0].split("-"))
         content_range = f"bytes {first}-{last}/{len(self.data)}"
-        return response("206 Partial Content", self.data[first : last + 1], Content_Range=content_range)
+        whole = response("206 Partial Content", self.data[first : last + 1], Content_Range=content_range)
+        # Or some of it, and then nothing more, with the connection open.
+        return whole[: len(whole) - (last - first)] if path == "/down" else whole
 
     def entry(self) -> FileEntry:
         assert self.server is not None
@@ -115,6 +115,39 @@ def test_mirror_that_takes_too_long_for_a_segment_is_left(world: World, tmp_path
     assert store.holdings(world.published.manifest.sha256) == ((0, 5),)
     assert world.server is not None
     assert [head.split(" ")[1] for head in world.server.heads[-6:]] == ["/down", *["/up"] * 5]
+
+
+def test_what_rests_breaks_off_and_goes_on_later(world: World, tmp_path: Path) -> None:
+    world.drips = True
+    store = SegmentStore(tmp_path / "store", limit_bytes=10_000_000)
+    store.open()
+    with raw_server(world.answer) as server:
+        world.server = server
+        filler = Filler(CoordinatorApi(server.url, POLICY), store, policy=POLICY, segment_timeout_s=60)
+
+        def fetch() -> bool:
+            return filler.fetch(
+                Gap(world.published.manifest.sha256, 0, 5),
+                still_wanted=lambda _file_id, _index: True,
+                make_room=lambda _file_id, _size: True,
+                on_segment=lambda _file_id, _size: None,
+            )
+
+        with ThreadPoolExecutor(1) as pool:
+            fetching = pool.submit(fetch)
+            while not any("/down" in head for head in server.heads):
+                time.sleep(0.01)
+            filler.rest(rests=True)
+            assert fetching.result(timeout=20), "what rests is no failure"
+        assert store.held_bytes == 0
+        asked = len(server.heads)
+        assert fetch()
+        assert len(server.heads) == asked, "nobody is asked for anything"
+        world.drips = False
+        filler.rest(rests=False)
+        assert fetch()
+    assert store.holdings(world.published.manifest.sha256) == ((0, 5),)
+    store.close()
 
 
 def test_what_is_not_wanted_any_more_is_not_fetched(world: World, tmp_path: Path) -> None:

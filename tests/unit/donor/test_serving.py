@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from distribute_io.core.allowance import AllowanceLimits, DeviceState
 from distribute_io.donor import events as e
+from distribute_io.donor.filling import KnownFile
+from distribute_io.errors import SourceError
+from distribute_io.ids import FileId
 from distribute_io.wire.frames import ByeFrame, GrantFrame, HoldingsFrame, ReceiptFrame, RefuseFrame
-from distribute_io.wire.session import FileRuns, Holdings, MatchReport, Receipt, Withdrawn
+from distribute_io.wire.session import Assign, FileRuns, Holdings, MatchReport, Receipt, Withdrawn
 from tests.unit.donor.agent_scene import FILE, SEGMENT_BYTES, HandTaker, donor
 
 BYE_FLOOD = 5
@@ -165,5 +169,57 @@ def test_people_are_whoever_got_something_and_no_donor_that_fills_itself(
             await scene.until(lambda: any(isinstance(event, e.Served) for event in scene.told))
         figures = [event for event in scene.told if isinstance(event, e.Served)][-1]
         assert (figures.people_today, figures.people_ever) == (2, 2)
+
+    asyncio.run(play())
+
+
+class Filling:
+    """Stands for `Filler`: says what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.rests: list[bool] = []
+
+    def describe(self, file_id: FileId) -> KnownFile:
+        self.asked += 1
+        raise SourceError("mirror_unreachable", "this is no file")
+
+    def rest(self, *, rests: bool) -> None:
+        self.rests.append(rests)
+
+    def forget(self, file_id: FileId) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("daily_bytes", [None, 0])
+def test_over_a_metered_line_nothing_is_fetched_whatever_the_budgets_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, daily_bytes: int | None
+) -> None:
+    line = {"metered": True}
+    limits = AllowanceLimits(unmetered=True, daily_bytes=daily_bytes)
+
+    async def play() -> None:
+        filling = Filling()
+        async with donor(
+            tmp_path,
+            monkeypatch,
+            held=1,
+            limits=limits,
+            device=lambda: DeviceState(metered=line["metered"]),
+            filler=filling,
+        ) as scene:
+            scene.hear(Assign(1, 60_000, [FileRuns(FILE, [0, 8])]))
+            await scene.until(lambda: any(isinstance(event, e.Paused) for event in scene.told))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert filling.asked == 0
+            line["metered"] = False
+            await scene.until(lambda: filling.asked)
+            assert filling.rests == [False], "a used budget does not stop it"
+            line["metered"] = True
+            await scene.until(lambda: filling.rests == [False, True])
 
     asyncio.run(play())
