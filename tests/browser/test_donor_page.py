@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,11 +128,12 @@ def test_a_second_tab_may_follow_when_the_first_is_closed(stage: Stage, any_brow
 
 
 def test_a_days_limit_is_kept_and_a_crash_does_not_double_it(stage: Stage, any_browser: StartBrowser) -> None:
-    limit = 3_000_000
+    limit, month = 3_000_000, 30_000_000
     scene = make_scene(stage, [MirrorPlan(rate="8MB/s")])
     release = scene.publish("release-1.0.iso", 12 * MIB)
     coordinator = scene.coordinator
-    chosen = {"storageBytes": 16_000_000, "upBytesPerS": 4_000_000, "causes": [], "allowance": {"dailyBytes": limit}}
+    budgets = {"dailyBytes": limit, "monthlyBytes": month}
+    chosen = {"storageBytes": 16_000_000, "upBytesPerS": 4_000_000, "causes": [], "allowance": budgets}
     seed = f"localStorage['distribute-io:donor'] ??= {json.dumps(json.dumps(chosen))}"
     browser = any_browser("chromium", "donor")
     page = browser.new_page(init_script=seed)
@@ -156,7 +158,12 @@ def test_a_days_limit_is_kept_and_a_crash_does_not_double_it(stage: Stage, any_b
     wait_until_donors(coordinator, 0)
     page = return_to_donor_page(any_browser("chromium", "donor"), coordinator, script=seed)
     wait_for_value(page, f"{_STATE}.includes('resting')", "the donor to rest after a crash, too")
-    assert page.evaluate("document.getElementById('left-today').textContent").endswith(", 0 byte left today")
+    left = re.search(
+        r", 0 byte left today, ([\d.]+) MB left this month$",
+        page.evaluate("document.getElementById('left-today').textContent"),
+    )
+    assert left is not None
+    assert float(left[1]) * 1_000_000 <= month - given, "the budget of the month goes on, too"
     scene.mirrors[0].change(rate="8MB/s")
     assert taken("second") == 0
 

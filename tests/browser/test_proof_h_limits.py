@@ -30,6 +30,8 @@ DONORS = 2
 FILES = 5
 FILE_BYTES = 64 * MIB
 
+_STATE = "document.getElementById('state').textContent"
+
 # Every file of the site's storage, again and again; `store.largest` is the most that was ever there since it was reset.
 _SAMPLER = (
     CHOSEN
@@ -137,6 +139,15 @@ def test_a_donor_never_holds_more_than_it_gave(stage: Stage, chromium: Callable[
     assert time.monotonic() - started < 3
     wait_until_filled(scene.coordinator, 20 * MIB, donors=DONORS)
     assert page.evaluate("store.largest") <= LIMIT_BYTES
+
+    # Also while it is off.
+    move_storage_slider(page, 1)
+    wait_for_value(page, "store.bytes > 20_000_000", "a store of more than 16 MB")
+    page.press_button("Stop")
+    wait_for_value(page, f"{_STATE}.startsWith('Stopped')", "the word that it has stopped")
+    move_storage_slider(page, 0)
+    wait_for_value(page, f"store.bytes <= {LIMIT_BYTES}", "a store within the smaller limit", timeout_s=3)
+    wait_for_value(page, f"{_STATE}.startsWith('Off. Nothing is sent')", "a donor that is off")
 
 
 def test_crashes_and_a_second_tab_double_no_store(stage: Stage, chromium: Callable[..., Chromium]) -> None:

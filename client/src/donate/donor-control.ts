@@ -17,7 +17,7 @@ import { CAUSE_LIST_FIELDS } from "../wire/messages.ts";
 import { watchDevice, watchPressure } from "./device-state.ts";
 import { localTime } from "./local-time.ts";
 import { GIVING_LOCK, type DonorSettings, type DonorStatus, type FromDonor, type ToDonor } from "./messages.ts";
-import { keepSiteCharge, siteCharge } from "./site-charge.ts";
+import { forgetSiteCharge, keepSiteCharge, siteCharge } from "./site-charge.ts";
 
 export type DonorState =
   /** `erased`: nothing of what was held is left, since a moment ago. */
@@ -218,7 +218,7 @@ export class DonorControl {
         this.#set({ is: "running", status: message.status });
         return;
       case "stopped":
-        if (message.erased) keepSiteCharge(null);
+        if (message.erased) forgetSiteCharge();
         this.#end({ is: "off", erased: message.erased });
         return;
       case "failed":

@@ -39,6 +39,15 @@ export function keepSiteCharge(figures: Charged | null): boolean {
   }
 }
 
+/** As if nothing had been given. */
+export function forgetSiteCharge(): void {
+  try {
+    localStorage.removeItem(KEY);
+  } catch {
+    // Storage switched off: there is nothing.
+  }
+}
+
 /**
  * Charges bytes that a window is about to send.
  *
