@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 import tempfile
@@ -22,8 +21,8 @@ from bench.donor_headless import Rig
 from bench.record import Bar, Comparison
 from distribute_io.core.standing import ACCUSATIONS_MAX
 from distribute_io.download.fetch import FetchResult
-from tests.harness.donors import start_headless_donor, wait_until_held
-from tests.harness.liar import start_lying_donor
+from tests.harness.bad_donor import start_bad_donor
+from tests.harness.donors import fill_store, start_headless_donor, wait_until_held
 from tests.harness.native_taker import NotingEngine
 from tests.harness.processes import Process, Stage, wait_for
 
@@ -113,22 +112,12 @@ class _Swarm:
         self._number += 1
         folder = self._rig.stage.folder / f"twentieth-{self._number}"
         self._fill(folder)
-        start = start_lying_donor if is_lying else start_headless_donor
-        return start(self._rig.coordinator, folder, storage="1GB", up=_UP)
+        if is_lying:
+            return start_bad_donor(self._rig.coordinator, "lies", folder, storage="1GB", up=_UP)
+        return start_headless_donor(self._rig.coordinator, folder, storage="1GB", up=_UP)
 
     def _fill(self, folder: Path) -> None:
-        """All of the file, as if it had been held since the last time; on disk it is there once for all donors."""
-        plan = self._rig.taker.plan
-        first = self._rig.stage.folder / "segments"
-        place = folder / "segments" / plan.manifest.sha256
-        place.mkdir(parents=True)
-        first.mkdir(exist_ok=True)
-        size = plan.manifest.segment_size_bytes
-        for index, digest in enumerate(plan.segment_list):
-            source = first / f"{index}-{digest.hex()}"
-            if not source.exists():
-                source.write_bytes(self._rig.release.content[index * size : (index + 1) * size])
-            os.link(source, place / source.name)
+        fill_store(folder, self._rig.release, shared=self._rig.stage.folder / "segments")
 
     def _wait_for_donors(self, count: int) -> None:
         wait_until_held(self._rig.coordinator, count * len(self._rig.release.content), donors=count)

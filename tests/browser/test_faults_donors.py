@@ -1,69 +1,148 @@
-"""Donors that flood, boast, freeze, vanish or close their tab around one download: the file is right all the same."""
+"""Donors that flood, boast, lie, freeze, vanish or close their tab: each is met and named, and the file is right.
+
+A file for each fault, held by the donor with that fault alone, as it gives to a cause of its own: so each is asked for
+certain. All of them at once, a tab each, in one browser; their mirrors are slow until the page has seen the fault.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
 
 from tests.browser.conftest import BOTH, StartBrowser
-from tests.harness.bad_donor import FAULTS, start_bad_donor
-from tests.harness.browser import wait_for_download
-from tests.harness.donors import open_donor_page, wait_until_held
-from tests.harness.downloads import bytes_by_kind
-from tests.harness.processes import Stage, wait_for
-from tests.harness.scene import MIB, MirrorPlan, make_scene
+from tests.harness.bad_donor import FAULTS, DonorFault, start_bad_donor
+from tests.harness.browser import saved_file
+from tests.harness.commands import run_all
+from tests.harness.coordinator import Release, make_publisher, make_release, start_coordinator
+from tests.harness.donors import fill_store, open_donor_page, wait_until_held
+from tests.harness.downloads import Visitor, bytes_by_kind
+from tests.harness.mirror_farm import MirrorKind, start_farm
+from tests.harness.mirrors import Mirror
+from tests.harness.processes import Process, Stage, wait_for
+from tests.harness.scene import MIB, Scene
+from tests.harness.site import start_site
 
-_SIZE_BYTES = 12 * MIB
+_TAB = "leaves"
+"""The donor that is a tab, which is closed."""
+_SIZE_BYTES = 3 * MIB
+_TAB_SIZE_BYTES = 8 * MIB
+"""Eight seconds of what a tab gives: time to close it."""
+_SLOW = "100kB/s"
+"""Half a minute and more for a file."""
 
-# What a page may say of them. A donor that is gone is noticed by its silence, or by its connection; one that was not
-# asked before the file was complete has done nothing wrong.
-_NAMES = {
-    "grant_exceeded",
-    "frame_too_large",
-    "frame_malformed",
-    "unrequested_data",
-    "not_held",
-    "segment_mismatch",
-    "stalled",
-    "slow",
-    "peer_closed",
-    "peer_unreachable",
-    "idle_timeout",
-}
-# Who broke the protocol, or promised what it has not.
-_OFFENCES = {"grant_exceeded", "frame_too_large", "frame_malformed", "unrequested_data", "not_held"}
+
+@dataclass(frozen=True)
+class Case:
+    """One release, the mirror that has it, and how its only donor fails."""
+
+    fault: DonorFault
+    release: Release
+    mirror: Mirror
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What the downloads of both browsers share."""
+
+    scene: Scene
+    cases: dict[str, Case]
+
+
+@pytest.fixture(scope="module")
+def stand(module_stage: Stage) -> Stand:
+    served = module_stage.folder / "served"
+    served.mkdir()
+    mirrors = start_farm(module_stage, [MirrorKind(served, None) for _ in FAULTS])
+    coordinator = start_coordinator(module_stage)
+    publisher = make_publisher(coordinator, mirrors, cause="*")
+    cases: dict[str, Case] = {}
+    commands: list[list[str | Path]] = []
+    for (name, fault), mirror in zip(FAULTS.items(), mirrors, strict=True):
+        release = make_release(served, f"{name}.iso", _TAB_SIZE_BYTES if name == _TAB else _SIZE_BYTES)
+        commands += [
+            ["cause", "create", name, "--data-dir", coordinator.data_dir],
+            publisher.publishing([release], [mirror], cause=name),
+        ]
+        cases[name] = Case(fault, release, mirror)
+    run_all(commands)
+    site = start_site(module_stage, module_stage.folder / "site")
+    return Stand(Scene(module_stage, coordinator, publisher, site, tuple(mirrors), served), cases)
+
+
+@pytest.fixture
+def donors(stand: Stand, tmp_path: Path) -> Iterator[dict[str, Process]]:
+    """One for each fault but the tab's; each holds its file and nothing else."""
+    coordinator = stand.scene.coordinator
+    wait_for(lambda: coordinator.stats()["donors"] == 0, "the donors of the other browser to be gone")
+    started = {}
+    for name in stand.cases.keys() - {_TAB}:
+        fill_store(tmp_path / name, stand.cases[name].release)
+        started[name] = start_bad_donor(coordinator, name, tmp_path / name, storage="32MB", cause=name)
+    yield started
+    for donor in started.values():
+        donor.kill()  # one is stopped, and would not hear a request to end
 
 
 @BOTH
-def test_bad_donors_cost_nothing_but_their_own_bytes(
-    stage: Stage, any_browser: StartBrowser, browser_name: str
+def test_each_bad_donor_is_named_and_costs_nothing_but_its_own_bytes(
+    stand: Stand, donors: dict[str, Process], any_browser: StartBrowser, browser_name: str
 ) -> None:
-    scene = make_scene(stage, [MirrorPlan(rate=None)])
-    (mirror,) = scene.mirrors
-    release = scene.publish("release-1.0.iso", _SIZE_BYTES)
-    donors = [start_bad_donor(scene.coordinator, fault, stage.folder / fault, storage="32MB") for fault in FAULTS]
+    scene, cases = stand.scene, stand.cases
+    cases[_TAB].mirror.change(rate=None)  # the tab has to fill itself
     browser = any_browser(browser_name, "visitor")
-    tab = open_donor_page(browser, scene.coordinator)
-    wait_until_held(scene.coordinator, (len(donors) + 1) * _SIZE_BYTES * 9 // 10, donors=len(donors) + 1)
-    mirror.change(rate="500kB/s")
-    visitor = scene.visit(browser, {"iso": mirror.link(release.name)})
-    visitor.click("iso")
-    wait_for(
-        lambda: any(bytes_by_kind(event)["peer"] for event in visitor.events("progress")),
-        "bytes from the donor that behaves",
-        timeout_s=40,
-    )
+    tab = open_donor_page(browser, scene.coordinator, _TAB)
+    held_bytes = sum(len(case.release.content) for case in cases.values())
+    wait_until_held(scene.coordinator, held_bytes, donors=len(cases))
+    visitors: dict[str, Visitor] = {}
+    for name, case in cases.items():
+        case.mirror.change(rate=_SLOW)
+        visitors[name] = scene.visit(browser, {"iso": case.mirror.link(case.release.name)})
+        visitors[name].click("iso")
+    wait_for(lambda: gives(visitors[_TAB]), "bytes from the tab", timeout_s=40)
     tab.close()
-    mirror.change(rate="4MB/s")
-    verified = visitor.expect_verified(timeout_s=60)
-    for donor in donors:
-        donor.kill()  # one is stopped, and would not hear a request to end
-    saved = wait_for_download(visitor.page)
-    assert hashlib.sha256(saved.path.read_bytes()).hexdigest() == release.sha256
+    waiting = dict(cases)
+    while waiting:
+        name = wait_for(partial(first_named, waiting, visitors), f"{', '.join(waiting)} to be named", timeout_s=40)
+        waiting.pop(name).mirror.change(rate=None)
+    assert donors["vanishes"].exit_code == -signal.SIGKILL
+    wrong = [line for name, case in cases.items() for line in judge(name, case, visitors[name])]
+    assert not wrong, "\n".join(wrong)
+
+
+def gives(visitor: Visitor) -> bool:
+    """Whether a donor has given anything."""
+    return any(bytes_by_kind(event)["peer"] for event in visitor.events("progress"))
+
+
+def first_named(cases: Mapping[str, Case], visitors: Mapping[str, Visitor]) -> str | None:
+    """One of the cases in which the page has said what is wrong with the donor."""
+    return next((name for name, case in cases.items() if case.fault.problems & problems_of(visitors[name])), None)
+
+
+def problems_of(visitor: Visitor) -> set[str]:
+    """What the page has said of its donor so far."""
     rows = [row for event in visitor.events() for row in event["detail"]["sources"] if row["kind"] == "peer"]
-    problems = {row["problem"] for row in rows} - {None}
-    assert problems <= _NAMES, problems
-    assert problems & _OFFENCES, f"no donor was caught: {problems}"
-    last = [row for row in verified["detail"]["sources"] if row["kind"] == "peer"]
-    givers = [row for row in last if row["bytes"]]
-    assert len(givers) <= 1, "only the tab gave anything"
-    assert all(row["state"] != "banned" for row in givers), "and nobody blames it for the others"
+    return {row["problem"] for row in rows} - {None}
+
+
+def judge(name: str, case: Case, visitor: Visitor) -> Iterator[str]:
+    """What is not as it has to be."""
+    verified = visitor.wait_for_event("verified", "error", "fallback", timeout_s=60)
+    if verified["type"] != "verified":
+        yield f"{name}: {verified}"
+        return
+    if hashlib.sha256(saved_file(visitor.page, case.release.name).read_bytes()).hexdigest() != case.release.sha256:
+        yield f"{name}: the saved file is wrong"
+    rows = [row for row in verified["detail"]["sources"] if row["kind"] == "peer"]
+    if case.fault.is_banned != any(row["state"] == "banned" for row in rows):
+        yield f"{name}: it ended {[row['state'] for row in rows]}"
+    if bool(bytes_by_kind(verified)["peer"]) != (name == _TAB):
+        yield f"{name}: it gave {bytes_by_kind(verified)['peer']}"
+    if problems_of(visitor) - case.fault.problems - {"stalled", "slow"}:
+        yield f"{name}: the page showed {problems_of(visitor)}"

@@ -8,16 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.browser.conftest import BOTH, StartBrowser
-from tests.harness.browser import Page
+from tests.harness.browser import saved_file
 from tests.harness.coordinator import Release, make_publisher, make_release, start_coordinator
 from tests.harness.downloads import Event, Visitor
 from tests.harness.mirror_farm import MirrorKind, start_farm
 from tests.harness.mirror_faults import FAULTS, Fault, faulty_mirrors
 from tests.harness.mirrors import Mirror
-from tests.harness.processes import Stage, wait_for
+from tests.harness.processes import Stage
 from tests.harness.scene import MIB, Scene
 from tests.harness.site import start_site
 
@@ -111,12 +110,3 @@ def seconds_of(events: list[Event]) -> float:
     at = {event["type"]: event["at"] for event in events}
     seconds: float = (at["verified"] - at["start"]) / 1000
     return seconds
-
-
-def saved_file(page: Page, name: str) -> Path:
-    """The file of that name in the download folder; Firefox has one folder for all tabs."""
-
-    def found() -> Path | None:
-        return next((each.path for each in page.downloads() if each.name == name), None)
-
-    return wait_for(found, f"{name} in the download folder", timeout_s=30)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.harness.bad_donor import start_bad_donor
 from tests.harness.browser import Browser
 from tests.harness.donors import open_donor_page, wait_until_held
 from tests.harness.downloads import assert_saved, bytes_by_kind
-from tests.harness.liar import start_lying_donor
 from tests.harness.processes import Stage
 from tests.harness.scene import MIB, MirrorPlan, make_scene
 
@@ -15,7 +15,7 @@ from tests.harness.scene import MIB, MirrorPlan, make_scene
 def test_a_donor_that_lies_is_banned_and_named(stage: Stage, any_browser: Callable[[str, str], Browser]) -> None:
     scene = make_scene(stage, [MirrorPlan(rate=None), MirrorPlan(rate=None)])
     release = scene.publish("release-1.0.iso", 16 * MIB)
-    start_lying_donor(scene.coordinator, stage.folder / "liar", storage="32MB")
+    start_bad_donor(scene.coordinator, "lies", stage.folder / "liar", storage="32MB", up="8MB/s")
     wait_until_held(scene.coordinator, 16 * MIB)
     open_donor_page(any_browser("chromium", "donor"), scene.coordinator)
     wait_until_held(scene.coordinator, 28 * MIB, donors=2)

@@ -84,6 +84,15 @@ def wait_for_download(page: Page, *, timeout_s: float = 60.0) -> Downloaded:
     return found[0]
 
 
+def saved_file(page: Page, name: str) -> Path:
+    """The file of that name in the download folder; Firefox has one folder for all tabs."""
+
+    def found() -> Path | None:
+        return next((each.path for each in page.downloads() if each.name == name), None)
+
+    return wait_for(found, f"{name} in the download folder", timeout_s=30)
+
+
 def require_program(candidates: list[str], package: str) -> str:
     """The first program that exists.
 

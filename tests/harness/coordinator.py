@@ -169,22 +169,30 @@ class Publisher:
 
     def publish(self, releases: Sequence[Release], mirrors: Sequence[Mirror], *options: str) -> None:
         """`dio publish` for these files, all of them on each of the mirrors."""
+        run_dio_well(*self.publishing(releases, mirrors, *options), timeout_s=300)
+
+    def publishing(
+        self, releases: Sequence[Release], mirrors: Sequence[Mirror], *options: str, cause: str = CAUSE
+    ) -> list[str | Path]:
+        """The words of the command that `publish` runs."""
         words: list[str | Path] = ["publish", *(release.path for release in releases), *options]
-        words += ["--key", self.key_path, "--cause", CAUSE, "--to", self.coordinator.url, "--token", self.token]
+        words += ["--key", self.key_path, "--cause", cause, "--to", self.coordinator.url, "--token", self.token]
         for mirror in mirrors:
             words += ["--mirror", f"{mirror.url}/"]
-        run_dio_well(*words, "-o", self.key_path.parent)
+        return [*words, "-o", self.key_path.parent]
 
     def manifest_path(self, release: Release) -> Path:
         """The manifest document that `publish` wrote."""
         return self.key_path.parent / f"{release.name}.manifest.json"
 
 
-def make_publisher(coordinator: Coordinator, mirrors: Sequence[Mirror], *, name: str = "publisher") -> Publisher:
-    """A publisher with a new key and a token for the origins of these mirrors."""
+def make_publisher(
+    coordinator: Coordinator, mirrors: Sequence[Mirror], *, name: str = "publisher", cause: str = CAUSE
+) -> Publisher:
+    """A publisher with a new key and a token for the origins of these mirrors, in one cause or in all (`*`)."""
     folder = coordinator.stage.folder / name
     folder.mkdir(parents=True)
     key_path = folder / "publisher.pem"
     public_key = run_dio_well("keygen", key_path).strip()
-    token = coordinator.create_token(origins=[mirror.url for mirror in mirrors])
+    token = coordinator.create_token(cause=cause, origins=[mirror.url for mirror in mirrors])
     return Publisher(coordinator, key_path, public_key, token)

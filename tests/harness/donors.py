@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+from distribute_io.ids import SegmentIndex
+from distribute_io.manifest.segments import segment_count, segment_range
 from distribute_io.transport.webrtc_engines import EngineName
 from tests.harness.browser import Browser, Page, wait_for_value
-from tests.harness.coordinator import CAUSE, Coordinator
+from tests.harness.coordinator import CAUSE, Coordinator, Release
 from tests.harness.processes import Process, dio, wait_for
 from tests.harness.tun_link import OpenLine
 
@@ -18,17 +22,23 @@ from tests.harness.tun_link import OpenLine
 _SETTLED_S = 3.0
 
 
-# A rate that was chosen is not measured, and is the same on every machine.
-CHOSEN = """
-if (location.pathname === "/donate") {
-  localStorage["distribute-io:donor"] ??= JSON.stringify({ storageBytes: 16_000_000, upBytesPerS: 1_000_000 });
-}
+def chosen(*causes: str) -> str:
+    """A script that chooses 16 MB, 1 MB/s and these causes (none: all), as if it had been done on an earlier visit."""
+    # A rate that was chosen is not measured, and is the same on every machine.
+    settings = {"storageBytes": 16_000_000, "upBytesPerS": 1_000_000, "causes": causes}
+    return f"""
+if (location.pathname === "/donate") {{
+  localStorage["distribute-io:donor"] ??= {json.dumps(json.dumps(settings))};
+}}
 """
 
 
-def open_donor_page(browser: Browser, coordinator: Coordinator) -> Page:
-    """Open the donor page and press its start button. It gives 16 MB and 1 MB/s."""
-    page = browser.new_page(init_script=CHOSEN)
+CHOSEN = chosen()
+
+
+def open_donor_page(browser: Browser, coordinator: Coordinator, *causes: str) -> Page:
+    """Open the donor page and press its start button. It gives 16 MB and 1 MB/s to these causes, or to all."""
+    page = browser.new_page(init_script=chosen(*causes))
     page.goto(f"{coordinator.url}/donate")
     page.press_button("Start…")
     return page
@@ -64,6 +74,29 @@ def start_headless_donor(
     words: list[str | Path] = ["donate", coordinator.url, "--cause", CAUSE, "--storage", storage, "--up", up]
     command = dio(*words, "--webrtc", webrtc, "--data-dir", data_dir, "--json")
     return coordinator.stage.start(name, command if line is None else line.far_command(command))
+
+
+def fill_store(data_dir: Path, release: Release, *, shared: Path | None = None) -> None:
+    """Give a headless donor that is yet to start all of a file, as if it had been held since the last time.
+
+    Args:
+        data_dir: the donor's.
+        release: the file.
+        shared: a folder for segments that several donors hold: these are on the disk once.
+    """
+    place = data_dir / "segments" / release.sha256
+    place.mkdir(parents=True)
+    size_bytes = len(release.content)
+    for index in range(segment_count(size_bytes)):
+        start, end = segment_range(size_bytes, SegmentIndex(index))
+        segment = release.content[start:end]
+        name = f"{index}-{hashlib.sha256(segment).hexdigest()}"
+        source = (place if shared is None else shared) / name
+        if not source.exists():
+            source.parent.mkdir(exist_ok=True)
+            source.write_bytes(segment)
+        if shared is not None:
+            os.link(source, place / name)
 
 
 def wait_until_held(coordinator: Coordinator, size_bytes: int, *, donors: int = 1, timeout_s: float = 60.0) -> None:
