@@ -1,9 +1,11 @@
-"""What is not a source's fault: the network is gone for 20 s, the coordinator is, the disk is full."""
+"""What is not a source's fault: the network is silent for 20 s, the coordinator is gone, the disk is full."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,15 @@ from tests.harness.coordinator import Release, make_publisher, start_coordinator
 from tests.harness.downloads import Visitor, bytes_by_kind
 from tests.harness.firefox import run_firefox
 from tests.harness.mirrors import Mirror, start_mirror
-from tests.harness.processes import Stage, free_port, wait_for
+from tests.harness.processes import Stage, dio, wait_for
 from tests.harness.scene import MIB, Scene
 from tests.harness.site import start_site
+from tests.harness.tun_link import Line, open_line
 
 _SIZE_BYTES = 8 * MIB
 _LOST_S = 20
+_LINE = Line(rate_bytes_per_s=2_500_000)
+_RESTORED = Line(rate_bytes_per_s=10_000_000)
 
 # Writes that much into the site's private files, and takes it away again; what `estimate()` says is no proof.
 _FILL = """(async () => {
@@ -50,49 +55,53 @@ def assert_right(visitor: Visitor, sha256: str) -> None:
     assert hashlib.sha256(saved.path.read_bytes()).hexdigest() == sha256
 
 
-@pytest.fixture
-def scene(stage: Stage) -> Scene:
-    """One mirror on a port that it keeps."""
-    served = stage.folder / "served"
-    served.mkdir(parents=True)
-    mirror = start_mirror(stage, served, rate="1MB/s", port=free_port())
+def make_world(stage: Stage, served: Path, mirror: Mirror) -> Scene:
+    """One mirror, a coordinator that can be killed, and a site."""
     coordinator = start_coordinator(stage)
     publisher = make_publisher(coordinator, [mirror])
     return Scene(stage, coordinator, publisher, start_site(stage, stage.folder / "site"), (mirror,), served)
 
 
-def test_a_network_that_is_gone_for_20_s_and_a_coordinator_that_never_comes_back(
-    scene: Scene, any_browser: StartBrowser
+@pytest.fixture
+def scene(stage: Stage) -> Scene:
+    """A world on loopback."""
+    served = stage.folder / "served"
+    served.mkdir(parents=True)
+    return make_world(stage, served, start_mirror(stage, served, rate="1MB/s"))
+
+
+def test_a_network_that_is_silent_for_20_s_and_a_coordinator_that_never_comes_back(
+    stage: Stage, any_browser: StartBrowser
 ) -> None:
+    line = stage.enter(open_line(stage, _LINE))
+    served = stage.folder / "served"
+    served.mkdir()
+    scene = make_world(stage, served, start_mirror(stage, served, line=line))
     release = scene.publish("release-1.0.iso", _SIZE_BYTES)
-    (mirror,) = scene.mirrors
-    links = {"iso": mirror.link(release.name)}
-    # Both browsers at once: most of this test is waiting.
-    visitors = [scene.visit(any_browser(name, name), links) for name in ("chromium", "firefox")]
+    link = scene.mirrors[0].link(release.name)
+    # Both browsers and `dio get` at once: most of this test is waiting.
+    visitors = [scene.visit(any_browser(name, name), {"iso": link}) for name in ("chromium", "firefox")]
+    words = ["--coordinator", scene.coordinator.url, "--pin", scene.publisher.public_key, "--json"]
+    target = stage.folder / "got.iso"
+    get = stage.start("get", dio("get", link, *words, "-o", target))
     for visitor in visitors:
         visitor.click("iso")
     wait_for(lambda: min(map(received_bytes, visitors)) >= 2 * MIB, "the first two MiB")
+    get.wait_until(lambda: Path(f"{target}.part").exists(), "what dio get has begun to write")
     scene.coordinator.process.kill()
-    lose(mirror)
-    before = [received_bytes(visitor) for visitor in visitors]
-    assert max(before) < _SIZE_BYTES
+    line.change(replace(_LINE, loss=1.0))  # no packet arrives, and nobody is told
+    assert max(map(received_bytes, visitors)) < _SIZE_BYTES
     silence = f"{_LOST_S} s without a byte"
     wait_for(lambda: min(map(seconds_since_last_byte, visitors)) > _LOST_S, silence, timeout_s=_LOST_S + 20)
-    restore(scene, mirror)
+    assert get.exit_code is None, get.output()
+    line.change(_RESTORED)
     for visitor in visitors:
-        verified = visitor.expect_verified(timeout_s=40)
+        verified = visitor.expect_verified(timeout_s=60)
         assert_right(visitor, release.sha256)
         assert sum(bytes_by_kind(verified)["mirror"].values()) == _SIZE_BYTES, "what had come was kept"
-
-
-def lose(mirror: Mirror) -> None:
-    """Break all connections, and refuse new ones: what a page sees of a lost network."""
-    mirror.process.kill()
-
-
-def restore(scene: Scene, mirror: Mirror) -> None:
-    """The same address answers again."""
-    start_mirror(scene.stage, scene.served, rate="4MB/s", port=int(mirror.url.rsplit(":", 1)[1]))
+    assert get.wait(timeout_s=60) == 0, get.output()
+    assert json.loads(get.stdout())["seconds"] > _LOST_S, "it was in the middle of it"
+    assert hashlib.sha256(target.read_bytes()).hexdigest() == release.sha256
 
 
 def seconds_since_last_byte(visitor: Visitor) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.harness.processes import Process, Stage, python_module
+from tests.harness.tun_link import OpenLine
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,16 @@ def start_mirror(
     misbehave: Sequence[str] = (),
     name: str = "mirror",
     port: int = 0,
+    line: OpenLine | None = None,
 ) -> Mirror:
-    """Serve `folder` from a process of its own, on a free port or this one."""
+    """Serve `folder` from a process of its own, on a free port or this one; where a line is given, at its far end."""
     options: list[str | Path] = ["--dir", folder, "--port", str(port)]
+    if line is not None:
+        options += ["--host", line.far_address]
     if rate is not None:
         options += ["--rate", rate]
     for fault in misbehave:
         options += ["--misbehave", fault]
-    process = stage.start(name, python_module("distribute_io.demo.throttled_mirror", *options))
+    command = python_module("distribute_io.demo.throttled_mirror", *options)
+    process = stage.start(name, command if line is None else line.far_command(command))
     return Mirror(process, process.wait_for_json_line()["url"])
