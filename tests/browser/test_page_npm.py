@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -49,12 +50,12 @@ def test_both_ways_to_use_it_download_and_verify(stage: Stage, any_browser: Star
     (scene.site.folder / "plain.html").write_text(page % "plain.js")
 
     href = scene.mirrors[0].link(release.name)
+    tabs = {kind: any_browser(kind, kind).new_page() for kind in ("chromium", "firefox")}
     query = urlencode({"coordinator": ours, "key": scene.publisher.public_key, "href": href})
-    tab = any_browser("chromium", "visitor").new_page()
-    for name in ("index.html", "plain.html"):
+    for (kind, tab), name in product(tabs.items(), ("index.html", "plain.html")):
         tab.goto(f"{scene.site.url}/{name}?{query}")
         result = tab.evaluate("window.result")
-        assert result.get("sha256") == release.sha256, (name, result, tab.console())
+        assert result.get("sha256") == release.sha256, (kind, name, result, tab.console())
         assert result["signedBy"] == scene.publisher.public_key
         assert result["size"] == len(release.content)
     assert json.loads((project / "package.json").read_text())["dependencies"].keys() == {"distribute-io"}

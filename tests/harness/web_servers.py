@@ -20,11 +20,17 @@ class TlsServer:
     authority: Path
 
 
-def start_caddy(stage: Stage, folder: Path, *, protocols: Sequence[str] = ("http/1.1", "h2")) -> TlsServer:
-    """Serve `folder` on https://127.0.0.1, with a certificate of its own, for clients that offer these protocols."""
-    state = stage.folder / "caddy"
+def start_caddy(
+    stage: Stage, folder: Path, *, protocols: Sequence[str] = ("http/1.1", "h2"), lines: str = ""
+) -> TlsServer:
+    """Serve `folder` on https://127.0.0.1, with a certificate of its own, for clients that offer these protocols.
+
+    `lines` go into the site's block.
+    """
+    port = free_port()
+    state = stage.folder / f"caddy-{port}"
     state.mkdir(parents=True)
-    certificate, key, port = state / "cert.pem", state / "key.pem", free_port()
+    certificate, key = state / "cert.pem", state / "key.pem"
     openssl = require_program(["/usr/bin/openssl"], "openssl")
     subprocess.run(
         [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -36,7 +42,7 @@ def start_caddy(stage: Stage, folder: Path, *, protocols: Sequence[str] = ("http
     configuration.write_text(
         f"{{\n admin off\n auto_https off\n storage file_system {state}\n}}\n"
         f"https://127.0.0.1:{port} {{\n tls {certificate} {key} {{\n alpn {' '.join(protocols)}\n }}\n"
-        f" root * {folder}\n file_server\n}}\n"
+        f" root * {folder}\n file_server\n{lines}}}\n"
     )
     caddy = require_program(["/usr/bin/caddy"], "caddy")
     process = stage.start("caddy", [caddy, "run", "--config", configuration, "--adapter", "caddyfile"])

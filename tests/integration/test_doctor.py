@@ -14,6 +14,7 @@ from tests.harness.coordinator import make_publisher, make_release, run_dio, sta
 from tests.harness.mirrors import start_mirror
 from tests.harness.nginx import CORS, start_nginx
 from tests.harness.processes import Stage
+from tests.harness.web_servers import start_caddy
 
 Json = dict[str, Any]  # Any: what a command printed, looked into by the tests
 
@@ -51,6 +52,17 @@ def test_the_lines_that_it_shows_mend_an_nginx_without_cors(stage: Stage, files:
     assert (code, said["code"], said["fixes"]) == (0, None, [])
     assert {each["level"] for each in said["findings"]} == {"ok"}
     assert said["size_bytes"] == 3 * 2**20
+
+
+def test_the_lines_that_it_shows_mend_a_caddy_without_cors(stage: Stage, files: Path) -> None:
+    before = start_caddy(stage, files)
+    code, said = doctor(f"{before.url}/app.bin", env={"SSL_CERT_FILE": str(before.authority)})
+    assert (code, said["code"], said["server"], said["pages"]) == (1, "mirror_no_cors", "Caddy", False)
+    (fix,) = said["fixes"]
+    assert "Caddy" in fix["text"]
+    after = start_caddy(stage, files, lines=fix["lines"])
+    code, said = doctor(f"{after.url}/app.bin", env={"SSL_CERT_FILE": str(after.authority)})
+    assert (code, said["code"], said["fixes"], said["pages"]) == (0, None, [], True)
 
 
 def test_a_table_in_words_says_what_and_why_and_what_to_do(stage: Stage, files: Path) -> None:
