@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from distribute_io.core.placement.best_first import BestFirst
+from distribute_io.core.placement.best_first import best_first
 from distribute_io.core.placement.model import RejectionReason
 from distribute_io.core.placement.readings import Held, Readings, RowColumns
 from distribute_io.core.placement.rows import Floats, Ints, is_large
@@ -107,9 +107,9 @@ def fill(
     if lacks is not None:
         routed *= lacks
     adds = routed / (up * policy.burst_s), routed * board.asked_per_s[file] / up
-    queue = BestFirst(file, worth, loads=loads, adds=adds, sharpness=policy.busy_sharpness)
+    queue = best_first(file, worth, loads=loads, adds=adds, sharpness=policy.busy_sharpness)
     # Lists: a number out of an array costs ten times as much.
-    names, sizes, files = candidates.tolist(), size.tolist(), file.tolist()
+    names, sizes = candidates.tolist(), size.tolist()
     run_min = value_min * policy.run_return_times
     alike = board.too_alike(held) if held.network else frozenset()
     chosen: list[int] = []
@@ -118,19 +118,20 @@ def fill(
     too_alike: set[int] = set()
     storage_left, push_left = room
     halted: RejectionReason = "held_already"
-    while (best := queue.best()) is not None:
+    best = next(queue)
+    while best is not None:
         place, value = best
         if value < value_min:
             halted = "does_not_pay"
             break
         row, size_bytes = names[place], sizes[place]
-        if value < run_min and is_large(rows.files[files[place]], policy):
+        if value < run_min and is_large(rows.files[int(file[place])], policy):
             halted = "does_not_pay"
-            queue.drop()
+            best = queue.send(0.0)
             continue
         if row in alike:
             too_alike.add(row)
-            queue.drop()
+            best = queue.send(0.0)
             continue
         share = 1.0
         if size_bytes > storage_left or size_bytes > push_left:
@@ -146,5 +147,5 @@ def fill(
         values.append(value)
         storage_left -= size_bytes
         push_left -= size_bytes
-        queue.take(share)
+        best = queue.send(share)
     return Fill(chosen, values, room.push_bytes - push_left, cut, too_alike, halted)

@@ -13,8 +13,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,9 +27,9 @@ from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.part import Columns, Part
 from distribute_io.core.placement.planner import push_bytes_max
 from distribute_io.core.placement.readings import Held
-from distribute_io.core.placement.rows import Floats, Ints
+from distribute_io.core.placement.rows import Flags, Floats, Ints
 from distribute_io.core.runs import Runs
-from distribute_io.ids import FileId
+from distribute_io.ids import CauseId, FileId
 
 CANDIDATES: Final = 256
 """Rows of a list that one donor's fill looks at, or four times what it may take."""
@@ -39,6 +39,9 @@ _ORDER_FOR_PICKS: Final = 64
 
 _PICKS_MAX: Final = 1_024
 """Rows that one donor is given at a time, about."""
+
+_SETS_OF_CAUSES_MAX: Final = 64
+"""Sets of causes whose files are remembered; to find them takes a tenth of a millisecond for each thousand files."""
 
 _NO_ROWS: Final[Ints] = np.zeros(0, dtype=np.int64)
 _NO_SHARES: Final[Floats] = np.zeros(0)
@@ -63,7 +66,7 @@ class RegionList:
         if near is not None:
             self.near_open, self.near_restricted = near
         self.order: dict[bool, Ints] = {}
-        """The rows, most valuable first, for restricted and for open donors, as they were lately."""
+        """Places in `rows`, the most valuable first, for restricted and for open donors, as they were lately."""
         self.picks = 0
         self.picks_in_order = 0
 
@@ -101,6 +104,7 @@ class JoinPlanner:
         self._places = {file.file_id: place for place, file in enumerate(columns.files)}
         self._first: Ints = np.searchsorted(columns.file, np.arange(len(columns.files) + 1))
         self._smallest = int(columns.size_bytes.min(initial=1 << 62))
+        self._given: dict[frozenset[CauseId], Flags] = {}
 
     @property
     def used_up(self) -> bool:
@@ -113,11 +117,12 @@ class JoinPlanner:
         """Put copies on the lists that a donor was given when these were not there yet."""
         region = self._region_of(donor)
         rows, shares = self._held(runs)
-        part = Part(self._lists.columns, rows, self._near(region, rows), self._policy)
+        listed = _listed(region, rows)
+        part = Part(self._lists.columns, rows, _near(region, listed), self._policy)
         held = _held(donor, self._policy, np.zeros(0, dtype=np.int64), np.zeros(0))
         part.put(held, np.arange(len(rows)), shares)
         part.commit()
-        self._note_near(region, part)
+        _note_near(region, listed, part)
 
     def plan(self, donor: DonorView, now_us: int, *, is_guess: bool, is_known: bool) -> Assignment | None:
         """A donor's target, or None where it cannot be found here (rule 3).
@@ -141,19 +146,23 @@ class JoinPlanner:
         region = self._region_of(donor)
         rows, shares = self._held(target) if target else (_NO_ROWS, _NO_SHARES)
         push_bytes = min(push_bytes_max(donor, now_us, policy), room - held_bytes)
-        positions = self._candidates(region, donor, push_bytes)
-        positions = np.union1d(rows, positions) if len(rows) else np.sort(positions)
-        part = Part(self._lists.columns, positions, self._near(region, positions), policy)
+        places = self._candidates(region, donor, push_bytes)
+        places.sort()
+        listed, positions = _Listed(places, None), region.rows.take(places)
+        if len(rows):
+            positions = np.union1d(rows, positions)
+            listed = _listed(region, positions)
+        part = Part(self._lists.columns, positions, _near(region, listed), policy)
         held = _held(donor, policy, np.searchsorted(positions, rows), shares)
         if is_known:
             part.reckon(held, held.rows, shares)
             part.lift(held)
         stay_s = min(donor.stay_left_s, policy.horizon_s)
-        expected = self._lists.outlook.of_files(part.rows.places, region.area).during(stay_s, 0)
+        expected = self._lists.outlook.during_of(part.rows.places, region.area, stay_s)
         worth = part.worth(held, expected)
         held_shares = np.zeros(len(positions))
         held_shares[held.rows] = shares
-        wanted = np.flatnonzero(worth > 0.0)
+        wanted = (worth > 0.0).nonzero()[0]
         filled = fill(
             part,
             held,
@@ -167,7 +176,7 @@ class JoinPlanner:
         )
         part.put(held, *_with(held_shares, filled, part))
         part.commit()
-        self._note_near(region, part)
+        _note_near(region, listed, part)
         region.picks += len(filled.rows)
         region.picks_in_order += len(filled.rows)
         return self._assignment(donor, target, filled, part)
@@ -184,14 +193,23 @@ class JoinPlanner:
     # --- what may be picked ---
 
     def _candidates(self, region: RegionList, donor: DonorView, room: int) -> Ints:
-        """The rows that are worth most now, of the donor's causes."""
+        """Where in the list the rows are that are worth most now, of the donor's causes; a copy."""
         is_open = donor.nat != "restricted"
         order = region.order[is_open]
         if donor.causes:
+            order = order[self._gives_to(donor.causes)[self._lists.columns.file[region.rows[order]]]]
+        return order[: max(CANDIDATES, 4 * min(_PICKS_MAX, room // self._smallest))].copy()
+
+    def _gives_to(self, causes: frozenset[CauseId]) -> Flags:
+        """Which files a donor of these causes gives to: found once for each set of causes, of a few sets."""
+        given = self._given.get(causes)
+        if given is None:
+            if len(self._given) >= _SETS_OF_CAUSES_MAX:
+                del self._given[next(iter(self._given))]
             files = self._lists.columns.files
-            given = np.fromiter((file.cause in donor.causes for file in files), dtype=bool, count=len(files))
-            order = order[given[self._lists.columns.file[order]]]
-        return order[: max(CANDIDATES, 4 * min(_PICKS_MAX, room // self._smallest))]
+            given = np.fromiter((file.cause in causes for file in files), dtype=np.bool_, count=len(files))
+            self._given[causes] = given
+        return given
 
     # --- what it holds ---
 
@@ -224,7 +242,7 @@ class JoinPlanner:
     def _assignment(self, donor: DonorView, target: dict[FileId, Runs], fill: Fill, part: Part) -> Assignment:
         """What is pushed, the file with the most valuable row first, and all that the donor keeps (rule 2)."""
         files: dict[FileId, Runs] = {}
-        for file_id, runs in _runs_of(fill, part).items():
+        for file_id, runs in _runs_of(fill, part, self._lists.columns.files).items():
             files[file_id] = sets.union(target[file_id], runs) if file_id in target else runs
         for file_id, runs in target.items():
             files.setdefault(file_id, runs)
@@ -242,24 +260,29 @@ class JoinPlanner:
             push_bytes=fill.pushed_bytes + coming_bytes,
         )
 
-    # --- what is near ---
 
-    def _near(self, region: RegionList, positions: Ints) -> tuple[Floats, Floats] | None:
-        """Of some rows; what a region's list does not name counts as not held near."""
-        if region.near_open is None or region.near_restricted is None:
-            return None
-        place, known = _places(region, positions)
-        opened, restricted = np.zeros(len(positions)), np.zeros(len(positions))
-        opened[known], restricted[known] = region.near_open[place], region.near_restricted[place]
-        return opened, restricted
+def _near(region: RegionList, listed: _Listed) -> tuple[Floats, Floats] | None:
+    """What is missed near, of some rows; what a region's list does not name counts as not held near."""
+    if region.near_open is None or region.near_restricted is None:
+        return None
+    if listed.known is None:
+        return region.near_open.take(listed.places), region.near_restricted.take(listed.places)
+    opened, restricted = np.zeros(len(listed.known)), np.zeros(len(listed.known))
+    opened[listed.known], restricted[listed.known] = (
+        region.near_open[listed.places],
+        region.near_restricted[listed.places],
+    )
+    return opened, restricted
 
-    def _note_near(self, region: RegionList, part: Part) -> None:
-        if region.near_open is None or region.near_restricted is None:
-            return
-        place, known = _places(region, part.positions)
-        if part.near_open is not None and part.near_restricted is not None:
-            region.near_open[place] = part.near_open[known]
-            region.near_restricted[place] = part.near_restricted[known]
+
+def _note_near(region: RegionList, listed: _Listed, part: Part) -> None:
+    """Keep what a plan changed of it."""
+    if region.near_open is None or region.near_restricted is None:
+        return
+    if part.near_open is not None and part.near_restricted is not None:
+        known = slice(None) if listed.known is None else listed.known
+        region.near_open[listed.places] = part.near_open[known]
+        region.near_restricted[listed.places] = part.near_restricted[known]
 
 
 def _with(shares: Floats, filled: Fill, part: Part) -> tuple[Ints, Floats]:
@@ -267,30 +290,26 @@ def _with(shares: Floats, filled: Fill, part: Part) -> tuple[Ints, Floats]:
     shares[filled.rows] = 1.0
     for row, segments in filled.cut.items():
         shares[row] = segments / int(part.rows.end[row] - part.rows.start[row])
-    rows = np.flatnonzero(shares)
-    return rows, shares[rows]
+    rows = shares.nonzero()[0]
+    return rows, shares.take(rows)
 
 
-def _runs_of(filled: Fill, part: Part) -> dict[FileId, Runs]:
-    """The segments that are pushed, by file, in the order in which files come first."""
-    if not filled.rows:
-        return {}
+def _runs_of(filled: Fill, part: Part, files: Sequence[FileView]) -> dict[FileId, Runs]:
+    """The segments that are pushed, by file, in the order in which files come first; `files` are those of all rows."""
     rows, chosen = part.rows, np.array(filled.rows, dtype=np.int64)
-    end = rows.end[chosen]
-    for row, segments in filled.cut.items():
-        end[filled.rows.index(row)] = rows.start[row] + segments
-    files = rows.file[chosen]
-    order = np.argsort(chosen)
-    chosen, end = chosen[order], end[order]
-    file, start = files[order], rows.start[chosen]
-    begins = np.ones(len(order), dtype=bool)
-    begins[1:] = (file[1:] != file[:-1]) | (start[1:] != end[:-1])
-    first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(order)) - 1
+    places = rows.places.take(rows.file.take(chosen)).tolist()
     runs: dict[int, list[tuple[int, int]]] = {}
-    for place, begin, stop in zip(file[first].tolist(), start[first].tolist(), end[last].tolist(), strict=True):
-        runs.setdefault(place, []).append((begin, stop))
-    return {rows.files[place].file_id: tuple(runs[place]) for place in dict.fromkeys(files.tolist())}
+    edges = zip(filled.rows, places, rows.start.take(chosen).tolist(), rows.end.take(chosen).tolist(), strict=True)
+    for row, place, start, end in edges:
+        run = (start, start + filled.cut[row]) if row in filled.cut else (start, end)
+        if place in runs:
+            runs[place].append(run)
+        else:
+            runs[place] = [run]
+    return {
+        files[place].file_id: sets.normalised(of_file) if len(of_file) > 1 else (of_file[0],)
+        for place, of_file in runs.items()
+    }
 
 
 def put_in_order(region: RegionList, columns: Columns, outlook: Outlook, policy: Policy) -> None:
@@ -299,20 +318,30 @@ def put_in_order(region: RegionList, columns: Columns, outlook: Outlook, policy:
     if region.near_open is not None and region.near_restricted is not None:
         near = (region.near_open, region.near_restricted)
     part = Part(columns, region.rows, near, policy)
-    expected = outlook.of_files(part.rows.places, region.area).during(policy.horizon_s, 0)
+    expected = outlook.during_of(part.rows.places, region.area, policy.horizon_s)
     nothing, none = np.zeros(0, dtype=np.int64), np.zeros(0)
     for is_open in (False, True):
         anyone = Held(rows=nothing, shares=none, region=0, is_open=is_open, network="", stays=1.0, up_bytes_per_s=1.0)
-        region.order[is_open] = region.rows[np.argsort(-part.worth(anyone, expected), kind="stable")]
+        region.order[is_open] = np.argsort(-part.worth(anyone, expected), kind="stable")
     region.picks_in_order = 0
 
 
-def _places(region: RegionList, positions: Ints) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """Where some positions are in a region's list, and which of them are."""
-    place = np.searchsorted(region.rows, positions)
-    place[place == len(region.rows)] = 0
-    known = region.rows[place] == positions if len(region.rows) else np.zeros(len(positions), dtype=bool)
-    return place[known], known
+class _Listed(NamedTuple):
+    """Where some positions are in a region's list."""
+
+    places: Ints
+    """Of those that are."""
+    known: Flags | None
+    """Which are; None: all."""
+
+
+def _listed(region: RegionList, positions: Ints) -> _Listed:
+    """Find some positions in a region's list."""
+    if not len(region.rows):
+        return _Listed(_NO_ROWS, np.zeros(len(positions), dtype=np.bool_))
+    places = np.minimum(region.rows.searchsorted(positions), len(region.rows) - 1)
+    known = region.rows.take(places) == positions
+    return _Listed(places, None) if known.all() else _Listed(places[known], known)
 
 
 def _held_below(edges: Ints, until: Ints, segments: Ints) -> Ints:

@@ -14,7 +14,18 @@ from distribute_io.core.placement.rows import Floats, Ints, Rows
 class Outlook:
     """Expectations, by file. Immutable once made."""
 
-    __slots__ = ("_file", "_files", "_lasts_s", "_lead_s", "_open", "_open_sum", "_restricted", "_restricted_sum")
+    __slots__ = (
+        "_bounds",
+        "_file",
+        "_files",
+        "_is_plain",
+        "_lasts_s",
+        "_lead_s",
+        "_open",
+        "_open_sum",
+        "_restricted",
+        "_restricted_sum",
+    )
 
     def __init__(
         self,
@@ -39,6 +50,10 @@ class Outlook:
         self._files, self._file, self._lead_s, self._lasts_s = files, file, lead_s, lasts_s
         self._open, self._restricted = rates
         self._open_sum, self._restricted_sum = sums
+        self._bounds: Ints | None = None
+        """Each file's first expectation, and how many there are: found when it is asked for."""
+        self._is_plain: bool | None = None
+        """Whether each file has one expectation, and all are steady: found when it is asked for."""
 
     @classmethod
     def of(
@@ -94,23 +109,39 @@ class Outlook:
         demand.restricted_near = self._by_file(seen_s * self._restricted[:, area])
         return demand
 
+    def during_of(self, files: Ints, area: int, stay_s: float) -> DonorDemand:
+        """The same for some files (ascending), numbered anew, and a donor of the region `area`."""
+        if self._is_plain is None:
+            self._is_plain = self.is_steady and np.array_equal(self._file, np.arange(self._files))
+        if not self._is_plain or stay_s <= 0:
+            return self.of_files(files, area).during(stay_s, 0)
+        demand = DonorDemand(0)  # every second of the stay counts: the same numbers, in a fifth of the time
+        demand.open_everywhere = stay_s * self._open_sum.take(files)
+        demand.restricted_everywhere = stay_s * self._restricted_sum.take(files)
+        demand.open_near = stay_s * self._open[files, area]
+        demand.restricted_near = stay_s * self._restricted[files, area]
+        return demand
+
     def of_files(self, files: Ints, area: int | None = None) -> Outlook:
         """The same for some files (ascending), numbered anew; with `area` for one region only, then number 0."""
-        first, last = np.searchsorted(self._file, files, "left"), np.searchsorted(self._file, files, "right")
-        counts = last - first
+        if self._bounds is None:
+            self._bounds = self._file.searchsorted(np.arange(self._files + 1))
+        first = self._bounds.take(files)
+        counts = self._bounds.take(files + 1) - first
         local = np.repeat(np.arange(len(files)), counts)
-        kept = np.repeat(first - np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)[:-1])), counts)
+        kept = np.repeat(first - np.cumsum(counts) + counts, counts)
         kept += np.arange(len(kept))
-        opened, restricted = self._open[kept], self._restricted[kept]
-        if area is not None:
-            opened, restricted = opened[:, area : area + 1], restricted[:, area : area + 1]
+        if area is None:
+            rates = self._open[kept], self._restricted[kept]
+        else:
+            rates = self._open[kept, area][:, None], self._restricted[kept, area][:, None]
         return Outlook(
             files=len(files),
             file=local,
-            lead_s=self._lead_s[kept],
-            lasts_s=self._lasts_s[kept],
-            rates=(opened, restricted),
-            sums=(self._open_sum[kept], self._restricted_sum[kept]),
+            lead_s=self._lead_s.take(kept),
+            lasts_s=self._lasts_s.take(kept),
+            rates=rates,
+            sums=(self._open_sum.take(kept), self._restricted_sum.take(kept)),
         )
 
     def _by_file(self, requests: Floats) -> Floats:

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import overload
 
@@ -20,52 +20,61 @@ import numpy as np
 
 from distribute_io.core.placement.model import FileView, Policy
 from distribute_io.core.placement.readings import Held, Misses, Readings
-from distribute_io.core.placement.rows import Floats, Ints
+from distribute_io.core.placement.rows import Floats, Ints, begins_of
 
 
 class Alike:
     """Copies of a row in one network, where they are so many that it matters (rule 3)."""
 
     def __init__(self, keys: Ints, counts: Ints, *, binds: bool) -> None:
-        """Keep the pairs.
+        """Keep the pairs, those of a network side by side: a donor asks for its own only.
 
         Args:
-            keys: `key_of` row and network, ascending.
+            keys: `key_of` row and network, each once.
             counts: copies of that row in that network.
             binds: whether there are networks enough for the cap to hold.
         """
-        self._keys, self._counts, self._binds = keys, counts, binds
-        self._added: dict[int, int] = {}
+        number = keys & 0xFFFF_FFFF
+        order = np.lexsort((keys, number))
+        self._number: Ints = number[order]
+        self._row: Ints = keys[order] >> 32
+        self._counts: Ints = counts[order]
+        self._binds = binds
+        self._added: dict[int, dict[int, int]] = {}
+        """By network and row."""
 
     def copies_of(self, rows: Ints, network: str) -> Ints:
-        """Copies of some rows in a network, as far as they matter."""
-        if not network or not self._binds:
-            return np.zeros(len(rows), dtype=np.int64)
-        keys = (rows << 32) | _number_of(network)
+        """Copies of some rows (ascending) in a network, as far as they matter."""
         counts = np.zeros(len(rows), dtype=np.int64)
-        if len(self._keys):
-            place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-            counts = np.where(self._keys[place] == keys, self._counts[place], 0)
-        if self._added:
-            counts += np.fromiter(map(self._added.get, keys.tolist(), repeat(0)), dtype=np.int64, count=len(keys))
+        if not network or not self._binds or not len(rows):
+            return counts
+        number = _number_of(network)
+        first, last = self._number.searchsorted(number, "left"), self._number.searchsorted(number, "right")
+        if first < last:
+            of_network = self._row[first:last]
+            place = np.minimum(rows.searchsorted(of_network), len(rows) - 1)
+            asked = rows[place] == of_network
+            counts[place[asked]] = self._counts[first:last][asked]
+        if (added := self._added.get(number)) is not None:
+            counts += np.fromiter(map(added.get, rows.tolist(), repeat(0)), dtype=np.int64, count=len(rows))
         return counts
 
-    def add(self, rows: Iterable[int], network: str) -> None:
+    def add(self, rows: Sequence[int], network: str) -> None:
         """One more copy of each of these rows."""
         if network and self._binds:
-            number, added = _number_of(network), self._added
+            added = self._added.setdefault(_number_of(network), {})
             for row in rows:
-                key = (row << 32) | number
-                added[key] = added.get(key, 0) + 1
+                added[row] = added.get(row, 0) + 1
 
     def renumbered(self, rows: Ints) -> Alike:
         """The same for some rows (ascending), which are then numbered from 0 on; all known pairs are of these rows."""
-        keys = (np.searchsorted(rows, self._keys >> 32) << 32) | (self._keys & 0xFFFF_FFFF)
-        alike = Alike(keys, self._counts, binds=self._binds)
-        for key, count in self._added.items():
-            row = int(np.searchsorted(rows, key >> 32))
-            if row < len(rows) and rows[row] == key >> 32:
-                alike._added[(row << 32) | (key & 0xFFFF_FFFF)] = count
+        alike = Alike((rows.searchsorted(self._row) << 32) | self._number, self._counts, binds=self._binds)
+        for number, added in self._added.items():
+            known = np.array(list(added), dtype=np.int64)
+            places = rows.searchsorted(known)
+            listed = np.append(rows, -1)[places] == known
+            counts = np.array(list(added.values()), dtype=np.int64)[listed].tolist()
+            alike._added[number] = dict(zip(places[listed].tolist(), counts, strict=True))
         return alike
 
 
@@ -125,17 +134,17 @@ class Columns:
         return Columns(
             files=self.files,
             fixed=(
-                self.file[positions],
-                self.start[positions],
-                self.end[positions],
-                self.size_bytes[positions],
-                self.run[positions],
+                self.file.take(positions),
+                self.start.take(positions),
+                self.end.take(positions),
+                self.size_bytes.take(positions),
+                self.run.take(positions),
             ),
             copies=(
-                self.miss_open[positions],
-                self.miss_restricted[positions],
-                self.serving[positions],
-                self.copies[positions],
+                self.miss_open.take(positions),
+                self.miss_restricted.take(positions),
+                self.serving.take(positions),
+                self.copies.take(positions),
             ),
             asked_per_s=self.asked_per_s,
             alike=self.alike,
@@ -165,16 +174,17 @@ class PartRows:
     """The rows of a part, files numbered anew."""
 
     def __init__(self, columns: Columns, positions: Ints) -> None:
-        file = columns.file[positions]
-        begins = np.diff(file, prepend=-1) != 0
+        # `take` needs a third of the time that an index does for so few.
+        file = columns.file.take(positions)
+        begins = begins_of(file)
         self.places: Ints = file[begins]
         """Of the files, in the columns."""
         self.files: Sequence[FileView] = _Chosen(columns.files, self.places)
         self.file: Ints = np.cumsum(begins) - 1
-        self.start: Ints = columns.start[positions]
-        self.end: Ints = columns.end[positions]
-        self.size_bytes: Ints = columns.size_bytes[positions]
-        self.run: Ints = columns.run[positions]
+        self.start: Ints = columns.start.take(positions)
+        self.end: Ints = columns.end.take(positions)
+        self.size_bytes: Ints = columns.size_bytes.take(positions)
+        self.run: Ints = columns.run.take(positions)
         self.count = len(positions)
 
     def range_of(self, row: int) -> tuple[int, int]:
@@ -199,13 +209,13 @@ class Part(Readings):
         self.positions = positions
         self._columns = columns
         self._rows = PartRows(columns, positions)
-        self.miss_open: Floats = columns.miss_open[positions].astype(np.float64)
-        self.miss_restricted: Floats = columns.miss_restricted[positions].astype(np.float64)
-        self.serving = columns.serving[positions].astype(np.float64)
-        self.copies = columns.copies[positions].astype(np.float64)
-        self.asked_per_s = columns.asked_per_s[self._rows.places]
-        self.near_open = None if near is None else near[0].astype(np.float64)
-        self.near_restricted = None if near is None else near[1].astype(np.float64)
+        self.miss_open: Floats = columns.miss_open.take(positions)
+        self.miss_restricted: Floats = columns.miss_restricted.take(positions)
+        self.serving = columns.serving.take(positions)
+        self.copies = columns.copies.take(positions)
+        self.asked_per_s = columns.asked_per_s.take(self._rows.places)
+        self.near_open = None if near is None else near[0].copy()
+        self.near_restricted = None if near is None else near[1].copy()
 
     @property
     def rows(self) -> PartRows:

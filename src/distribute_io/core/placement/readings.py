@@ -127,13 +127,13 @@ class Readings(ABC):
         Not yet discounted by the donor's own load. `held` must be lifted.
         """
         file, weight, miss = self.rows.file, self.policy.far_weight, self.misses(held.region)
-        worth = weight * expected.open_everywhere[file] * np.exp(miss.open)
+        worth = weight * expected.open_everywhere.take(file) * np.exp(miss.open)
         if miss.near_open is not None:
-            worth += (1.0 - weight) * expected.open_near[file] * np.exp(miss.near_open)
+            worth += (1.0 - weight) * expected.open_near.take(file) * np.exp(miss.near_open)
         if held.is_open:
-            worth += weight * expected.restricted_everywhere[file] * np.exp(miss.restricted)
+            worth += weight * expected.restricted_everywhere.take(file) * np.exp(miss.restricted)
             if miss.near_restricted is not None:
-                worth += (1.0 - weight) * expected.restricted_near[file] * np.exp(miss.near_restricted)
+                worth += (1.0 - weight) * expected.restricted_near.take(file) * np.exp(miss.near_restricted)
         return np.asarray(worth * self.policy.reach)
 
     def loads(self, held: Held, rows: Ints, shares: Floats) -> tuple[Floats, float]:
@@ -145,7 +145,7 @@ class Readings(ABC):
 
     def routed_bytes(self, rows: Ints) -> Floats:
         """Bytes of a request for each row that would come to one more holder of it."""
-        return np.asarray(self.rows.size_bytes[rows] / (1.0 + np.maximum(self.serving[rows], 0.0)))
+        return np.asarray(self.rows.size_bytes.take(rows) / (1.0 + np.maximum(self.serving.take(rows), 0.0)))
 
     def reckon(self, held: Held, rows: Ints, shares: Floats) -> None:
         """Give a lifted donor these copies, and find with what probability it serves each."""

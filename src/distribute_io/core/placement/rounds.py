@@ -337,7 +337,7 @@ class _Look:
         held.serving, held.log_miss = serving, log_miss
         part.lift(held)
         stay_s = min(donor.stay_left_s, policy.horizon_s)
-        expected = self._outlook.of_files(part.rows.places, region).during(stay_s, 0)
+        expected = self._outlook.during_of(part.rows.places, region, stay_s)
         return _Chosen(donor, part, held, expected, push_bytes)
 
     def lists(self) -> JoinLists:
@@ -365,7 +365,7 @@ class _Look:
         if self._near is not None and changed.near_open is not None and changed.near_restricted is not None:
             self._near[0][rows], self._near[1][rows] = changed.near_open, changed.near_restricted
         put_in_order(changed, self._columns, self._outlook, self._policy)
-        self._order = changed.order
+        self._order = {is_open: changed.rows[order] for is_open, order in changed.order.items()}
 
     def _leave(self) -> None:
         """Keep what is near now for those who join."""

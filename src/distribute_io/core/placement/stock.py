@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Sequence
+from itertools import chain, repeat
 
 import msgspec
 import numpy as np
@@ -21,11 +22,9 @@ from distribute_io.core.demand.regions import coarse
 from distribute_io.core.placement.board import network_of, target_of
 from distribute_io.core.placement.curves import Singles
 from distribute_io.core.placement.model import DonorView
-from distribute_io.core.placement.rows import Ints, Rows
+from distribute_io.core.placement.rows import Ints, Numbers, Rows
 from distribute_io.core.placement.stays import DonorKind
 from distribute_io.ids import SessionId
-
-Numbers = NDArray[np.int32]
 
 _NUMBERS = ("region", "network", "is_open", "is_native", "up_bytes_per_s", "storage_bytes", "joined_at_us")
 _TYPES = (np.int32, np.int64, np.bool_, np.bool_, np.float64, np.int64, np.int64)
@@ -161,18 +160,21 @@ class Stock:
 
 def _entries(rows: Rows, donors: Sequence[KnownDonor]) -> tuple[Ints, Numbers, Singles]:
     """How many rows each of some donors has, and all of these rows with their shares."""
-    runs = [
-        (slot, place, start, end)
-        for slot, donor in enumerate(donors)
-        for file_id, held in target_of(donor.view).items()
-        if (place := rows.place.get(file_id)) is not None
-        for start, end in held
-    ]
-    if not runs:
+    # Flat lists by `chain`: a loop over each run of each donor takes three times as long.
+    targets = [target_of(donor.view) for donor in donors]
+    held = list(chain.from_iterable(target.values() for target in targets))
+    found = map(rows.place.get, chain.from_iterable(targets), repeat(-1))
+    place = np.fromiter(found, dtype=np.int64, count=len(held))
+    slot = np.repeat(np.arange(len(donors)), [len(target) for target in targets])
+    counts = np.fromiter(map(len, held), dtype=np.int64, count=len(held))
+    edges = chain.from_iterable(chain.from_iterable(held))
+    start, end = np.fromiter(edges, dtype=np.int64, count=2 * int(counts.sum())).reshape(-1, 2).T
+    slot, place = np.repeat(slot, counts), np.repeat(place, counts)
+    slot, place, start, end = (column[place >= 0] for column in (slot, place, start, end))
+    if not len(slot):
         nothing = np.zeros(len(donors), dtype=np.int64)
         return nothing, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-    slot, place, start, end = np.array(runs, dtype=np.int64).T
-    end = np.minimum(end, np.array([file.segments for file in rows.files])[place])
+    end = np.minimum(end, rows.segments[place])
     slot, place, start, end = (column[start < end] for column in (slot, place, start, end))
     step = rows.step[place]
     first = start // step
@@ -180,8 +182,7 @@ def _entries(rows: Rows, donors: Sequence[KnownDonor]) -> tuple[Ints, Numbers, S
     run = np.repeat(np.arange(len(slot)), counts)
     within = first[run] + np.arange(len(run)) - np.repeat(np.cumsum(counts) - counts, counts)
     row = rows.first[place[run]] + within
-    unit = np.array([file.segment_size_bytes for file in rows.files], dtype=np.int64)[place[run]]
-    size = np.array([file.size_bytes for file in rows.files], dtype=np.int64)[place[run]]
+    unit, size = rows.segment_bytes[place[run]], rows.file_bytes[place[run]]
     low = np.maximum(start[run], within * step[run]) * unit
     high = np.minimum(np.minimum(end[run], (within + 1) * step[run]) * unit, size)
     share = (high - low) / rows.size_bytes[row]

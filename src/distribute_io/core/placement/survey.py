@@ -24,8 +24,8 @@ from distribute_io.core.placement.curves import Singles, marginal_share, served_
 from distribute_io.core.placement.model import Policy
 from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.readings import UP_MIN, log_miss_of, swap_horizon_s
-from distribute_io.core.placement.rows import Floats, Ints, Rows
-from distribute_io.core.placement.stock import Numbers, Stock
+from distribute_io.core.placement.rows import Floats, Ints, Numbers, Rows, begins_of
+from distribute_io.core.placement.stock import Stock
 
 LIST_ROWS: Final = 1_024
 """Rows worth most that are listed for a kind of donor in one region; the rows of several files are as many again."""
@@ -102,7 +102,7 @@ class Survey:
         row, share, slot = stock.row, stock.share, self._slot
         file = self._rows.file.astype(np.int32)[row]
         size = self._rows.size_bytes.astype(np.float32)[row] * share
-        pair = np.cumsum((np.diff(file, prepend=-1) != 0) | (np.diff(slot, prepend=-1) != 0)) - 1
+        pair = np.cumsum(begins_of(file) | begins_of(slot)) - 1
         up = self._up
         asked = self.asked_per_s.astype(np.float32)[file]
         for _ in range(steps):
