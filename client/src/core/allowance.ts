@@ -44,6 +44,8 @@ export interface Charged {
   readonly dayBytes: number;
   readonly month: number;
   readonly monthBytes: number;
+  /** The furthest day and month that were charged before the clock was set back (A3); absent: it was not. */
+  readonly ahead?: readonly [day: number, month: number];
 }
 
 export const NOTHING_CHARGED: Charged = { day: 0, dayBytes: 0, month: 0, monthBytes: 0 };
@@ -52,7 +54,9 @@ export const NOTHING_CHARGED: Charged = { day: 0, dayBytes: 0, month: 0, monthBy
 export function furtherOn(one: Charged, other: Charged): Charged {
   const day = Math.max(one.day, other.day);
   const month = Math.max(one.month, other.month);
+  const ahead = one.ahead ?? other.ahead;
   return {
+    ...(ahead !== undefined && { ahead }),
     day,
     dayBytes: Math.max(...[one, other].map((charged) => (charged.day === day ? charged.dayBytes : 0))),
     month,
@@ -158,15 +162,27 @@ export class Allowance {
   }
 
   #turn({ day, month }: LocalTime): void {
-    if (day > this.#used.day) {
-      this.#used = { ...this.#used, day, dayBytes: 0 };
-      this.#charged = { ...this.#charged, day, dayBytes: 0 };
-    }
-    if (month > this.#used.month) {
-      this.#used = { ...this.#used, month, monthBytes: 0 };
-      this.#charged = { ...this.#charged, month, monthBytes: 0 };
-    }
+    const before = this.#used;
+    const [aheadDay, aheadMonth] = before.ahead ?? [0, 0];
+    const ofDay = moved(day, before.day, aheadDay);
+    const ofMonth = moved(month, before.month, aheadMonth);
+    if (ofDay.now === before.day && ofMonth.now === before.month) return;
+    const now = {
+      day: ofDay.now,
+      month: ofMonth.now,
+      ...(ofDay.begins && { dayBytes: 0 }),
+      ...(ofMonth.begins && { monthBytes: 0 }),
+      ...((ofDay.ahead > 0 || ofMonth.ahead > 0) && { ahead: [ofDay.ahead, ofMonth.ahead] as const }),
+    };
+    this.#used = { ...before, ...now };
+    this.#charged = { ...this.#charged, ...now };
   }
+}
+
+/** Which day (month) bytes are of now, whether it begins, and the furthest that was charged (rule A3). */
+function moved(now: number, before: number, ahead: number): { now: number; ahead: number; begins: boolean } {
+  if (now < before - 1) return { now, ahead: Math.max(before, ahead), begins: false };
+  return { now: Math.max(now, before), ahead, begins: now > before && (now > ahead || now === before + 1) };
 }
 
 function isWithin(minute: number, [from, to]: readonly [number, number]): boolean {

@@ -138,6 +138,7 @@ export class Donor {
     this.#allowance = new KeptAllowance(start.settings.allowance, charged, world.localTime, (latest) =>
       this.#saveTotals(latest),
     );
+    this.#unsaved = charged.day > world.localTime().day; // the clock was ahead: the day that it is now is to be kept
     this.#catalogue = world.catalogue;
     this.#rtc = new RtcClient(rtc);
     const say = (message: ClientMessage) => this.#session.send(message);

@@ -63,9 +63,9 @@ interface TurnStep {
   readonly is?: string | null;
 }
 
-const vectors = JSON.parse(
-  readFileSync(new URL("../../../spec/vectors/fair-turns.json", import.meta.url), "utf8"),
-) as { readonly cases: readonly { readonly name: string; readonly steps: readonly TurnStep[] }[] }; // as: our own file
+const vectors = JSON.parse(readFileSync(new URL("../../../spec/vectors/fair-turns.json", import.meta.url), "utf8")) as {
+  readonly cases: readonly { readonly name: string; readonly steps: readonly TurnStep[] }[];
+}; // as: our own file
 
 for (const { name, steps } of vectors.cases) {
   test(`turns: ${name}`, () => {

@@ -50,6 +50,9 @@ class Charged(Struct, frozen=True):
     day_bytes: int = 0
     month: int = 0
     month_bytes: int = 0
+    ahead_day: int = 0
+    """The furthest day that was charged before the clock was set back (A3); 0: it was not."""
+    ahead_month: int = 0
 
 
 Pause = Literal["day_used", "month_used", "hours", "battery", "metered"]
@@ -153,12 +156,30 @@ class Allowance:
         return self._charged
 
     def _turn(self, time: LocalTime) -> None:
-        if time.day > self._used.day:
-            self._used = replace(self._used, day=time.day, day_bytes=0)
-            self._charged = replace(self._charged, day=time.day, day_bytes=0)
-        if time.month > self._used.month:
-            self._used = replace(self._used, month=time.month, month_bytes=0)
-            self._charged = replace(self._charged, month=time.month, month_bytes=0)
+        used = self._used
+        if _begins(time.day, used.day, used.ahead_day):
+            self._used = replace(used, day_bytes=0)
+            self._charged = replace(self._charged, day_bytes=0)
+        if _begins(time.month, used.month, used.ahead_month):
+            self._used = replace(self._used, month_bytes=0)
+            self._charged = replace(self._charged, month_bytes=0)
+        day, ahead_day = _moved(time.day, used.day, used.ahead_day)
+        month, ahead_month = _moved(time.month, used.month, used.ahead_month)
+        if (day, month) != (used.day, used.month):
+            self._used = replace(self._used, day=day, ahead_day=ahead_day, month=month, ahead_month=ahead_month)
+            self._charged = replace(self._charged, day=day, ahead_day=ahead_day, month=month, ahead_month=ahead_month)
+
+
+def _begins(now: int, before: int, ahead: int) -> bool:
+    """Whether a new day (month) begins with `now` (rule A3)."""
+    return now > before and (now > ahead or now == before + 1)
+
+
+def _moved(now: int, before: int, ahead: int) -> tuple[int, int]:
+    """The day (month) that bytes are of now, and the furthest that was charged (rule A3)."""
+    if now < before - 1:
+        return now, max(before, ahead)
+    return max(now, before), ahead
 
 
 def _is_within(minute: int, hours: tuple[int, int]) -> bool:

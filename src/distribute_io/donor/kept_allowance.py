@@ -101,6 +101,9 @@ class KeptAllowance:
         self._people = state.people
         self._people_day = state.people_day
         self._people_today = state.people_today
+        if state.charged.day > now.day:  # the clock was ahead: the day that it is now is to be kept
+            self._allowance.used(now)
+            self._try_to_save(self._allowance.charged)
 
     @property
     def used(self) -> Charged:

@@ -173,3 +173,13 @@ def test_people_are_counted_today_and_ever_and_over_restarts(tmp_path: Path) -> 
     assert (again.people_today, again.people) == (0, 2)
     again.served(1_000, is_first=True)
     assert (again.people_today, again.people) == (1, 3)
+
+
+def test_after_a_clock_that_was_ahead_it_gives_again_after_midnight_however_short_its_runs_are(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now = LocalTime(20_365, 24_012, 720)
+    assert new(tmp_path, clock, daily=10).take(10)
+    clock.now = NOON
+    assert new(tmp_path, clock, daily=10).pause() == "day_used"  # and is killed
+    clock.now = LocalTime(20_001, 24_000, 720)
+    assert new(tmp_path, clock, daily=10).pause() is None
