@@ -44,6 +44,7 @@ export class Sharer {
   readonly #serving: Serving;
   readonly #session: SessionClient;
   readonly #allowance: KeptAllowance;
+  #chosen: string | null;
   #limits: ShareLimits;
   readonly #given: GivenFigures;
   /** Files of which the coordinator has to hear. */
@@ -63,6 +64,7 @@ export class Sharer {
     this.#report = report;
     const { day } = world.localTime();
     const charged = start.charged ?? NOTHING_CHARGED;
+    this.#chosen = start.chosen;
     this.#limits = shareLimits(start.chosen);
     const { upBytesPerS, takersMax, allowance } = this.#limits;
     this.#allowance = new KeptAllowance(allowance, charged, world.localTime, (latest) => this.#keep(latest));
@@ -140,6 +142,8 @@ export class Sharer {
 
   /** What the visitor chose on the donor page of this site by now. */
   chose(chosen: string | null): void {
+    if (chosen === this.#chosen) return; // something else was written down
+    this.#chosen = chosen;
     this.#limits = shareLimits(chosen);
     const { upBytesPerS, takersMax, allowance } = this.#limits;
     this.#serving.setLimits(upBytesPerS, takersMax);

@@ -212,7 +212,10 @@ test("what was chosen on the donor page of the site is not exceeded, at once whe
   assert.deepEqual(scene.news()[1], { ...LIMITS, up_bytes_per_s: 64_000, takers_max: 2 });
   scene.sharer.heedDevice({ charging: false, metered: null });
   assert.equal(scene.status.pause, "battery");
-  scene.sharer.chose(JSON.stringify({ upBytesPerS: 8_000_000, takersMax: 8 }));
+  const others = JSON.stringify({ upBytesPerS: 8_000_000, takersMax: 8 });
+  scene.sharer.chose(others);
   assert.equal(scene.status.pause, null);
   assert.deepEqual(scene.news().at(-1), LIMITS);
+  scene.sharer.chose(others);
+  assert.deepEqual(scene.news(), [], "what stays is not said again");
 });
