@@ -1,4 +1,15 @@
-/** UTF-8 and base64, strictly: text that has two readings has none. The core has no `TextDecoder` and no `atob`. */
+/**
+ * UTF-8 and base64, strictly: text that has two readings has none. `atob` is too forgiving for that.
+ *
+ * The Encoding Standard's two classes are pure, and the same in pages, workers and Node; the core's library, which is
+ * ECMAScript's alone, does not list them.
+ */
+
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+declare const TextDecoder: new (
+  label: "utf-8",
+  options: { readonly fatal: true; readonly ignoreBOM: true },
+) => { decode(bytes: Uint8Array): string };
 
 const BASE64_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE64_VALUES = new Map(Array.from(BASE64_DIGITS, (digit, value) => [digit.charCodeAt(0), value]));
@@ -25,12 +36,7 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined 
 
 /** How many bytes a well-formed text has in UTF-8. */
 export function utf8Length(text: string): number {
-  let length = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    length += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_0000 ? 3 : 4;
-  }
-  return length;
+  return new TextEncoder().encode(text).length;
 }
 
 /** Whether a text has no unpaired surrogate, so that UTF-8 can write it. */
@@ -40,36 +46,11 @@ export function isWellFormed(text: string): boolean {
 
 /** The text of some UTF-8, or undefined if it is not valid (RFC 3629: no surrogates, nothing longer than needed). */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  const parts: string[] = [];
-  let units: number[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const lead = bytes[at] ?? 0;
-    at += 1;
-    let code = lead;
-    if (lead >= 0x80) {
-      const more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-      if (lead < 0xc2 || lead > 0xf4) return undefined;
-      code = lead & (0x3f >> more);
-      for (let left = more; left > 0; left -= 1) {
-        const next = bytes[at] ?? 0;
-        if ((next & 0xc0) !== 0x80) return undefined;
-        code = (code << 6) | (next & 0x3f);
-        at += 1;
-      }
-      const least = [0, 0x80, 0x800, 0x1_0000][more] ?? 0;
-      if (code < least || code > 0x10_ffff || (code >= 0xd800 && code < 0xe000)) return undefined;
-    }
-    if (code < 0x1_0000) units.push(code);
-    else units.push(0xd800 + ((code - 0x1_0000) >> 10), 0xdc00 + ((code - 0x1_0000) & 0x3ff));
-    if (units.length > 8_000) {
-      // In pieces: the arguments of one call lie on the stack.
-      parts.push(String.fromCharCode(...units));
-      units = [];
-    }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
   }
-  parts.push(String.fromCharCode(...units));
-  return parts.join("");
 }
 
 /** Standard base64 of some bytes (RFC 4648 section 4, padded). */

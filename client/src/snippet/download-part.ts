@@ -6,7 +6,6 @@ import { WorkerFactory } from "../download/worker-code.ts";
 import type { Panel } from "../ui/panel.ts";
 import { LinkDownload, targetOf } from "./link-download.ts";
 import type { SentRuns } from "../worker/messages.ts";
-import { loadPart } from "./load-part.ts";
 import {
   registry,
   type DownloadPart,
@@ -14,6 +13,7 @@ import {
   type LinkOptions,
   type MorePart,
   type PanelPart,
+  type RunningTag,
   type StoredDownload,
 } from "./part.ts";
 
@@ -83,12 +83,12 @@ const part: DownloadPart = {
 
 /** What the panel has beyond its cards; without it there is just that much less. */
 async function follow(
-  options: LinkOptions,
+  options: RunningTag,
   stored: StoredDownload,
   sent: readonly SentRuns[],
 ): Promise<Follower | undefined> {
   try {
-    const more = (await loadPart(options, MORE_PART, nonce)) as MorePart; // as: pinned by its hash
+    const more = (await options.load(MORE_PART)) as MorePart; // as: pinned by its hash
     const shown = await panel;
     return shown && more.follow(shown, options, stored, sent, part);
   } catch {
@@ -121,8 +121,8 @@ function takePressed(key: string): Preparation | undefined {
 }
 
 /** The panel; undefined when it cannot be had at the second try either, and the next download tries again. */
-async function makePanel(options: LinkOptions): Promise<Panel | undefined> {
-  const load = () => loadPart(options, PANEL_PART, nonce, PANEL_TIMEOUT_MS);
+async function makePanel(options: RunningTag): Promise<Panel | undefined> {
+  const load = () => options.load(PANEL_PART, PANEL_TIMEOUT_MS);
   try {
     const part = (await load().catch(load)) as PanelPart; // as: pinned by its hash
     const made = await part.makePanel(options);
@@ -150,5 +150,4 @@ function workers(options: LinkOptions): WorkerFactory {
 }
 
 const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : undefined;
-const nonce = script?.nonce ?? "";
 registry()[script?.integrity ?? ""] = part;

@@ -18,7 +18,7 @@ import { isPlainClick, linkOf } from "./clicks.ts";
 import { followLink, plainCopy } from "./follow-link.ts";
 import { announceFallback } from "./link-events.ts";
 import { loadPart } from "./load-part.ts";
-import { isNewTag, type DownloadPart, type LinkOptions } from "./part.ts";
+import { isNewTag, type DownloadPart, type LinkOptions, type RunningTag } from "./part.ts";
 import { readTag } from "./tag.ts";
 
 const PART = "download.js";
@@ -50,9 +50,10 @@ function usable(): boolean {
   );
 }
 
-function install(options: LinkOptions, nonce: string): void {
+function install(read: LinkOptions, nonce: string): void {
+  const options: RunningTag = { ...read, load: (name, timeoutMs) => loadPart(read, name, nonce, timeoutMs) };
   let part: Promise<DownloadPart> | undefined;
-  const load = () => (part ??= loadPart(options, PART, nonce) as Promise<DownloadPart>); // as: pinned by its hash
+  const load = () => (part ??= options.load(PART) as Promise<DownloadPart>); // as: pinned by its hash
   const warm = (event: Event) => {
     const link = linkOf(event.composedPath(), options.selector);
     if (link === undefined) return;

@@ -12,7 +12,14 @@ import { ShareControl } from "../share/share-control.ts";
 import type { Panel } from "../ui/panel.ts";
 import { PanelFooter } from "../ui/panel-footer.ts";
 import { isSharedWith, sharesNow, shareView } from "../ui/share-view.ts";
-import { registry, type DownloadPart, type LinkOptions, type MorePart, type StoredDownload } from "./part.ts";
+import {
+  registry,
+  type DownloadPart,
+  type LinkOptions,
+  type MorePart,
+  type RunningTag,
+  type StoredDownload,
+} from "./part.ts";
 
 const WORKER_PART = "donor-worker.js";
 
@@ -22,7 +29,7 @@ const shareChoice = new StoredChoice(SHARE_KEY);
 /** The footer of a page's one panel. */
 class Footer {
   readonly #panel: Panel;
-  readonly #options: LinkOptions;
+  readonly #options: RunningTag;
   readonly #goOn: DownloadPart;
   readonly #shown: PanelFooter;
   readonly #control: ShareControl;
@@ -30,7 +37,7 @@ class Footer {
   /** Chosen on this page; where nothing can be stored, it is known here only. */
   #mirrorsOnly = false;
 
-  constructor(panel: Panel, options: LinkOptions, { sessionUrl, page }: StoredDownload, goOn: DownloadPart) {
+  constructor(panel: Panel, options: RunningTag, { sessionUrl, page }: StoredDownload, goOn: DownloadPart) {
     this.#panel = panel;
     this.#options = options;
     this.#goOn = goOn;

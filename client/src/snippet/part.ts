@@ -25,16 +25,27 @@ export interface LinkOptions {
   readonly serviceWorkerUrl: string | null;
 }
 
+/** A tag that runs: its loader brings in the parts. */
+export interface RunningTag extends LinkOptions {
+  /**
+   * Brings in a part by its name.
+   *
+   * @param timeoutMs of the first who asks for it counts.
+   * @throws Error when it cannot be had; what the page's policy lacks for it is on the console then.
+   */
+  readonly load: (name: string, timeoutMs?: number) => Promise<NonNullable<Registry[string]>>;
+}
+
 /** What `download.js` leaves in the registry. */
 export interface DownloadPart {
   /** A pointer or the focus is on a link: starts what a download will need of ours. Nobody is asked about the file. */
-  prepare(link: HTMLAnchorElement, options: LinkOptions): void;
+  prepare(link: HTMLAnchorElement, options: RunningTag): void;
   /**
    * The pointer is down on a link: makes ready what a click will need, as long as that hurts nobody.
    *
    * @param plain the link as it is now.
    */
-  press(plain: HTMLAnchorElement, options: LinkOptions): void;
+  press(plain: HTMLAnchorElement, options: RunningTag): void;
 
   /** No click will come of the last press: what it made ready is ended. */
   release(): void;
@@ -45,7 +56,7 @@ export interface DownloadPart {
    * @param link in the page: events come from it.
    * @param plain the link as it was when it was clicked: what counts.
    */
-  downloadLink(link: HTMLAnchorElement, plain: HTMLAnchorElement, options: LinkOptions): void;
+  downloadLink(link: HTMLAnchorElement, plain: HTMLAnchorElement, options: RunningTag): void;
 }
 
 /** A download whose verified segments lie in the private file system. */
@@ -74,7 +85,7 @@ export interface MorePart {
    */
   follow(
     panel: Panel,
-    options: LinkOptions,
+    options: RunningTag,
     download: StoredDownload,
     sent: readonly SentRuns[],
     goOn: DownloadPart,

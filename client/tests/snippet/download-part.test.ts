@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { before, mock, test } from "node:test";
 
-import type { DownloadPart, LinkOptions } from "../../src/snippet/part.ts";
+import { loadPart } from "../../src/snippet/load-part.ts";
+import type { DownloadPart, RunningTag } from "../../src/snippet/part.ts";
 
 const OPTIONS = {
   coordinatorUrl: "https://dio.example",
@@ -13,7 +14,7 @@ const OPTIONS = {
   peers: "off",
   ui: "none",
   workerUrl: "https://page.example/worker.js",
-} as unknown as LinkOptions; // as: what is used before a click
+} as unknown as RunningTag; // as: what is used before a click
 
 let workers = 0;
 let part: DownloadPart;
@@ -21,6 +22,7 @@ let part: DownloadPart;
 before(async () => {
   const page = { addEventListener: () => undefined, removeEventListener: () => undefined };
   Object.assign(globalThis, {
+    ...page,
     document: page,
     location: new URL("https://page.example/"),
     HTMLScriptElement: EventTarget,
@@ -63,12 +65,14 @@ test("a panel that a policy refuses is asked for twice, and the console says wha
   const warn = mock.method(console, "warn", () => undefined);
   const settled = () => new Promise((resolve) => setImmediate(resolve));
   const link = { href: "https://mirror.example/app.iso", dataset: {} } as unknown as HTMLAnchorElement; // as: a link
-  part.prepare(link, { ...OPTIONS, ui: "panel", parts: { "panel.js": "sha384-panel" } });
+  const tag = { ...OPTIONS, ui: "panel", parts: { "panel.js": "sha384-panel" } } as const;
+  part.prepare(link, { ...tag, load: (name, timeoutMs) => loadPart(tag, name, "", timeoutMs) });
   for (const count of [1, 2, 2]) {
     await settled();
     assert.equal(asked.length, count);
     const { src = "", onerror } = asked.at(-1) ?? {};
-    for (const listener of heard) listener({ effectiveDirective: "script-src-elem", blockedURI: src });
+    const violation = { effectiveDirective: "script-src-elem", blockedURI: src, originalPolicy: "script-src 'self'" };
+    for (const listener of heard) listener(violation);
     onerror?.();
   }
   mock.timers.tick(1_000);
