@@ -99,6 +99,8 @@ def judge(name: str, case: Case, visitor: Visitor) -> Iterator[str]:
         yield f"{name}: it ended {last['state']}"
     if case.fault.gives and not last["bytes"]:
         yield f"{name}: nothing came from it"
+    if case.fault.asked_max is not None and case.bad.requests() > case.fault.asked_max:
+        yield f"{name}: it was asked {case.bad.requests()} times"
     # Roughly here, as all of them share this machine; bench/page_faults.py measures.
     took_s = seconds_of(events)
     if took_s > 2 * _GOOD_ALONE_S + 5:

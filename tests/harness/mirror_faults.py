@@ -22,6 +22,8 @@ class Fault:
     """The states in which it may end."""
     gives: bool = False
     """Whether some of the file has to come from it."""
+    asked_max: int | None = None
+    """How often it may be asked; None: as often as it pays."""
     rate: str | None = "2MB/s"
     folder: str = "served"
 
@@ -36,7 +38,7 @@ FAULTS = {
     "forbids": Fault(("forbid-after=1500000",), "mirror_forbidden", ("probation", "excluded"), gives=True),
     "recovers": Fault(("errors=2",), "mirror_status", gives=True),
     "crawls": Fault((), "slow", rate="1kB/s"),
-    "busy": Fault(("busy=2",), "mirror_busy"),
+    "busy": Fault(("busy=60",), "mirror_busy", ("probation",), asked_max=2),
     "no-cors": Fault(("no-cors",), "mirror_no_cors", ("probation", "excluded")),
     "changed": Fault((), "mirror_file_changed", ("excluded",), folder="other"),
     "missing": Fault((), "mirror_missing", ("excluded",), folder="empty"),

@@ -26,9 +26,16 @@ class Mirror:
 
     def bytes_sent(self) -> int:
         """What it has sent, by its own count."""
+        return self._stats()["bytes_sent"]
+
+    def requests(self) -> int:
+        """How often it was asked."""
+        return self._stats()["requests"]
+
+    def _stats(self) -> dict[str, int]:
         with urllib.request.urlopen(f"{self.url}/.mirror/stats", timeout=5) as answer:
-            count: int = json.load(answer)["bytes_sent"]
-            return count
+            stats: dict[str, int] = json.load(answer)
+            return stats
 
     def change(self, *, misbehave: Sequence[str] = (), rate: str | None = None) -> None:
         """Give it other faults and another rate (None: unlimited) from now on."""

@@ -12,7 +12,7 @@ from tests.harness.processes import Process, Stage, free_port
 
 CORS = """
     add_header Access-Control-Allow-Origin   "*" always;
-    add_header Access-Control-Expose-Headers "Content-Range, Accept-Ranges, ETag" always;
+    add_header Access-Control-Expose-Headers "Content-Range, Accept-Ranges, ETag, Retry-After" always;
 """
 
 _CONFIGURATION = """

@@ -55,5 +55,6 @@ def test_the_nginx_recipe_lets_pages_of_other_origins_read_ranges(stage: Stage, 
     assert headers["content-range"] == f"bytes 1000-1999/{len(CONTENT)}"
     assert headers["access-control-allow-origin"] == "*"
     assert headers["cross-origin-resource-policy"] == "cross-origin"
-    assert {"Content-Range", "Accept-Ranges", "ETag"} <= set(headers["access-control-expose-headers"].split(", "))
+    exposed = set(headers["access-control-expose-headers"].split(", "))
+    assert {"Content-Range", "Accept-Ranges", "ETag", "Retry-After"} <= exposed
     assert "content-encoding" not in headers

@@ -18,14 +18,14 @@ Server = Literal["nginx", "apache", "caddy", "s3", "fixed", "unknown"]
 
 NGINX: Final = """\
 add_header Access-Control-Allow-Origin   "*" always;
-add_header Access-Control-Expose-Headers "Content-Range, Accept-Ranges, ETag" always;
+add_header Access-Control-Expose-Headers "Content-Range, Accept-Ranges, ETag, Retry-After" always;
 add_header Cross-Origin-Resource-Policy  "cross-origin" always;
 gzip off;   # ranges of a compressed answer are ranges of something else
 """
 
 APACHE: Final = """\
 Header always set Access-Control-Allow-Origin   "*"
-Header always set Access-Control-Expose-Headers "Content-Range, Accept-Ranges, ETag"
+Header always set Access-Control-Expose-Headers "Content-Range, Accept-Ranges, ETag, Retry-After"
 Header always set Cross-Origin-Resource-Policy  "cross-origin"
 SetEnv no-gzip 1
 """
@@ -33,14 +33,14 @@ SetEnv no-gzip 1
 CADDY: Final = """\
 header {
     Access-Control-Allow-Origin   "*"
-    Access-Control-Expose-Headers "Content-Range, Accept-Ranges, ETag"
+    Access-Control-Expose-Headers "Content-Range, Accept-Ranges, ETag, Retry-After"
     Cross-Origin-Resource-Policy  "cross-origin"
 }
 """
 
 S3: Final = """\
 [{"AllowedOrigins": ["*"], "AllowedMethods": ["GET", "HEAD"], "AllowedHeaders": ["Range"],
-  "ExposeHeaders": ["Content-Range", "Accept-Ranges", "ETag"], "MaxAgeSeconds": 86400}]
+  "ExposeHeaders": ["Content-Range", "Accept-Ranges", "ETag", "Retry-After"], "MaxAgeSeconds": 86400}]
 """
 
 _LINES: Final[dict[Server, tuple[str, str]]] = {

@@ -88,6 +88,9 @@ def answer(error: DistributeError) -> web.Response:
         response.headers["WWW-Authenticate"] = 'Bearer realm="distribute.io"'
     if status in (429, 503):
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        response.headers["Access-Control-Expose-Headers"] = (
+            "Retry-After"  # the embedded mirror's answers are read by pages
+        )
     return response
 
 

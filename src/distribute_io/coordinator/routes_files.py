@@ -31,7 +31,7 @@ from distribute_io.errors import RefusedError
 from distribute_io.ids import FileId
 from distribute_io.manifest.build import guess_media_type
 
-EXPOSED: Final = "Content-Range, Accept-Ranges, ETag, Link, Digest, Repr-Digest"
+EXPOSED: Final = "Content-Range, Accept-Ranges, ETag, Link, Digest, Repr-Digest, Retry-After"
 """Response headers that a page of another origin may read."""
 
 _LINKS_MAX: Final = 16

@@ -37,7 +37,7 @@ from distribute_io.demo.misbehaviour import Misbehaviour, parse_misbehaviour
 from distribute_io.errors import UsageError
 from distribute_io.units import parse_rate
 
-_EXPOSED = "Content-Range, Accept-Ranges, ETag, Link, Digest, Repr-Digest"
+_EXPOSED = "Content-Range, Accept-Ranges, ETag, Link, Digest, Repr-Digest, Retry-After"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 # A piece is what one reservation of the bucket is for: about 1/50 s of the rate, so that slow mirrors flow evenly,
 # but never so small that the system calls dominate.

@@ -61,7 +61,8 @@ def test_the_status_follows_from_code_and_family(error: Exception, status: int) 
 
 
 def test_a_refusal_for_load_says_when_to_come_back() -> None:
-    assert answer(RefusedError("rate_limited", "x")).headers["Retry-After"] == "10"
+    busy = answer(RefusedError("rate_limited", "x")).headers
+    assert (busy["Retry-After"], busy["Access-Control-Expose-Headers"]) == ("10", "Retry-After")
     assert "Retry-After" not in answer(RefusedError("unknown_file", "x")).headers
 
 

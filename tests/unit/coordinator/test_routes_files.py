@@ -39,7 +39,7 @@ def test_a_file_comes_with_all_that_the_contract_promises(tmp_path: Path) -> Non
         assert headers["Accept-Ranges"] == "bytes"
         assert headers["Access-Control-Allow-Origin"] == "*"
         exposed = {name.strip() for name in headers["Access-Control-Expose-Headers"].split(",")}
-        assert exposed == {"Content-Range", "Accept-Ranges", "ETag", "Link", "Digest", "Repr-Digest"}
+        assert exposed == {"Content-Range", "Accept-Ranges", "ETag", "Link", "Digest", "Repr-Digest", "Retry-After"}
         assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Content-Security-Policy"].startswith("sandbox")
