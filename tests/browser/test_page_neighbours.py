@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.browser import Browser, wait_for_value
+from tests.harness.browser import Browser, wait_for_download, wait_for_value
 from tests.harness.chromium_tabs import ChromiumTabs, run_chromium_tabs
 from tests.harness.coordinator import Release, make_release
 from tests.harness.donors import start_headless_donor, wait_until_held
@@ -49,6 +49,9 @@ _CLICK_AND_TELL = """<script>addEventListener("load", () => {
   setTimeout(() => link.click(), 300);
 });</script>"""
 _HEAR_FRAMES = 'window.told = {}; addEventListener("message", ({ data, origin }) => { told[origin] = data; });'
+
+_OPEN = "window.connections.filter((connection) => connection.connectionState !== 'closed').length"
+_SWITCH = "document.querySelector('distribute-panel')?.shadowRoot?.querySelector('[role=switch]')"
 
 _ADD_SHADOW = """(() => {
   const host = document.createElement("div");
@@ -93,7 +96,7 @@ def world(module_stage: Stage) -> World:
     first = make_release(scene.served, "release-1.0.iso", 6 * MIB)
     second = make_release(scene.served, "release-1.1.iso", 1 * MIB)
     scene.publisher.publish([first, second], scene.mirrors)
-    start_headless_donor(scene.coordinator, module_stage.folder / "donor")
+    start_headless_donor(scene.coordinator, module_stage.folder / "donor", up="1MB/s")
     wait_until_held(scene.coordinator, 7 * MIB)
     return World(scene, (first, second))
 
@@ -154,6 +157,35 @@ def test_a_single_page_site_may_replace_all_of_its_page(case: Case) -> None:
     assert len(visitor.events("start")) == 1
     wait_for_value(visitor.page, "document.querySelector('distribute-panel')?.isConnected === true", "the panel")
     visitor.page.close()
+
+
+def test_a_relative_link_is_followed_to_where_it_led_when_it_was_clicked(case: Case) -> None:
+    (case.scene.site.folder / "unlisted.iso").write_bytes(b"no coordinator knows it")
+    visitor = case.visit({"iso": "unlisted.iso"})
+    # The page has another address by the time the coordinator has answered.
+    visitor.page.evaluate("void (document.getElementById('iso').click(), history.pushState(null, '', '/deep/other'))")
+    assert visitor.wait_for_event("fallback")["detail"]["code"] == "unknown_link"
+    saved = wait_for_download(visitor.page)
+    assert saved.path.read_bytes() == b"no coordinator knows it"
+    visitor.page.close()
+
+
+def test_mirrors_only_in_one_tab_holds_in_the_others(case: Case) -> None:
+    mirror = case.scene.mirrors[0]
+    mirror.change(rate="300kB/s")
+    visitor = case.visit({"iso": case.href(case.release)})
+    visitor.click("iso")
+    wait_for(lambda: visitor.page.evaluate(f"{_OPEN} > 0"), "a donor")
+    other = case.visit({"second": case.href(case.other)})
+    other.click("second")
+    wait_for_value(other.page, f"{_SWITCH} instanceof HTMLElement", "the card of the other tab")
+    other.page.evaluate(f"{_SWITCH}.click()")
+    wait_for(lambda: visitor.page.evaluate(f"{_OPEN} === 0 && {_SWITCH}.checked"), "the choice", timeout_s=5)
+    assert visitor.events("verified") == [], "the download ended before the choice"
+    mirror.change(rate="4MB/s")
+    visitor.expect_verified()
+    visitor.page.close()
+    other.page.close()
 
 
 def install_another_version(folder: Path) -> None:

@@ -1,11 +1,13 @@
 /** The plain link, which always works. */
 
 /**
- * The link as it stands now, outside of the document: a page may change or remove its own meanwhile, and no listener of
- * the page (ours included) hears a click on the copy.
+ * The link as it stands now, outside of the document: a page may change or remove its own meanwhile, or change its own
+ * address, to which the link may be relative. No listener of the page (ours included) hears a click on the copy.
  */
 export function plainCopy(link: HTMLAnchorElement): HTMLAnchorElement {
-  return link.cloneNode(false) as HTMLAnchorElement; // a clone has the type of its original
+  const copy = link.cloneNode(false) as HTMLAnchorElement; // a clone has the type of its original
+  copy.href = link.href; // absolute
+  return copy;
 }
 
 /**

@@ -24,6 +24,7 @@ const ASKED_MS = 100;
 before(() => {
   const page = { addEventListener: () => undefined, removeEventListener: () => undefined };
   Object.assign(globalThis, {
+    ...page,
     document: page,
     window: page,
     location: new URL("https://page.example/"),
