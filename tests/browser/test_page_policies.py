@@ -19,6 +19,14 @@ from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "publishing.md"
 _CLIENT = Path(__file__).parents[2] / "src" / "distribute_io" / "client_dist"
 _ADVICE = "distribute-io: add to this page's Content-Security-Policy: "
+# A machine with little memory, whose disk is full: a file of more than 32 MiB goes by the service worker.
+_SMALL_MACHINE = """
+Object.defineProperty(Navigator.prototype, "deviceMemory", { get: () => 2 });
+"""
+_FULL_DISK = """
+FileSystemSyncAccessHandle.prototype.write = () => 0;
+importScripts("download-worker.js");
+"""
 _RECORD_WARNINGS = """
 window.warned = [];
 const warn = console.warn;
@@ -32,6 +40,7 @@ class Strict:
     def __init__(self, stage: Stage) -> None:
         self.scene: Scene = make_scene(stage, [MirrorPlan(rate=None), MirrorPlan(rate=None)])
         self.release: Release = self.scene.publish("release-1.0.iso", 2 * MIB)
+        self.large: Release = self.scene.publish("large-1.0.iso", 34 * MIB)
         self.ours = self.scene.coordinator.url
         self.session = self.ours.replace("http:", "ws:")
         self.mirrors = [mirror.url for mirror in self.scene.mirrors]
@@ -48,13 +57,21 @@ class Strict:
         return "; ".join(f"{name} {value}" for name, value in directives.items())
 
     def visit(
-        self, browser: Browser, policy: str, *, tag: str | None = None, headers: dict[str, str] | None = None
+        self,
+        browser: Browser,
+        policy: str,
+        *,
+        tag: str | None = None,
+        headers: dict[str, str] | None = None,
+        clicked: str = "iso",
     ) -> Visitor:
-        """Open a page with this policy and click its link."""
-        link = self.scene.mirrors[0].link(self.release.name)
+        """Open a page with this policy and click one of its links."""
+        first = self.scene.mirrors[0]
+        links = {"iso": first.link(self.release.name), "large": first.link(self.large.name)}
         sent = {"Content-Security-Policy": policy, **(headers or {})}
-        visitor = self.scene.visit(browser, {"iso": link}, script=tag, headers=sent, init_script=_RECORD_WARNINGS)
-        visitor.click("iso")
+        script = _RECORD_WARNINGS + _SMALL_MACHINE
+        visitor = self.scene.visit(browser, links, script=tag, headers=sent, init_script=script)
+        visitor.click(clicked)
         return visitor
 
     def installed(self, names: list[str], headers: str = "") -> None:
@@ -166,3 +183,36 @@ def test_what_the_policy_forbids_is_named_once_and_the_link_is_followed(
         assert told == {frozenset(lacking.split())}, (lacking, visitor.page.console())
         wait_for(visitor.page.downloads, f"the file: {lacking}")
         visitor.page.close()
+
+    # Browsers name what was asked for: of a mirror that redirects that is no help, and we say what is meant.
+    strict.scene.mirrors[1].change(misbehave=[f"redirect={strict.scene.site.url}"])
+    visitor = strict.visit(browser, strict.policy())
+    visitor.wait_for_event("saved")
+    wait_for(lambda: advice(visitor), "advice: the redirect")
+    assert advice(visitor) == [f"connect-src (where {second} redirects to)"]
+    strict.scene.mirrors[1].change()
+
+
+@BOTH
+def test_an_installed_service_worker_saves_under_a_policy_that_allows_its_frame(
+    strict: Strict, any_browser: StartBrowser, browser_name: str
+) -> None:
+    browser = any_browser(browser_name, "visitor")
+    isolated = "Cross-Origin-Embedder-Policy: require-corp"
+    strict.installed(["download-worker.js", "dio-sw.js"], isolated + "\n")
+    full = strict.scene.site.folder / "full-disk-worker.js"
+    full.write_text(_FULL_DISK)
+    full.with_name(f"{full.name}.headers").write_text(isolated + "\n")
+    tag = strict.scene.tag({"data-worker": "/full-disk-worker.js", "data-sw": "/dio-sw.js", "data-peers": "off"})
+    headers = dict([isolated.split(": ")])
+    without = strict.visit(browser, strict.policy(worker_src="'self'"), tag=tag, headers=headers, clicked="large")
+    framed = strict.policy(worker_src="'self'", frame_src="'self'")
+    visitor = strict.visit(browser, framed, tag=tag, headers=headers, clicked="large")
+    wait_for_value(visitor.page, "document.querySelector('iframe')?.src.includes('distribute-io-save')", "the frame")
+    assert visitor.wait_for_event("saved", "error", "fallback")["type"] == "saved", visitor.page.console()
+    wait_for(visitor.page.downloads, "the file")
+    assert advice(visitor) == []
+    # Where the frame is refused nobody tells: it is not waited for, and the next rung takes the file.
+    assert without.wait_for_event("saved", "error", "fallback")["type"] == "saved", without.page.console()
+    wait_for(lambda: advice(without), "advice: the frame")
+    assert advice(without) == ["frame-src 'self'"]

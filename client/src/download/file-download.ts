@@ -14,10 +14,10 @@ import { canPickFile, Places, type PlaceOptions } from "../saving/places.ts";
 import { isDistributeError, StoreError, UsageError } from "../wire/errors.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
-import type { DownloadJob, FromWorker, Progress, SentRuns } from "../worker/messages.ts";
+import type { DownloadJob, FromWorker, Progress, SentRuns, ToWorker } from "../worker/messages.ts";
 import type { Target } from "./coordinator.ts";
 import { remoteError } from "./errors.ts";
-import { baseName, storedBlob } from "./handover.ts";
+import { baseName, noteDownload, storedBlob } from "./handover.ts";
 import { pageName } from "./page-name.ts";
 import { Preparation } from "./preparation.ts";
 import type { TrustedFile } from "./trust.ts";
@@ -49,9 +49,9 @@ export interface DownloadObserver {
   stores?(download: StoredIn | null): void;
   /**
    * No place has room, and one could be chosen: what was verified waits. Without this, or when it ends without a place, so
-   * does the download.
+   * does the download; one that is cancelled waits for neither.
    */
-  noRoom?(signal: AbortSignal): Promise<FileSystemFileHandle | undefined>;
+  noRoom?(): Promise<FileSystemFileHandle | undefined>;
   /**
    * All segments are right and the file can be saved; the digest of the whole is still to come, and {@link FileDownload.run}
    * says whether it is right, too. Without this the file is waited for.
@@ -91,6 +91,7 @@ export class FileDownload {
   #preparation: Preparation | undefined;
   #worker: Worker | undefined;
   #peersAllowed = false;
+  #isPaused = false;
   #hasTried = false;
   /** Ahead of the whole digest. */
   #isSaved = false;
@@ -135,7 +136,13 @@ export class FileDownload {
         policy: this.#settings.policy ?? "balanced",
         page: pageName(),
       };
-      return await this.#anywhere(file, job, { worker, hashing });
+      // Not only while bytes come: a browser that asks for more room, or a dialog, may take its time.
+      return await new Promise((resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          reject(signal.reason as Error); // whatever the caller gave: it is what it gets back
+        });
+        this.#anywhere(file, job, { worker, hashing }).then(resolve, reject);
+      });
     } finally {
       preparation.end();
     }
@@ -153,13 +160,15 @@ export class FileDownload {
     this.#preparation?.forbidPeers();
   }
 
-  /** Asks nobody for anything until {@link resume}; what is stored stays. */
+  /** Asks nobody for anything until {@link resume}; what is stored stays. Counts in the next place, too. */
   pause(): void {
-    if (this.#worker !== undefined) tell(this.#worker, { type: "pause" });
+    this.#isPaused = true;
+    this.#tell({ type: "pause" });
   }
 
   resume(): void {
-    if (this.#worker !== undefined) tell(this.#worker, { type: "resume" });
+    this.#isPaused = false;
+    this.#tell({ type: "resume" });
   }
 
   /**
@@ -168,19 +177,26 @@ export class FileDownload {
    */
   cancel(reason: unknown = new DOMException("The download was cancelled.", "AbortError")): void {
     if (this.#isSaved) return;
-    if (this.#worker !== undefined) tell(this.#worker, { type: "cancel" });
+    this.#tell({ type: "cancel" });
     this.#cancelled.abort(reason);
     this.#preparation?.cancel(reason);
   }
 
+  /** To the worker, if there is one. */
+  #tell(message: ToWorker): void {
+    if (this.#worker !== undefined) tell(this.#worker, message);
+  }
+
   /** Tries one place after another. */
   async #anywhere(file: TrustedFile, job: Omit<DownloadJob, "place">, workers: Workers): Promise<FinishedDownload> {
-    const places = new Places(baseName(file.name), file.sizeBytes, this.#settings.place);
+    const { signal } = this.#cancelled;
+    const places = new Places(file, baseName(file.name), this.#settings.place, signal);
     let failure = new StoreError("store_unreadable", "The browser gives this site no storage.");
     let place = await places.next();
     while (place !== undefined) {
       const sinceMs = Date.now();
       try {
+        signal.throwIfAborted();
         const { stored, progress } = await this.#into(places, place, job, workers);
         const blob = stored.kind === "delivered" ? null : await blobOf(stored);
         const keptName = stored.kind === "opfs" ? (stored.path.at(-1) ?? null) : null;
@@ -205,7 +221,8 @@ export class FileDownload {
   /** Lets the visitor choose, where all else is full. */
   async #askForPlace(code: ErrorCode): Promise<Place | undefined> {
     if (!FULL.has(code) || !canPickFile()) return undefined;
-    const handle = await this.#observer.noRoom?.(this.#cancelled.signal);
+    const handle = await this.#observer.noRoom?.();
+    this.#isPaused = false; // who chooses a place wants it to go on
     return handle && { kind: "file", handle };
   }
 
@@ -221,8 +238,13 @@ export class FileDownload {
     });
     try {
       tell(hashing, { type: "hash", port: toHasher.port1 }, [toHasher.port1]);
-      const ports = place.kind === "stream" ? [toHasher.port2, place.port] : [toHasher.port2];
+      const ports = [toHasher.port2];
+      if (place.kind === "stream") {
+        noteDownload();
+        ports.push(place.port);
+      }
       tell(worker, { type: "download", job: { ...job, place }, hasher: toHasher.port2 }, ports);
+      if (this.#isPaused) this.pause();
       if (this.#hasTried) this.#preparation?.renewPeers();
       this.#hasTried = true;
       return await ended;

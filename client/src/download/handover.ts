@@ -33,8 +33,8 @@ export function canSaveNow(): boolean {
   return mayHandOver({ asksBeforeSecond: canPickFile(), sinceGesture: sinceGesture ?? 0 });
 }
 
-/** This page begins a download. */
-function noteDownload(): void {
+/** This page begins a download: by a click of its own, in a frame, or by following a link. */
+export function noteDownload(): void {
   if (sinceGesture === undefined) {
     for (const gesture of ["pointerdown", "keydown"]) {
       addEventListener(gesture, () => (sinceGesture = 0), { capture: true, passive: true });

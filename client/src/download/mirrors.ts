@@ -45,7 +45,8 @@ export function judgeMirrors(mirrors: readonly Complete<Mirror>[], where: Surrou
  *
  * The link is asked also where the coordinator does not list it, or lists it as closed to pages: what it delivers says whether
  * it still leads to the file that the coordinator knows it by (spec/mirror-answers.md, M6). A coordinator's own mirror is
- * listed by an address with the file's id; a link to the same place without it is that mirror, not another one.
+ * listed by an address with the file's id; a link to the same place without it is that mirror, and goes by the listed address,
+ * which is the one that the coordinator understands in a report.
  */
 export function withLink(
   { file_id: fileId, mirrors }: Pick<Complete<FileEntry>, "file_id" | "mirrors">,
@@ -55,9 +56,8 @@ export function withLink(
   if (!("href" in target)) return { mirrors: judgeMirrors(mirrors, where), link: null };
   const href = withoutFragment(target.href);
   const addressOf = ({ url }: Complete<Mirror>) => (isAddress(url) ? withoutFragment(url) : "");
-  const same = mirrors.find((mirror) => addressOf(mirror) === href);
-  const listed = same ?? mirrors.find((mirror) => addressOf(mirror) === `${href}?id=${fileId}`);
-  const link = same?.url ?? href;
+  const listed = mirrors.find((mirror) => [href, `${href}?id=${fileId}`].includes(addressOf(mirror)));
+  const link = listed?.url ?? href;
   const asked = { url: link, priority: listed?.priority ?? 0, location: null, pages: true };
   const judged = judgeMirrors([...mirrors.filter((mirror) => mirror !== listed), asked], where);
   return { mirrors: judged, link: judged.some(({ url }) => url === link) ? link : null };

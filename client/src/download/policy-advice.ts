@@ -6,12 +6,16 @@
  * refused is missing, and the plain link is followed.
  */
 
+import { SCOPE } from "../saving/messages.ts";
+
 /** What is used of a `SecurityPolicyViolationEvent`. */
 export interface Violation {
   /** The directive as it would have to be written, `worker-src`, also where `default-src` decided. */
   readonly effectiveDirective: string;
-  /** An address, or `blob`, `wasm-eval`, `inline` …. */
+  /** An address, or `blob`, `wasm-eval`, `inline` …. Of what was asked for, also where a redirect was refused. */
   readonly blockedURI: string;
+  /** The policy that refused it. */
+  readonly originalPolicy: string;
 }
 
 /**
@@ -25,9 +29,15 @@ export function adviceOf(violation: Violation, isOurs: (url: URL) => boolean): s
   const directive = violation.effectiveDirective.replace(/-(?:elem|attr)$/, "");
   if (directive === "worker-src" && /^blob\b/.test(blockedURI)) return "worker-src blob:";
   if (directive === "script-src" && blockedURI === "wasm-eval") return "script-src 'wasm-unsafe-eval'";
+  // The hidden frame in which an installed service worker saves, which is below its own folder.
+  if (directive === "frame-src" && blockedURI.includes(`/${SCOPE}`)) return "frame-src 'self'";
   if (!["worker-src", "script-src", "connect-src"].includes(directive)) return undefined;
   const url = URL.canParse(blockedURI) ? new URL(blockedURI) : undefined;
-  return url !== undefined && isOurs(url) ? `${directive} ${url.protocol}//${url.host}` : undefined;
+  if (url === undefined || !isOurs(url)) return undefined;
+  const source = `${url.protocol}//${url.host}`;
+  const directives = violation.originalPolicy.split(";").map((text) => text.trim().split(/\s+/));
+  const isListed = directives.find(([name]) => name === directive)?.includes(source) === true;
+  return `${directive} ${isListed ? `(where ${source} redirects to)` : source}`;
 }
 
 /** The line for the console. `lacks` are single sources, each with its directive. */

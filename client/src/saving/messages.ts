@@ -14,6 +14,8 @@ export type ToServiceWorker =
 export type FromServiceWorker =
   /** The download can be asked for. */
   | { readonly type: "ready" }
+  /** The browser has asked for it. */
+  | { readonly type: "asked" }
   /** Answer to `runs`. */
   | { readonly type: "alive" };
 

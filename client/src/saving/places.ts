@@ -2,6 +2,7 @@
 
 import { nextRung, type Rung, type SavingConditions } from "../core/save-ladder.ts";
 import type { Place } from "../storage/stored-file.ts";
+import { storedFile } from "./kept-files.ts";
 import { openStream, type Stream, within } from "./stream.ts";
 
 /** A visitor who does not answer the browser's question has the file by another way. */
@@ -41,32 +42,50 @@ export async function pickFile(name: string): Promise<FileSystemFileHandle | und
   }
 }
 
+/** What of a file decides where it may go. */
+export interface PlacedFile {
+  /** Its SHA-256, hexadecimal. */
+  readonly fileId: string;
+  readonly sizeBytes: number;
+}
+
 /** The places for one file, one after another. */
 export class Places {
+  readonly #file: PlacedFile;
   readonly #name: string;
-  readonly #sizeBytes: number;
   readonly #options: PlaceOptions;
+  readonly #signal: AbortSignal;
   readonly #refused = new Set<Rung>();
   #last: Rung | undefined;
   /** The stream of the place that was given last, if it is one. */
   stream: Stream | undefined;
 
-  /** @param name what the file is to be called, without folders. */
-  constructor(name: string, sizeBytes: number, options: PlaceOptions) {
+  /**
+   * @param name what the file is to be called, without folders.
+   * @param signal when it is aborted, nobody is asked for anything any more.
+   */
+  constructor(file: PlacedFile, name: string, options: PlaceOptions, signal: AbortSignal) {
+    this.#file = file;
     this.#name = name;
-    this.#sizeBytes = sizeBytes;
     this.#options = options;
+    this.#signal = signal;
   }
 
-  /** The next place; the one before was no good, if there was one. Undefined: there is none that needs no click. */
+  /**
+   * The next place; the one before was no good, if there was one. Undefined: there is none that needs no click.
+   *
+   * @throws the signal's reason.
+   */
   async next(): Promise<Place | undefined> {
     if (this.#last !== undefined) this.#refused.add(this.#last);
     for (;;) {
       const rung = nextRung(await this.#conditions());
+      this.#signal.throwIfAborted();
       this.#last = rung;
       if (rung === undefined) return undefined;
       const place = await this.#open(rung);
-      if (place !== undefined) return place;
+      if (this.#signal.aborted) this.stream?.close();
+      else if (place !== undefined) return place;
       this.#refused.add(rung);
     }
   }
@@ -91,7 +110,7 @@ export class Places {
       }
       case "stream":
         try {
-          this.stream = await openStream(this.#options.serviceWorkerUrl ?? "", this.#name, this.#sizeBytes);
+          this.stream = await openStream(this.#options.serviceWorkerUrl ?? "", this.#name, this.#file.sizeBytes);
           return { kind: "stream", port: this.stream.port };
         } catch {
           return undefined;
@@ -102,14 +121,17 @@ export class Places {
   async #conditions(): Promise<SavingConditions> {
     const { handle, serviceWorkerUrl } = this.#options;
     const storage = navigator.storage;
-    const [estimate, persisted] = await Promise.all([
+    const { fileId, sizeBytes } = this.#file;
+    const [estimate, persisted, stored] = await Promise.all([
       storage.estimate().catch(() => undefined),
       storage.persisted().catch(() => true),
+      storedFile(fileId).catch(() => undefined), // it goes this very moment
     ]);
     const { quota, usage } = estimate ?? {};
     return {
-      sizeBytes: this.#sizeBytes,
-      roomBytes: quota === undefined ? null : quota - (usage ?? 0),
+      sizeBytes,
+      // What is there of the file already counts as used, at its whole size, and is gone on with or replaced.
+      roomBytes: quota === undefined ? null : quota - (usage ?? 0) + (stored?.size ?? 0),
       canPersist: !persisted,
       chosen: handle !== undefined,
       canPick: canPickFile() && navigator.userActivation.isActive,

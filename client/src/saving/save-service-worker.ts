@@ -47,6 +47,7 @@ worker.addEventListener("fetch", (event) => {
   const download = announced.get(id);
   if (download === undefined) return; // another file of this folder, if there is one: as if we were not here
   announced.delete(id);
+  tell(running.get(id), { type: "asked" });
   event.respondWith(
     new Response(streamOf(id, download.bytes), {
       headers: {

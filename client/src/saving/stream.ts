@@ -4,6 +4,7 @@
  * A hidden frame asks for its address; the frame shows nothing, since the answer is an attachment.
  */
 
+import type { ToStream } from "../storage/stream-sink.ts";
 import { scriptUrl } from "../transport/script-url.ts";
 import { UsageError } from "../wire/errors.ts";
 import { SCOPE, type FromServiceWorker, type ToServiceWorker } from "./messages.ts";
@@ -22,7 +23,7 @@ export interface Stream {
   readonly port: MessagePort;
   /** To be called every ten seconds or so: keeps the service worker alive. @returns false when it is not. */
   readonly runs: () => boolean;
-  /** Takes the frame away. */
+  /** Takes the frame away, and ends a download whose port went nowhere. */
   readonly close: () => void;
 }
 
@@ -51,18 +52,38 @@ async function open(url: string, name: string, sizeBytes: number): Promise<Strea
   const bytes = new MessageChannel();
   const control = new MessageChannel();
   let unanswered = 0;
-  const ready = new Promise<void>((resolve) => {
-    control.port1.onmessage = ({ data }: MessageEvent<FromServiceWorker>) => {
-      unanswered = 0;
-      if (data.type === "ready") resolve();
-    };
-  });
+  const says = (awaited: FromServiceWorker["type"]) =>
+    within(
+      START_MS,
+      new Promise<void>((resolve) => {
+        control.port1.onmessage = ({ data }: MessageEvent<FromServiceWorker>) => {
+          unanswered = 0;
+          if (data.type === awaited) resolve();
+        };
+      }),
+    );
+  const ready = says("ready");
   tell(worker, { type: "open", id, name, sizeBytes }, [bytes.port2, control.port2]);
-  await within(START_MS, ready);
+  await ready;
+  const asked = says("asked");
   const frame = document.createElement("iframe");
   frame.hidden = true;
   frame.src = scope + id;
   document.body.append(frame);
+  const close = () => {
+    // To no effect from a port that went to the worker.
+    bytes.port1.postMessage({ type: "abort" } satisfies ToStream);
+    control.port1.close();
+    setTimeout(() => {
+      frame.remove();
+    }, FRAME_MS);
+  };
+  try {
+    await asked; // a page's policy or sandbox may refuse the frame, of which it is told nothing
+  } catch (cause) {
+    close();
+    throw cause;
+  }
   return {
     port: bytes.port1,
     runs: () => {
@@ -71,12 +92,7 @@ async function open(url: string, name: string, sizeBytes: number): Promise<Strea
       tell(worker, { type: "runs", id });
       return true;
     },
-    close: () => {
-      control.port1.close();
-      setTimeout(() => {
-        frame.remove();
-      }, FRAME_MS);
-    },
+    close,
   };
 }
 

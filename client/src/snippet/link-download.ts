@@ -18,9 +18,9 @@ import {
   type DownloadSettings,
   type FinishedDownload,
 } from "../download/file-download.ts";
-import { baseName, canSaveNow, saveBlob } from "../download/handover.ts";
+import { baseName, canSaveNow, noteDownload, saveBlob } from "../download/handover.ts";
 import type { Preparation } from "../download/preparation.ts";
-import { choosePeers, peersAllowed } from "../download/preferences.ts";
+import { choosePeers, heedMirrorsOnly, peersAllowed } from "../download/preferences.ts";
 import type { Target } from "../download/coordinator.ts";
 import { holdFinished, removeFinished } from "../saving/kept-files.ts";
 import { pickFile } from "../saving/places.ts";
@@ -68,7 +68,10 @@ const EFFECTS: LinkEffects = {
   download: (settings, observer) => new FileDownload(settings, observer),
   save: saveBlob,
   mayHandOver: canSaveNow,
-  follow: followLink,
+  follow: (plain) => {
+    noteDownload();
+    followLink(plain);
+  },
   ask: askUnchecked,
 };
 
@@ -103,6 +106,8 @@ export class LinkDownload {
   /** Where verified segments can be found, and what was told of them. */
   #stored: StoredDownload | null = null;
   #sent: SentRuns[] = [];
+  /** A page that draws its own was told that the file waits for another click on the link. */
+  #clickedAgain: (() => void) | undefined;
   #placeChosen: ((handle: FileSystemFileHandle) => void) | undefined;
   #file: TrustedFile | undefined;
   #progress = NOTHING;
@@ -149,7 +154,7 @@ export class LinkDownload {
           this.#stored = download;
         },
         ...(coming !== undefined && {
-          noRoom: (signal) => this.#askForPlace(signal),
+          noRoom: () => this.#askForPlace(),
         }),
         started: (progress, sent) => {
           this.#progress = progress;
@@ -199,16 +204,11 @@ export class LinkDownload {
   }
 
   /** The place that the visitor chooses; undefined where there is nothing to choose by. */
-  async #askForPlace(signal: AbortSignal): Promise<FileSystemFileHandle | undefined> {
+  async #askForPlace(): Promise<FileSystemFileHandle | undefined> {
     await this.#settled;
     if (this.#display !== "card") return undefined;
-    return new Promise((resolve, reject) => {
-      this.#placeChosen = resolve;
-      signal.addEventListener("abort", () => {
-        reject(signal.reason as Error); // as: whatever `cancel` was given
-      });
-      this.#tell({ type: "no_room" });
-    });
+    this.#tell({ type: "no_room" });
+    return new Promise((resolve) => (this.#placeChosen = resolve));
   }
 
   #newCard(opener: HTMLElement, { peers, coordinatorUrl }: LinkOptions): NewCard {
@@ -244,10 +244,11 @@ export class LinkDownload {
           this.#save();
         },
         use_donors: () => {
-          this.#choosePeers("on");
+          choosePeers("on");
+          this.#peersChosen(true);
         },
         mirrors_only: () => {
-          this.#choosePeers("off");
+          choosePeers("off"); // which all downloads heed, this one, too
         },
       },
     };
@@ -255,6 +256,9 @@ export class LinkDownload {
 
   /** Runs to the end. Never throws. */
   async run(): Promise<void> {
+    const unheed = heedMirrorsOnly(() => {
+      this.#peersChosen(false);
+    });
     try {
       this.#finished = await this.#download.run(targetOf(this.#plain));
     } catch (cause) {
@@ -262,6 +266,8 @@ export class LinkDownload {
       if (this.#cancelled) this.#tell({ type: "cancelled", code: null });
       else this.#end(asDistributeError(cause));
       return;
+    } finally {
+      unheed();
     }
     const { file, progress } = this.#finished;
     const { fileId, signer, signedBy } = file;
@@ -277,12 +283,20 @@ export class LinkDownload {
       if (keptName !== null) this.#release = holdFinished(keptName);
       this.#tell({ type: "save_waits" });
       await this.#settled;
+      if (this.#display === "page") {
+        this.#announce("waiting", { file, progress });
+        await new Promise<void>((resolve) => (this.#clickedAgain = resolve));
+      }
       if (this.#display !== "card") this.#save();
     }
   }
 
-  /** Its link was clicked again: brings the download's card into view, or does what the link says where nobody shows it. */
+  /**
+   * Its link was clicked again: saves the file that waits for that, brings the download's card into view, or does what the link
+   * says where nobody shows it.
+   */
   reveal(): void {
+    this.#clickedAgain?.();
     if (this.#display === "nobody") {
       this.#effects.follow(this.#plain);
       return;
@@ -325,11 +339,10 @@ export class LinkDownload {
     });
   }
 
-  #choosePeers(choice: "on" | "off"): void {
-    choosePeers(choice);
-    this.#tell({ type: "peers_chosen", allowed: choice === "on" });
-    void this.#follower?.then((follower) => follower?.peersChosen(choice === "on"));
-    if (choice === "on") this.#download.allowPeers();
+  #peersChosen(allowed: boolean): void {
+    this.#tell({ type: "peers_chosen", allowed });
+    void this.#follower?.then((follower) => follower?.peersChosen(allowed));
+    if (allowed) this.#download.allowPeers();
     else this.#download.forbidPeers();
   }
 
@@ -343,9 +356,9 @@ export class LinkDownload {
     if (!this.#isSaved) this.#saved();
   }
 
-  /** Without a card there is nobody to ask for a click. */
+  /** Where nobody shows the download, there is nobody to ask for a click. */
   #maySave(): boolean {
-    return this.#display === "page" || this.#display === "nobody" || this.#effects.mayHandOver();
+    return this.#display === "nobody" || this.#effects.mayHandOver();
   }
 
   #saved(): void {
@@ -358,6 +371,10 @@ export class LinkDownload {
   /** The card is closed: another tab is not waited for any more, and "save again" is not wanted. */
   #dismiss(): void {
     if (this.#finished === undefined) {
+      if (this.#isHandedOver) {
+        this.#display = "nobody"; // what is wrong with a file that the browser saves is told all the same
+        return;
+      }
       this.#cancelled = true;
       this.#download.cancel(); // to no effect when it has ended
       return;

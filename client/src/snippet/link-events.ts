@@ -4,7 +4,7 @@ import type { TrustedFile } from "../download/trust.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { Progress, SourceProgress } from "../worker/messages.ts";
 
-export type EventKind = "start" | "progress" | "verified" | "saved" | "error" | "fallback";
+export type EventKind = "start" | "progress" | "verified" | "waiting" | "saved" | "error" | "fallback";
 
 /** `event.detail` of every `distribute:` event. What is not known yet is null. */
 export interface EventDetail {

@@ -112,7 +112,7 @@ export function nextState(state: CardState, event: CardEvent): CardState {
         segments: event.segments,
       };
     case "started":
-      return progressed({ ...state, phase: "downloading" }, event.progress);
+      return progressed({ ...state, phase: state.phase === "paused" ? "paused" : "downloading" }, event.progress);
     case "progressed":
       return progressed(state, event.progress);
     case "resumed":

@@ -86,6 +86,8 @@ const IDLE_ROWS_MAX = 6;
 
 const RUNNING: ReadonlySet<Phase> = new Set(["preparing", "downloading", "paused", "checking", "saving", "no_room"]);
 const DELIVERED: ReadonlySet<Phase> = new Set(["verified", "save_waits", "saved"]);
+const MOVING: ReadonlySet<Phase> = new Set(["downloading", "elsewhere"]);
+const FAILED: ReadonlySet<Phase> = new Set(["stopped", "followed"]);
 
 const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
   preparing: [{ action: "cancel", label: "cancel" }],
@@ -98,7 +100,7 @@ const BUTTONS: Readonly<Record<Phase, readonly ButtonView[]>> = {
     { action: "cancel", label: "cancel" },
   ],
   checking: [{ action: "cancel", label: "cancel" }],
-  saving: [], // too late to cancel, and what comes of it must be seen
+  saving: [{ action: "dismiss", label: "dismiss" }], // too late to cancel
   no_room: [
     { action: "choose", label: "choose", primary: true },
     { action: "dismiss", label: "dismiss" },
@@ -126,13 +128,14 @@ export function viewOf(state: CardState, map: SegmentMap, around: Surroundings):
   const running = RUNNING.has(phase);
   const going = running || phase === "elsewhere";
   const delivered = DELIVERED.has(phase);
-  const moving = (phase === "downloading" || phase === "elsewhere") && sizeBytes !== null;
+  const moving = MOVING.has(phase) && sizeBytes !== null;
   const percent = percentOf(state);
   const left = moving ? words.timeLeft(sizeBytes - progress.receivedBytes, progress.rateBytesPerS) : undefined;
   const rate = moving && progress.rateBytesPerS > 0 ? words.rate(progress.rateBytesPerS) : "";
   const amount = amountOf(state, words);
   const shownPercent = words.percent(percent);
-  const sources = going || delivered ? sourcesOf(state, words, moving) : [];
+  const failed = FAILED.has(phase);
+  const sources = going || delivered || failed ? sourcesOf(state, words) : [];
   return {
     name: state.name,
     phase,
@@ -166,7 +169,7 @@ export function viewOf(state: CardState, map: SegmentMap, around: Surroundings):
           },
     code: code === null ? "" : words.say("code", { code }),
     plainLink:
-      phase === "stopped" || phase === "no_room"
+      failed || phase === "no_room"
         ? { label: words.say("plain_link", { host: around.linkHost }), note: words.say("plain_link_note") }
         : null,
     asks: running && peers === "ask",
@@ -235,19 +238,19 @@ function markOf({ marked }: CardState, { id, bytes }: SourceProgress): number | 
   return bytes > 0 ? OTHERS_MARK : null;
 }
 
-function sourcesOf(state: CardState, words: Words, moving: boolean): readonly SourceView[] {
-  const { progress, marked } = state;
+function sourcesOf(state: CardState, words: Words): readonly SourceView[] {
+  const { progress, marked, phase } = state;
   const byId = new Map(progress.sources.map((source) => [source.id, source]));
   const own = marked.flatMap((id) => byId.get(id) ?? []);
   const others = progress.sources.filter((source) => markOf(state, source) === OTHERS_MARK);
   // A donor that has sent nothing yet is nobody's business; a mirror is one that the publisher named.
-  const idle = progress.sources.filter(
-    (source) => source.bytes === 0 && (source.kind === "mirror" || isBanned(source)),
-  );
+  const idle = progress.sources
+    .filter((source) => source.bytes === 0 && (source.kind === "mirror" || isBanned(source)))
+    .sort((left, right) => Number(right.problem !== null) - Number(left.problem !== null));
   const rowOf = (source: SourceProgress): SourceView => ({
     mark: markOf(state, source),
     name: nameOf(source, words),
-    detail: detailOf(source, words, moving),
+    detail: detailOf(source, words, phase),
     out: source.state !== "ready",
     size: source.bytes > 0 ? words.size(source.bytes) : "",
   });
@@ -257,7 +260,7 @@ function sourcesOf(state: CardState, words: Words, moving: boolean): readonly So
     ["peer", "more_donors"],
   ] as const) {
     const group = others.filter((source) => source.kind === kind);
-    if (group.length > 0) rows.push(together(words.say(key, { count: group.length }), group, words, moving));
+    if (group.length > 0) rows.push(together(words.say(key, { count: group.length }), group, words, MOVING.has(phase)));
   }
   rows.push(...idle.slice(0, IDLE_ROWS_MAX).map(rowOf));
   if (progress.keptBytes > 0) {
@@ -293,13 +296,16 @@ function isBanned({ state }: SourceProgress): boolean {
   return state === "banned";
 }
 
-/** At the end it matters who gave how much, and who lied; no more who was fast, or left when nothing was to do. */
-function detailOf(source: SourceProgress, words: Words, moving: boolean): string {
+/**
+ * At the end it matters who gave how much, and who lied; no more who was fast, or left when nothing was to do. Where nothing
+ * came of it, it matters why nobody delivered.
+ */
+function detailOf(source: SourceProgress, words: Words, phase: Phase): string {
   const { state, rateBytesPerS, problem } = source;
-  if (state === "banned" || state === "excluded")
+  const moving = MOVING.has(phase);
+  if (state === "banned" || state === "excluded" || (state === "probation" && (moving || FAILED.has(phase))))
     return words.say(`state_${state}`, { problem: problemOf(problem, words) });
   if (!moving) return "";
-  if (state === "probation") return words.say("state_probation", { problem: problemOf(problem, words) });
   if (state === "removed") return words.say("state_removed");
   return rateBytesPerS > 0 ? words.rate(rateBytesPerS) : source.bytes === 0 ? words.say("state_ready") : "";
 }

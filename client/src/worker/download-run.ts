@@ -343,7 +343,10 @@ export class DownloadRun {
   }
 
   #fail(error: DistributeError): void {
-    if (this.#stop()) this.#end(error);
+    if (this.#over) return;
+    this.#tell(); // why each source failed, which may be all within a moment
+    this.#stop();
+    this.#end(error);
   }
 
   #end(error: DistributeError): void {

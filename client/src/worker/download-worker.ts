@@ -96,8 +96,8 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
 };
 
 worker.addEventListener("securitypolicyviolation", (event) => {
-  const { effectiveDirective, blockedURI } = event as SecurityPolicyViolationEvent; // as: TypeScript's list lacks it
-  report({ type: "blocked", effectiveDirective, blockedURI });
+  const { effectiveDirective, blockedURI, originalPolicy } = event as SecurityPolicyViolationEvent; // as: TypeScript's list lacks it
+  report({ type: "blocked", effectiveDirective, blockedURI, originalPolicy });
 });
 
 void warmStorage();

@@ -101,7 +101,12 @@ export type FromWorker =
   /** The worker runs; comes before anything is asked of it. */
   | { readonly type: "ready" }
   /** The page's policy refused something of ours: fields of a `SecurityPolicyViolationEvent`. At any time. */
-  | { readonly type: "blocked"; readonly effectiveDirective: string; readonly blockedURI: string }
+  | {
+      readonly type: "blocked";
+      readonly effectiveDirective: string;
+      readonly blockedURI: string;
+      readonly originalPolicy: string;
+    }
   /** The store is open, with so many verified bytes of an earlier run. Comes before any progress. */
   | { readonly type: "opened"; readonly progress: Progress; readonly sent: SentRuns }
   | { readonly type: "progress"; readonly progress: Progress; readonly sent: SentRuns }

@@ -94,16 +94,21 @@ test("a coordinator cannot keep a page from asking the link by saying that it is
 });
 
 test("a link to the coordinator's own mirror is that mirror, though it is listed with the file's id; another id is another file", () => {
-  for (const [id, urls] of [
-    ["ab", ["https://dio.example/files/f", "https://b.example/f"]],
-    ["cd", ["https://dio.example/files/f", "https://b.example/f", "https://dio.example/files/f?id=cd"]],
+  // By the address that is listed, which is the one that the coordinator understands when it hears of a failure.
+  for (const [id, link, urls] of [
+    ["ab", "https://dio.example/files/f?id=ab", ["https://dio.example/files/f?id=ab", "https://b.example/f"]],
+    [
+      "cd",
+      "https://dio.example/files/f",
+      ["https://dio.example/files/f", "https://b.example/f", "https://dio.example/files/f?id=cd"],
+    ],
   ] as const) {
     const listed = [
       mirror("https://b.example/f", 2),
       mirror(`https://dio.example/files/f?id=${id}`, id === "ab" ? 1 : 3),
     ];
-    const { mirrors, link } = withLink(file(listed), { href: "https://dio.example/files/f" }, HTTPS);
-    assert.deepEqual([mirrors.map(({ url }) => url), link], [urls, "https://dio.example/files/f"]);
+    const judged = withLink(file(listed), { href: "https://dio.example/files/f" }, HTTPS);
+    assert.deepEqual([judged.mirrors.map(({ url }) => url), judged.link], [urls, link]);
   }
 });
 

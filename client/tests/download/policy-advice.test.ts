@@ -7,8 +7,8 @@ import { adviceLine, adviceOf, PolicyAdvice } from "../../src/download/policy-ad
 
 const isOurs = (url: URL) => url.origin === "https://dio.example";
 
-function advice(effectiveDirective: string, blockedURI: string): string | undefined {
-  return adviceOf({ effectiveDirective, blockedURI }, isOurs);
+function advice(effectiveDirective: string, blockedURI: string, originalPolicy = ""): string | undefined {
+  return adviceOf({ effectiveDirective, blockedURI, originalPolicy }, isOurs);
 }
 
 test("a blob worker and WebAssembly are named by their keywords", () => {
@@ -20,6 +20,19 @@ test("a blob worker and WebAssembly are named by their keywords", () => {
 test("an address of ours is named by its origin, under the directive that people write", () => {
   assert.equal(advice("script-src-elem", "https://dio.example/v/1/download.js"), "script-src https://dio.example");
   assert.equal(advice("connect-src", "https://dio.example/api"), "connect-src https://dio.example");
+});
+
+test("of a redirect that was refused browsers name where it began, which is listed already", () => {
+  const asked = "https://dio.example/api";
+  const listed = "default-src 'none'; connect-src 'self' https://dio.example; script-src https://dio.example";
+  assert.equal(advice("connect-src", asked, listed), "connect-src (where https://dio.example redirects to)");
+  const elsewhere = "connect-src https://dio.example.org; script-src https://dio.example";
+  assert.equal(advice("connect-src", asked, elsewhere), "connect-src https://dio.example");
+});
+
+test("the frame in which an installed service worker saves is the page's own", () => {
+  assert.equal(advice("frame-src", "https://page.example/distribute-io-save/1"), "frame-src 'self'");
+  assert.equal(advice("frame-src", "https://page.example/other"), undefined);
 });
 
 test("what the page itself does is its own affair", () => {
@@ -49,8 +62,12 @@ test("the same line is told once on a page, and nothing where nothing lacks", (c
   assert.equal(warn.mock.callCount(), 0);
   for (let download = 0; download < 2; download++) {
     const collected = new PolicyAdvice(["https://dio.example"]);
-    collected.heard({ effectiveDirective: "connect-src", blockedURI: "https://dio.example/api" });
-    collected.inWorker({ effectiveDirective: "connect-src", blockedURI: "https://mirror.example/file" });
+    collected.heard({ effectiveDirective: "connect-src", blockedURI: "https://dio.example/api", originalPolicy: "" });
+    collected.inWorker({
+      effectiveDirective: "connect-src",
+      blockedURI: "https://mirror.example/file",
+      originalPolicy: "",
+    });
     collected.tell();
   }
   assert.equal(warn.mock.callCount(), 1);

@@ -16,9 +16,14 @@ class FakeServiceWorker {
     if (message.type === "open") this.#page = ports[1];
     if (this.lives) this.#page?.postMessage({ type: message.type === "open" ? "ready" : "alive" });
   }
+
+  /** The frame asks for its address. */
+  fetch(): void {
+    this.#page?.postMessage({ type: "asked" });
+  }
 }
 
-async function open(worker: FakeServiceWorker) {
+async function open(worker: FakeServiceWorker, { framed = true } = {}) {
   const registered: unknown[] = [];
   const register = (url: unknown) => {
     registered.push(url);
@@ -26,7 +31,10 @@ async function open(worker: FakeServiceWorker) {
   };
   Object.defineProperty(globalThis, "navigator", { value: { serviceWorker: { register } }, configurable: true });
   const frame = { remove: () => undefined };
-  const page = { createElement: () => frame, body: { append: () => undefined } };
+  const append = () => {
+    if (framed) worker.fetch();
+  };
+  const page = { createElement: () => frame, body: { append } };
   const trustedTypes = { createPolicy: () => ({ createScriptURL: (url: string) => ({ trusted: url }) }) };
   Object.assign(globalThis, { document: page, trustedTypes });
   const stream = await openStream("https://site.example/dio-sw.js", "app.iso", 7);
@@ -60,5 +68,22 @@ test("its address is what a page with Trusted Types demands", async () => {
   const { stream, registered } = await open(new FakeServiceWorker());
   assert.deepEqual(registered, [{ trusted: "https://site.example/dio-sw.js" }]);
   stream.close();
+  stream.port.close();
+});
+
+test("a page that may not have the frame hears so within seconds, and not never", async (t) => {
+  const later = setTimeout;
+  t.mock.method(globalThis, "setTimeout", (callback: () => void, delayMs: number) => later(callback, delayMs / 50));
+  await assert.rejects(open(new FakeServiceWorker(), { framed: false }), { code: "part_unavailable" });
+});
+
+test("a download whose port went nowhere is ended with its stream", async () => {
+  const { stream } = await open(new FakeServiceWorker());
+  // Its other end, which the service worker has.
+  const told = new Promise((resolve) => {
+    stream.port.postMessage = resolve;
+  });
+  stream.close();
+  assert.deepEqual(await told, { type: "abort" });
   stream.port.close();
 });

@@ -5,12 +5,14 @@ import { mock, test } from "node:test";
 
 import { SegmentLayout } from "../../src/core/segment-layout.ts";
 import type { DownloadObserver, DownloadSettings, FileDownload } from "../../src/download/file-download.ts";
+import { choosePeers } from "../../src/download/preferences.ts";
 import type { TrustedFile } from "../../src/download/trust.ts";
 import type { WorkerFactory } from "../../src/download/worker-code.ts";
 import type { Stopped } from "../../src/snippet/ask-unchecked.ts";
 import { LinkDownload, type ComingPanel } from "../../src/snippet/link-download.ts";
 import type { EventDetail } from "../../src/snippet/link-events.ts";
 import type { LinkOptions } from "../../src/snippet/part.ts";
+import type { NewCard } from "../../src/ui/panel.ts";
 import { IntegrityError, RefusedError, StoreError, UsageError } from "../../src/wire/errors.ts";
 
 const HREF = "https://mirror.example/pub/app%201.iso";
@@ -97,16 +99,10 @@ async function click(
   const effects = {
     download: (_settings: DownloadSettings, observer: DownloadObserver) => {
       const download = {
-        run: (target: unknown) => {
+        run: async (target: unknown) => {
           outcome.asked.push(target);
-          const saved = run(observer) === true;
-          return Promise.resolve({
-            file: FILE,
-            progress: PROGRESS,
-            blob: new Blob(["content"]),
-            keptName: null,
-            saved,
-          });
+          const saved = (await run(observer)) === true;
+          return { file: FILE, progress: PROGRESS, blob: new Blob(["content"]), keptName: null, saved };
         },
         allowPeers: () => outcome.peers.push("allowed"),
         forbidPeers: () => outcome.peers.push("forbidden"),
@@ -126,10 +122,26 @@ async function click(
   const workers = {} as unknown as WorkerFactory; // as: the fake download has none
   const coming = panel === undefined ? undefined : { panel, isHere: false };
   const download = new LinkDownload(clicked, options, workers, coming, undefined, effects);
-  await download.run();
+  const ran = download.run();
+  if (clicksAgain) {
+    await settled();
+    download.reveal();
+  }
+  await ran;
   await settled(); // what is asked after the end
-  if (clicksAgain) download.reveal();
   return { ...outcome, events: link.events, link, plain };
+}
+
+/** A panel, what its only card was made for, and what that was told. */
+function onlyPanel() {
+  const told: string[] = [];
+  let made: (card: NewCard) => void;
+  const card = new Promise<NewCard>((resolve) => (made = resolve));
+  const add = (options: NewCard) => {
+    made(options);
+    return { tell: ({ type }: { type: string }) => told.push(type) };
+  };
+  return { panel: Promise.resolve({ add }) as unknown as ComingPanel["panel"], card, told }; // as: what is used of a panel
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -143,7 +155,7 @@ function fails(error: Error) {
 }
 
 test.before(() => {
-  Object.assign(globalThis, { location: new URL("https://page.example/") });
+  Object.assign(globalThis, { location: new URL("https://page.example/"), addEventListener: () => undefined });
 });
 
 test("a download says what it does, in order, and saves the file under its signed name", async () => {
@@ -170,7 +182,7 @@ test("without a panel nobody is asked for a place", async () => {
   let place: unknown = "not asked";
   await click(
     (observer) => {
-      void observer.noRoom?.(new AbortController().signal).then((handle) => (place = handle));
+      void observer.noRoom?.().then((handle) => (place = handle));
     },
     { panel: NO_PANEL },
   );
@@ -201,6 +213,30 @@ test("without a panel donors are met only by the visitor's own choice", async ()
   } finally {
     Reflect.deleteProperty(globalThis, "localStorage");
   }
+});
+
+test("a page's own display hears that a file waits for a click, and the next one on the link saves it", async () => {
+  const { saved, followed, events } = await click(() => undefined, { mayHandOver: false, clicksAgain: true });
+  assert.deepEqual(
+    events.map(([type]) => type.replace("distribute:", "")),
+    ["progress", "verified", "waiting", "saved"],
+  );
+  assert.deepEqual([saved, followed], [["app 1.iso"], []]);
+});
+
+test("what is wrong with a file that the browser saves is told when its card was closed", async () => {
+  const { panel, card } = onlyPanel();
+  const { told, saved } = await click(
+    async (observer) => {
+      await settled();
+      observer.found(FILE);
+      observer.stored?.(new Blob(["content"]));
+      (await card).actions.dismiss();
+      throw new IntegrityError("file_mismatch", "wrong");
+    },
+    { panel },
+  );
+  assert.deepEqual([saved.length, told.map(({ code }) => code)], [1, ["file_mismatch"]]);
 });
 
 test("a late panel gets its card and all that was; before it there are no donors, and a file is not kept back", async () => {
@@ -319,4 +355,19 @@ test("once the link is out of the page, events come from its twin, else from the
   twin.href = "https://mirror.example/changed";
   await click(() => undefined, { link: gone });
   assert.deepEqual([twin.events.length, page.events.length], [3, 3]);
+});
+
+// The last one: the choice sticks.
+test("mirrors only, chosen at another download of the site, is shown here and holds here", async () => {
+  const { panel, told } = onlyPanel();
+  const { peers } = await click(
+    async () => {
+      await settled();
+      choosePeers("off");
+      await settled();
+    },
+    { panel },
+  );
+  assert.deepEqual(peers, ["allowed", "forbidden"]);
+  assert.equal(told.includes("peers_chosen"), true);
 });

@@ -95,6 +95,20 @@ describe("a card says how it stands and offers what fits", () => {
       buttons: "pause cancel",
     },
     {
+      rule: "when it was paused before its place was open",
+      events: [FOUND, { type: "paused" }, { type: "started", progress: stateAfter([FOUND]).progress }],
+      state: "Paused",
+      note: /is kept/,
+      buttons: "resume cancel",
+    },
+    {
+      rule: "when the browser saves it, and only the digest of the whole is to come",
+      events: [FOUND, ALL, { type: "saving" }],
+      state: "Checking the whole file …",
+      note: /./,
+      buttons: "dismiss",
+    },
+    {
       rule: "when all is there and not yet proven",
       events: [FOUND, HALF, ALL],
       state: "Checking the whole file …",
@@ -218,6 +232,26 @@ test("only a file that a named key signed is called verified, in no other state 
   assert.equal(viewAfter([FOUND, ALL, SIGNED]).proof?.signerNote, "This page names this key as the publisher's.");
 });
 
+test("a download that came to nothing says why no source delivered, and has the plain link to press", () => {
+  const failed = [
+    source("https://a.example/f", 0),
+    source("https://b.example/f", 0, { state: "probation", problem: "mirror_unreachable" }),
+    source("https://c.example/f", 0, { state: "excluded", problem: "mirror_no_cors" }),
+  ];
+  for (const type of ["stopped", "followed"] as const) {
+    const view = viewAfter([FOUND, progressed(0, { sources: failed }), { type, code: "no_sources" }]);
+    assert.deepEqual(
+      view.sources.map(({ name, detail }) => [name, detail !== ""]),
+      [
+        ["b.example", true],
+        ["c.example", true],
+        ["a.example", false],
+      ],
+    );
+    assert.equal(view.plainLink?.label, "Download unchecked from mirror.example");
+  }
+});
+
 test("a stopped download names its code and offers the plain link, with what it means", () => {
   const view = viewAfter([FOUND, { type: "stopped", code: "bad_signature" }]);
   assert.equal(view.code, "Code: bad_signature");
@@ -303,9 +337,11 @@ describe("sources", () => {
     ]);
   });
 
-  test("a crowd of idle mirrors does not fill the panel", () => {
+  test("a crowd of idle mirrors does not fill the panel, and those with a reason go before it", () => {
     const mirrors = Array.from({ length: 64 }, (_, at) => source(`https://m${at}.example/f`, 0));
     assert.equal(rowsOf(mirrors).length, 6);
+    const out = source("https://out.example/f", 0, { state: "excluded", problem: "mirror_insecure" });
+    assert.equal(rowsOf([...mirrors, out])[0]?.name, "out.example");
   });
 
   test("at the end nobody is called slow or gone any more, but a liar stays one", () => {
