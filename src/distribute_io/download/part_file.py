@@ -3,8 +3,10 @@
 Rules:
 
 1. Only a `VerifiedSegment` is written, at its place, whole.
-2. A segment is journalled after its bytes were synced, so the journal never promises what a power cut can take. That
-   happens about every second in a thread of its own: syncing must not hold up the download.
+2. A segment is journalled as durable after its bytes were synced, so the journal never promises what a power cut can
+   take. That happens about every second, or as often as the disk can, in a thread of its own: syncing must not hold up
+   the download. Meanwhile the journal says that it was written: who takes the part file up hashes these and keeps what
+   is right. So a killed process loses none, however long a sync takes.
 3. NAME comes into being by one rename, after everything was synced; until then there is only NAME.part.
 4. One process at a time: the part file is locked (flock).
 5. Disk errors are `StoreError`s; what is journalled stays, so freeing room and starting again goes on where it ended.
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import threading
@@ -23,7 +26,7 @@ from typing import Final
 
 from distribute_io.core import runs as run_sets
 from distribute_io.core.runs import Runs
-from distribute_io.download.journal import JournalHead, encode_head, encode_runs, read_journal
+from distribute_io.download.journal import JournalHead, encode_head, encode_runs, encode_written, read_journal
 from distribute_io.errors import StoreError, UsageError
 from distribute_io.ids import SegmentIndex
 from distribute_io.manifest.model import Manifest
@@ -31,7 +34,7 @@ from distribute_io.manifest.segments import SegmentList, VerifiedSegment, segmen
 from distribute_io.runtime.disk import stored, sync_folder, write_all
 
 SYNC_EVERY_S: Final = 1.0
-"""What a power cut costs at most, in seconds of download. A killed process loses no more than this either."""
+"""What a power cut costs, in seconds of download, and the time of one sync."""
 
 
 class PartFile:
@@ -71,12 +74,14 @@ class PartFile:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
                 self._take_lock()
-                held = self._resume()
+                durable, written = self._resume()
+                held = run_sets.union(durable, written)
                 self._require_room(held)
                 # Written anew at each start: one line for each run instead of one for each second of earlier attempts,
                 # and a line that a crash tore is gone. Before the part file gets its size, so that a part file with a
                 # size always has a journal.
-                self._rewrite_journal(held)
+                self._rewrite_journal(durable, written)
+                self._written += _indices(written)
                 os.ftruncate(self._fd, self._size_bytes)
         except BaseException:
             self._close_descriptors()
@@ -101,6 +106,7 @@ class PartFile:
                 start += os.pwrite(self._fd, view[len(view) - (end - start) :], start)
             with self._lock:
                 self._written.append(index)
+                write_all(self._journal_fd, encode_written(((index, index + 1),)))
 
     def read(self, start_byte: int, view: memoryview) -> None:
         """Fill `view` with the bytes from `start_byte` on, which must have been written."""
@@ -177,22 +183,29 @@ class PartFile:
         except BlockingIOError as error:
             raise StoreError("store_in_use", f"another download is writing {self.path}") from error
 
-    def _resume(self) -> Runs:
+    def _resume(self) -> tuple[Runs, Runs]:
+        """The segments that are durable, and those that were only written, as far as they are right."""
         size_on_disk = os.fstat(self._fd).st_size
         if size_on_disk == 0:
-            return run_sets.EMPTY
+            return run_sets.EMPTY, run_sets.EMPTY
         try:
             data = self._journal_path.read_bytes()
         except FileNotFoundError:
             data = b""
         found = read_journal(data, segments=segment_count(self._size_bytes))
-        if found is None or found[0] != self._head or size_on_disk != self._size_bytes:
+        if found is None or found.head != self._head or size_on_disk != self._size_bytes:
             raise UsageError(
                 "file_exists",
                 f"{self.path} is there already and does not belong to this version of the file; remove it, or choose "
                 "another name with -o",
             )
-        return found[1]
+        return found.durable, run_sets.of_indices(index for index in _indices(found.written) if self._is_right(index))
+
+    def _is_right(self, index: int) -> bool:
+        start, end = segment_range(self._size_bytes, SegmentIndex(index))
+        return (
+            hashlib.sha256(os.pread(self._fd, end - start, start)).digest() == self._segment_list[SegmentIndex(index)]
+        )
 
     def _require_room(self, held: Runs) -> None:
         wanted = self._size_bytes - run_sets.size_bytes(
@@ -206,11 +219,11 @@ class PartFile:
     def _segment_bytes(self) -> int:
         return segment_range(self._size_bytes, SegmentIndex(0))[1] if self._size_bytes else 1
 
-    def _rewrite_journal(self, held: Runs) -> None:
+    def _rewrite_journal(self, durable: Runs, written: Runs = run_sets.EMPTY) -> None:
         temporary = self._journal_path.with_name(self._journal_path.name + ".new")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
-            write_all(fd, encode_head(self._head) + encode_runs(held))
+            write_all(fd, encode_head(self._head) + encode_runs(durable) + encode_written(written))
             os.fsync(fd)
             temporary.rename(self._journal_path)
             sync_folder(self._journal_path.parent)
@@ -223,7 +236,7 @@ class PartFile:
 
     def _read_own_journal(self) -> Runs:
         found = read_journal(self._journal_path.read_bytes(), segments=segment_count(self._size_bytes))
-        return found[1] if found else run_sets.EMPTY
+        return found.durable if found else run_sets.EMPTY
 
     def _sync_now_and_then(self) -> None:
         while not self._stop.wait(SYNC_EVERY_S):
@@ -256,3 +269,7 @@ class PartFile:
             if each >= 0:
                 os.close(each)
         self._journal_fd = -1
+
+
+def _indices(runs: Runs) -> list[int]:
+    return [index for start, end in runs for index in range(start, end)]

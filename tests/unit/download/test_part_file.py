@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from distribute_io.download import part_file
+from distribute_io.download.journal import read_journal
 from distribute_io.download.part_file import PartFile
 from distribute_io.errors import StoreError, UsageError
 from distribute_io.ids import SegmentIndex
@@ -136,7 +138,50 @@ def test_journal_follows_the_sync_of_the_data(
 
     monkeypatch.setattr(os, "fdatasync", watched)
     part.close()
-    assert lines_at_sync == [1, 2], "first the data, when the journal says nothing yet, then the journal"
+    assert lines_at_sync == [2, 3], (
+        "first the data, when the journal says no more than that it was written, then the journal"
+    )
+
+
+def killed(part: PartFile) -> None:
+    """As a process that is killed leaves it: nothing is synced, the descriptors are closed."""
+    part._stop_syncer()
+    part._close_descriptors()
+
+
+def test_a_killed_download_loses_nothing_that_was_written_however_long_a_sync_takes(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_file, "SYNC_EVERY_S", 1000.0)
+    part = new_part(published, tmp_path / "out.bin")
+    part.open()
+    write(part, published, 0, 2)
+    killed(part)
+    again = new_part(published, tmp_path / "out.bin")
+    assert again.open() == ((0, 1), (2, 3))
+    write(again, published, 3)
+    killed(again)
+    third = new_part(published, tmp_path / "out.bin")
+    assert third.open() == ((0, 1), (2, 4)), "also what the one before had only written"
+    third.close()
+    journal = read_journal((tmp_path / "out.bin.part.journal").read_bytes(), segments=4)
+    assert journal is not None
+    assert (journal.durable, journal.written) == (((0, 1), (2, 4)), ())
+
+
+def test_what_was_written_and_lost_by_a_power_cut_is_not_believed(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_file, "SYNC_EVERY_S", 1000.0)
+    part = new_part(published, tmp_path / "out.bin")
+    part.open()
+    write(part, published, 0, 1)
+    killed(part)
+    with (tmp_path / "out.bin.part").open("r+b") as file:
+        file.write(bytes(100))
+    again = new_part(published, tmp_path / "out.bin")
+    assert again.open() == ((1, 2),)
+    again.close()
 
 
 def test_closed_part_takes_nothing_more(published: Published, tmp_path: Path) -> None:
