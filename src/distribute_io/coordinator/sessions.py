@@ -53,6 +53,8 @@ from distribute_io.wire.session import (
 log = logging.getLogger(__name__)
 
 TICK_S: Final = 1.0
+LOOK_AT_ONCE: Final = 5_000
+"""Sessions that are looked at in one go: a few milliseconds. Of 100,000 that took 70 ms of processor, each second."""
 
 _FORGIVEN: Final = frozenset({"match_unknown", "receipt_invalid"})
 """Protocol errors after which the session goes on: a match may have ended while the message was under way."""
@@ -250,7 +252,14 @@ class Sessions:
 
     async def _tick(self) -> None:
         now_us = self._clock_us()
-        for session in list(self._sessions.values()):
+        grown: list[Session] = []
+        for number, session in enumerate(list(self._sessions.values()), 1):
+            if number % LOOK_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if session.session_id not in self._sessions:
+                continue  # it left meanwhile
+            if session.tally_is_news:
+                grown.append(session)
             overdue = session.overdue(now_us)
             if overdue is not None:
                 if overdue.code == "hello_timeout" and not session.outbox.is_closing:
@@ -262,12 +271,12 @@ class Sessions:
         await self._matches.expire(now_us)
         for file_id in self._news():
             await self._matches.serve_waiting(file_id)
-        await self._tell_tallies(now_us)
+        await self._tell_tallies(grown, now_us)
 
-    async def _tell_tallies(self, now_us: int) -> None:
+    async def _tell_tallies(self, grown: list[Session], now_us: int) -> None:
         """Tell sums that have grown: last, as each waits for the catalogue; where that fails, at another time."""
         untold = 0
-        for session in list(self._sessions.values()):
+        for session in grown:
             try:
                 await self._tallies.tell_news(session, now_us)
             except DistributeError:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from distribute_io.coordinator import sessions
 from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.tallies import Tallies
@@ -384,3 +387,33 @@ def test_a_catalogue_that_fails_to_tell_a_sum_holds_nothing_else_up(
 
     play(tmp_path, scene)
     assert failures > 1
+
+
+def test_a_look_at_many_sessions_lets_others_have_their_turn_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, 1)
+    turn = 0
+    looks: list[int] = []
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def all_looked_at() -> bool:
+        return len(looks) >= 7
+
+    async def scene(served: Served) -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(7):
+                await stack.enter_async_context(Peer.connect(served))
+            monkeypatch.setattr(sessions, "LOOK_AT_ONCE", 2)
+            monkeypatch.setattr(Session, "overdue", lambda _self, _now_us: looks.append(turn))
+            counting = asyncio.ensure_future(count_turns())
+            await served.until(all_looked_at)
+            counting.cancel()
+        assert max(Counter(looks).values()) <= 2
+
+    play(tmp_path, scene)
