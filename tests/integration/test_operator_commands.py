@@ -34,10 +34,11 @@ def file_id(coordinator: Coordinator) -> str:
 def test_cause_is_made_edited_and_listed(tmp_path: Path) -> None:
     data = ("--data-dir", tmp_path)
     run_dio_well("cause", "create", "open-maps", "--icon", "M", *data)
-    run_dio_well("cause", "edit", "open-maps", "--text", "Maps for all.", *data)
+    run_dio_well("cause", "edit", "open-maps", "--text", "Maps for all.", "--weight", "2.5", *data)
     listed = run_dio_well("cause", "list", *data)
     assert "open-maps" in listed
     assert "M Open maps" in listed
+    assert " 2.5 " in listed
 
 
 def test_cause_is_not_made_twice_nor_edited_when_unknown(tmp_path: Path) -> None:

@@ -337,7 +337,7 @@ class CatalogueSuite(ABC):
 
     def test_a_cause_can_be_edited(self, tmp_path: Path) -> None:
         async def use(catalogue: Catalogue) -> None:
-            edited = CauseRecord(cause=CAUSE, title="Debian Linux", text="The universal system", icon="🌀")
+            edited = CauseRecord(cause=CAUSE, title="Debian Linux", text="The universal system", icon="🌀", weight=2.5)
             await catalogue.put_cause(edited, actor="cli", at_s=NOW_S)
             assert await catalogue.causes() == (edited,)
 

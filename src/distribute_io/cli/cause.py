@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -23,10 +24,17 @@ app = typer.Typer(no_args_is_help=True, help="Create, list and edit what donors 
 TITLE_CHARS_MAX = 80
 TEXT_CHARS_MAX = 500
 ICON_CHARS_MAX = 8
+WEIGHT_MIN, WEIGHT_MAX = 0.01, 100.0
 
 CauseArgument = Annotated[str, typer.Argument(metavar="CAUSE", help="Its name: 1 to 64 of a-z, 0-9 and -.")]
 Title = Annotated[str | None, typer.Option(help="What donors see as its name.")]
 Text = Annotated[str | None, typer.Option(help="A sentence or two about it.")]
+Weight = Annotated[
+    float | None,
+    typer.Option(
+        min=WEIGHT_MIN, max=WEIGHT_MAX, help="What a download of its files counts when donors are planned; usually 1."
+    ),
+]
 Icon = Annotated[str | None, typer.Option(help="An emoji; nothing is fetched to show it.")]
 
 
@@ -36,12 +44,15 @@ def create(
     title: Title = None,
     text: Text = None,
     icon: Icon = None,
+    weight: Weight = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
     """Make a cause. A publisher needs a token that names it."""
     name = CauseId(check_cause(cause))
-    record = CauseRecord(name, title or name.replace("-", " ").capitalize(), text or "", icon or "")
+    record = CauseRecord(
+        name, title or name.replace("-", " ").capitalize(), text or "", icon or "", 1.0 if weight is None else weight
+    )
     _put(record, data_dir, config, must_exist=False)
     typer.echo(f"made {name}", err=True)
 
@@ -52,14 +63,16 @@ def edit(
     title: Title = None,
     text: Text = None,
     icon: Icon = None,
+    weight: Weight = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
-    """Change the title, text or icon of a cause; what is not given stays."""
+    """Change the title, text, icon or weight of a cause; what is not given stays."""
     name = CauseId(check_cause(cause))
-    changes = {key: value for key, value in (("title", title), ("text", text), ("icon", icon)) if value is not None}
+    given: dict[str, str | float | None] = {"title": title, "text": text, "icon": icon, "weight": weight}
+    changes = {key: value for key, value in given.items() if value is not None}
     if not changes:
-        raise UsageError("bad_argument", "Nothing to change: give --title, --text or --icon.")
+        raise UsageError("bad_argument", "Nothing to change: give --title, --text, --icon or --weight.")
     _put(CauseRecord(name, ""), data_dir, config, must_exist=True, changes=changes)
     typer.echo(f"changed {name}", err=True)
 
@@ -68,16 +81,18 @@ def edit(
 def list_causes(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """List all causes with the files that they have."""
 
-    async def read(catalogue: Catalogue) -> list[tuple[str, str, str, str]]:
+    async def read(catalogue: Catalogue) -> list[tuple[str, ...]]:
         sizes = await catalogue.sizes()
-        rows: list[tuple[str, str, str, str]] = []
+        rows: list[tuple[str, ...]] = []
         for record in await catalogue.causes():
             size = sizes.get(record.cause)
             files, size_bytes = (size.files, size.size_bytes) if size is not None else (0, 0)
-            rows.append((record.cause, f"{record.icon} {record.title}".strip(), str(files), format_size(size_bytes)))
+            title = f"{record.icon} {record.title}".strip()
+            rows.append((record.cause, title, f"{record.weight:g}", str(files), format_size(size_bytes)))
         return rows
 
     table = Table("cause", "title", box=None, pad_edge=False)
+    table.add_column("weight", justify="right")
     table.add_column("files", justify="right")
     table.add_column("size", justify="right")
     for row in with_catalogue(coordinator_config(data_dir, config), read):
@@ -91,7 +106,7 @@ def _put(
     config: Path | None,
     *,
     must_exist: bool,
-    changes: dict[str, str] | None = None,
+    changes: Mapping[str, str | float] | None = None,
 ) -> None:
     async def write(catalogue: Catalogue) -> None:
         known = {known.cause: known for known in await catalogue.causes()}.get(record.cause)

@@ -68,6 +68,8 @@ class Changes:
         while entries := await self._catalogue.audit_after(self._seen, _BATCH):
             for file_id in dict.fromkeys(FileId(entry.subject) for entry in entries if _is_about_a_file(entry)):
                 await self._file_changed(file_id)
+            if any(entry.action == "cause_put" for entry in entries):
+                await self._shapes.weigh()  # the next look at all donors reckons with it
             if self._library is not None and any(entry.action == "restore" for entry in entries):
                 self._library.reconsider()
             self._seen = entries[-1].entry

@@ -33,7 +33,7 @@ from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.plan_office import PlanOffice
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
-from distribute_io.coordinator.swarm_plans import SwarmPlans, file_view
+from distribute_io.coordinator.swarm_plans import SwarmPlans
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.model import LOOK_AGAIN_S, Assignment, DonorView, Policy, Snapshot
 from distribute_io.core.placement.rounds import Explanation
@@ -394,7 +394,7 @@ class DonorDesk:
         snapshot = Snapshot(
             now_us=now_us,
             donors=views,
-            files=[file_view(shape) for shape in self._shapes.all()],
+            files=[self._shapes.view(shape) for shape in self._shapes.all()],
             demand=await self._demand.expectations(),
             is_guess=self._demand.book.is_guess,
             joining=joining & records.keys(),

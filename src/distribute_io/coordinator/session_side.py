@@ -84,7 +84,9 @@ def build_sessions(
         state=state,
         catalogue=catalogue,
         shapes=shapes,
-        policy=Policy(run_bytes=config.run_bytes_min, lease_us=config.lease_ms * 1_000),
+        policy=Policy(
+            run_bytes=config.run_bytes_min, lease_us=config.lease_ms * 1_000, fairness=config.fairness_between_causes
+        ),
         office=office,
         demand=demand,
         sessions=registry,

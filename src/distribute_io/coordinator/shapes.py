@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from distribute_io.ids import FileId
+from distribute_io.core.placement.model import FileView
+from distribute_io.ids import CauseId, FileId
 from distribute_io.stores.catalogue import PAGE_FILES_MAX, Catalogue, ManifestRecord
 from distribute_io.stores.state import FileShape
 
 
 class Shapes:
-    """All published files. Caller's duties: `load` once; `refresh` for each file that was published or dropped."""
+    """All published files. Caller's duties: `load` once; `refresh` for each file that was published or dropped; `weigh`
+    when a cause was changed."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -22,14 +24,34 @@ class Shapes:
         """Grows with each change."""
         self.segments = 0
         """Of all files."""
+        self._weights: dict[CauseId, float] = {}
 
     async def load(self) -> None:
         """Read the whole catalogue."""
+        await self.weigh()
         after = ""
         while page := await self._catalogue.files(after=after, limit=PAGE_FILES_MAX):
             for record in page:
                 self._put(record.file_id, self._shapes.get(record.file_id) or _shape(record))
             after = page[-1].payload_sha256
+
+    async def weigh(self) -> None:
+        """Read the causes' weights."""
+        weights = {record.cause: record.weight for record in await self._catalogue.causes()}
+        if weights != self._weights:
+            self._weights = weights
+            self.version += 1
+
+    def view(self, shape: FileShape) -> FileView:
+        """A file as the planner sees it."""
+        return FileView(
+            file_id=shape.file_id,
+            cause=shape.cause,
+            segments=shape.segments,
+            size_bytes=shape.size_bytes,
+            segment_size_bytes=shape.segment_size_bytes,
+            weight=self._weights.get(shape.cause, 1.0),
+        )
 
     async def refresh(self, file_id: FileId) -> FileShape | None:
         """Read one file again; returns its shape, or None when it is no longer published."""

@@ -28,7 +28,7 @@ from distribute_io.core.placement.rounds import Changes, Explanation, encode_dem
 from distribute_io.core.placement.stock import KnownDonor, encode_donor
 from distribute_io.core.runs import Runs
 from distribute_io.ids import FileId, SessionId
-from distribute_io.stores.state import Donor, FileShape
+from distribute_io.stores.state import Donor
 
 LARGE_FROM_DONORS: Final = 512
 _LARGE_FROM_CELLS: Final = 4_000_000
@@ -207,7 +207,7 @@ class SwarmPlans:
         """All files, encoded."""
         told: list[bytes] = []
         for some in self._shapes.parts(_FILES_AT_ONCE):
-            told.append(encode_files([file_view(shape) for shape in some]))
+            told.append(encode_files([self._shapes.view(shape) for shape in some]))
             await asyncio.sleep(0)
         return told
 
@@ -220,15 +220,4 @@ class SwarmPlans:
 
     def _shape(self, file_id: FileId) -> FileView | None:
         shape = self._shapes.get(file_id)
-        return None if shape is None else file_view(shape)
-
-
-def file_view(shape: FileShape) -> FileView:
-    """A file as the planner sees it."""
-    return FileView(
-        file_id=shape.file_id,
-        cause=shape.cause,
-        segments=shape.segments,
-        size_bytes=shape.size_bytes,
-        segment_size_bytes=shape.segment_size_bytes,
-    )
+        return None if shape is None else self._shapes.view(shape)

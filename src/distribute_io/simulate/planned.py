@@ -32,8 +32,6 @@ from distribute_io.simulate.swarm import Donor, Download, Swarm
 _EPOCH_US: Final = 1_700_000_000_000_000
 """When virtual time begins, in microseconds since 1970: demand has hours of the day."""
 
-_CAUSE: Final = CauseId("cause")
-
 
 class PlannedPlacer:
     """The planner with what it learns."""
@@ -58,12 +56,12 @@ class PlannedPlacer:
         self._views = [
             FileView(
                 file_id=file_id,
-                cause=_CAUSE,
+                cause=CauseId(f"cause-{number * catalogue.causes // scenario.files}"),
                 segments=catalogue.segments,
                 size_bytes=catalogue.segments * catalogue.segment_bytes,
                 segment_size_bytes=catalogue.segment_bytes,
             )
-            for file_id in self._file_ids
+            for number, file_id in enumerate(self._file_ids)
         ]
         self._known = 0
         self._looked_s = -LOOK_AGAIN_S

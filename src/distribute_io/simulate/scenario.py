@@ -64,6 +64,8 @@ class Catalogue(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     segment_bytes: int = 1 << 20
     zipf: float = 0.8
     """Exponent of the popularity of the files."""
+    causes: int = 1
+    """The files belong to so many causes, equally many to each: the most popular ones to the first."""
 
 
 class Flash(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

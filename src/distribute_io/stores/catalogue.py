@@ -83,6 +83,8 @@ class CauseRecord(Struct, frozen=True):
     text: str = ""
     icon: str = ""
     """At most a few characters, an emoji as a rule: nothing is fetched to show it."""
+    weight: float = 1.0
+    """What a download of its files counts when donors are planned, the others' being 1."""
 
 
 class TokenRecord(Struct, frozen=True):

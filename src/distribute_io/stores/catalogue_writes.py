@@ -233,7 +233,7 @@ def put_health(connection: sa.Connection, mirror: MirrorRecord, *, due_us: int) 
 def put_cause(connection: sa.Connection, cause: CauseRecord, *, actor: str, at_s: int) -> None:
     """See `Catalogue.put_cause`."""
     table = schema.cause
-    values = {"title": cause.title, "text": cause.text, "icon": cause.icon}
+    values = {"title": cause.title, "text": cause.text, "icon": cause.icon, "weight": cause.weight}
     if _exists(connection, table.c.cause == cause.cause):
         connection.execute(sa.update(table).where(table.c.cause == cause.cause).values(**values))
     else:

@@ -57,7 +57,7 @@ def mirror(row: Row) -> MirrorRecord:
 
 def cause(row: Row) -> CauseRecord:
     """A row of `cause`."""
-    return CauseRecord(cause=CauseId(row.cause), title=row.title, text=row.text, icon=row.icon)
+    return CauseRecord(cause=CauseId(row.cause), title=row.title, text=row.text, icon=row.icon, weight=row.weight)
 
 
 def token(row: Row) -> TokenRecord:

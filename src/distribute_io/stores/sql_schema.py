@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 
 metadata: Final = MetaData(
     naming_convention={
@@ -25,6 +25,7 @@ cause = Table(
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("icon", Text, nullable=False),
+    Column("weight", Float, nullable=False, server_default="1"),
 )
 
 segment_list = Table(

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from distribute_io.coordinator import donor_desk
+from distribute_io.coordinator import donor_desk, session_side
+from distribute_io.coordinator.app import open_catalogue
 from distribute_io.coordinator.plan_office import PlanOffice
 from distribute_io.core.placement.model import Plan, Policy, Snapshot
+from distribute_io.core.runs import Runs
 from distribute_io.errors import RefusedError
+from distribute_io.ids import SessionId
+from distribute_io.stores.memory_state import MemoryState
+from distribute_io.stores.state import FileShape
 from tests.harness.peer import Json, Peer
 from tests.unit.coordinator.served import MIB, Served, files, play, token, write
 
@@ -233,3 +240,70 @@ def test_standing_donors_are_looked_at_again_when_one_has_left(tmp_path: Path, m
             await served.until(looked_again)
 
     play(tmp_path, scene)
+
+
+def test_plans_reckon_with_the_causes_weights_as_they_are_now_and_with_fairness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, 1)
+    seen: list[tuple[float, float]] = []
+    planned = PlanOffice.plan
+
+    async def plan(office: PlanOffice, snapshot: Snapshot, policy: Policy) -> Plan:
+        seen.append((snapshot.files[0].weight, policy.fairness))
+        return await planned(office, snapshot, policy)
+
+    monkeypatch.setattr(PlanOffice, "plan", plan)
+    monkeypatch.setattr(donor_desk, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(donor_desk, "PLAN_EVERY_S", 0.02)
+
+    async def scene(served: Served) -> None:
+        async with Peer.connect(served) as donor:
+            await donor.donate()
+            catalogue = open_catalogue(served.config)  # as `dio cause edit` does
+            try:
+                (cause,) = await catalogue.causes()
+                await catalogue.put_cause(structs.replace(cause, weight=3.0), actor="cli", at_s=1)
+            finally:
+                await catalogue.close()
+
+            async def weighs_more() -> bool:
+                return seen[-1] == (3.0, 0.5)
+
+            await served.until(weighs_more)
+
+    play(tmp_path, scene, fairness_between_causes=0.5)
+    assert seen[0] == (1.0, 0.5)
+
+
+def test_a_lease_is_renewed_at_half_of_its_time_while_the_donor_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, 1)
+    later_us, monotonic_us = 0, session_side.monotonic_us
+    monkeypatch.setattr(session_side, "monotonic_us", lambda: monotonic_us() + later_us)
+    monkeypatch.setattr(donor_desk, "PLAN_EVERY_S", 3_600.0)
+    leases: list[tuple[int, int]] = []
+    put_lease = MemoryState.put_lease
+
+    async def noted(
+        state: MemoryState, session_id: SessionId, leased: Sequence[tuple[FileShape, Runs]], expires_at_us: int
+    ) -> None:
+        leases.append((session_side.monotonic_us(), expires_at_us))
+        await put_lease(state, session_id, leased, expires_at_us)
+
+    monkeypatch.setattr(MemoryState, "put_lease", noted)
+
+    async def scene(served: Served) -> None:
+        nonlocal later_us
+        async with Peer.connect(served) as donor:
+            first = await donor.donate()
+            later_us = 30_000_001
+            again = await donor.hear("assign")
+            assert (again["assignment"], again["lease_ms"]) == (2, 60_000)
+            assert held(again) == held(first)
+
+    play(tmp_path, scene, lease_ms=60_000)
+    (begun_us, ends_us), (renewed_us, ends_again_us) = leases
+    assert begun_us + 30_000_000 < renewed_us < ends_us
+    assert ends_again_us == pytest.approx(renewed_us + 60_000_000, abs=1_000_000)

@@ -74,6 +74,8 @@ class FileView(Struct, frozen=True, kw_only=True):
     segments: int
     size_bytes: int
     segment_size_bytes: int
+    weight: float = 1.0
+    """What a request for it counts, as its cause's operator weighs it."""
 
 
 class RegionRates(Struct, frozen=True):
@@ -167,8 +169,6 @@ class Policy(Struct, frozen=True, kw_only=True):
     first_fill_bytes: int = 16 << 20
     """Pushed to a donor at its first plan; after that twice as much for each `fill_doubling_s` that it stayed."""
     fill_doubling_s: float = 15.0
-    cause_weights: Mapping[CauseId, float] = {}
-    """The operator's weights; a cause that is not named has 1."""
     fairness: float = 0.0
     """Exponent of fairness between causes: the value of a cause is divided by its covered share to this power."""
     network_share_max: float = 0.5

@@ -120,7 +120,7 @@ class Covering(Protocol):
 
 def file_weights(rows: Rows, board: Covering, policy: Policy) -> Floats:
     """What a request of each file counts: the operator's weight, and more for causes that are covered less."""
-    weights = np.array([policy.cause_weights.get(file.cause, 1.0) for file in rows.files])
+    weights = np.array([file.weight for file in rows.files])
     if not policy.fairness or not len(rows.files):
         return weights
     covered = 1.0 - np.exp(board.miss_open)

@@ -255,9 +255,8 @@ def test_other_causes_are_left_alone_and_what_was_held_of_them_goes() -> None:
 
 
 def test_an_operators_weight_moves_the_plan() -> None:
-    files = [a_file("a", 8, cause="x"), a_file("b", 8, cause="y")]
-    policy = structs.replace(POLICY, cause_weights={CauseId("y"): 3.0})
-    assert set(target(only(planned([a_donor(segments=2)], files, asked(a=0.01, b=0.008), policy=policy)))) == {"b"}
+    files = [a_file("a", 8), structs.replace(a_file("b", 8), weight=3.0)]
+    assert set(target(only(planned([a_donor(segments=2)], files, asked(a=0.01, b=0.008))))) == {"b"}
 
 
 def test_fairness_moves_the_plan_to_the_cause_that_is_covered_less() -> None:
