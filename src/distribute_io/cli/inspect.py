@@ -25,14 +25,17 @@ _FILES_NAMED_MAX: Final = 5
 _VERDICTS: Final = {
     "chosen": "yes",
     "not_needed": "not at first: others that hold as much were chosen",
-    "kept_out": "no: it is kept out for now, leaves, or does not answer",
+    "not_asked": "no: the downloader asks for no more donors now",
+    "kept_out": "no: it is kept out for now, leaves, does not answer, or is the downloader's own page",
+    "downloader_kept_out": "no: the downloader is kept out for now, as donors complained of it",
+    "avoided": "no: it did not work for this downloader, or one of the two broke the rules",
     "itself": "no: it is the downloader itself",
     "matched_already": "no: the two are introduced already",
     "full": "no: it serves as many as it allows",
     "holds_nothing_missing": "no: it holds nothing of what is missing",
     "nat_incompatible": "no: two restricted NATs cannot connect",
 }
-"""`coordinator.match_desk` and `core.matching` in words."""
+"""`coordinator.candidates` and `core.matching` in words."""
 
 _REJECTIONS: Final = {
     "cause_not_chosen": "it gives to other causes",
@@ -58,6 +61,11 @@ def inspect(
         str | None,
         typer.Option(metavar="FILE_ID", help="Whom would a downloader of this file be introduced to?"),
     ] = None,
+    downloader: Annotated[
+        str | None,
+        typer.Option(metavar="SESSION", help="With --file: a downloader that is here. Ids are told by --downloaders."),
+    ] = None,
+    downloaders: Annotated[bool, typer.Option("--downloaders", help="Who asked for files, and for which?")] = False,
     nat: Annotated[
         str,
         typer.Option(metavar="CLASS", help="With --file: its NAT: unrestricted, restricted or unknown."),
@@ -72,9 +80,12 @@ def inspect(
     """
     if donor is not None and file is not None:
         raise UsageError("bad_argument", "--donor and --file are two questions: ask one.")
-    query = {"donor": donor} if donor else {}
+    if downloader is not None and file is None:
+        raise UsageError("bad_argument", "--downloader needs --file: whom was it not introduced to for which file?")
+    query = {"donor": donor} if donor else {"downloaders": ""} if downloaders else {}
     if file is not None:
-        query = {"file": checked_file_id(file), "nat": nat, "region": region}
+        query = {"file": checked_file_id(file)}
+        query |= {"downloader": downloader} if downloader else {"nat": nat, "region": region}
     data = request("GET", coordinator, f"/api/v1/inspect?{urlencode(query)}", token=token)
     if as_json:
         typer.echo(data.decode().rstrip())
@@ -85,6 +96,8 @@ def inspect(
         _tell_reasons(console, answer, _names(coordinator))
     elif file:
         _tell_peers(console, answer)
+    elif downloaders:
+        _tell_downloaders(console, answer, _names(coordinator))
     elif answer:
         console.print(_donors(answer))
     else:
@@ -92,12 +105,26 @@ def inspect(
 
 
 def _tell_peers(console: Console, answer: Any) -> None:  # Any: as above
-    if not answer:
+    if not answer["peers"]:
         console.print("No donor holds any of it.")
         return
     table = _table("donor", "introduced?")
-    for row in sorted(answer, key=lambda row: str(row["reason"]) != "chosen"):
+    for row in sorted(answer["peers"], key=lambda row: str(row["reason"]) != "chosen"):
         table.add_row(row["session_id"], _VERDICTS.get(row["reason"], row["reason"]))
+    console.print(table)
+    if answer["more"]:
+        console.print(f"These are the first {len(answer['peers'])}; more donors hold it.")
+
+
+def _tell_downloaders(console: Console, answer: Any, names: Mapping[str, str]) -> None:  # Any: as above
+    if not answer:
+        console.print("Nobody is here who asked for a file.")
+        return
+    table = _table("downloader", "where", "NAT", "files")
+    for row in answer:
+        files = [names.get(file_id, file_id) for file_id in row["files"]]
+        more = f" and {len(files) - _FILES_NAMED_MAX} more" if files[_FILES_NAMED_MAX:] else ""
+        table.add_row(row["session_id"], row["region"] or "-", row["nat"], ", ".join(files[:_FILES_NAMED_MAX]) + more)
     console.print(table)
 
 

@@ -261,7 +261,7 @@ class _Web:
             EmbeddedMirror(self._library, self._listing),
             reading,
             publishing,
-            InspectApi(self._catalogue, sessions.donors, sessions.matches),
+            InspectApi(self._catalogue, sessions.donors, sessions.matches.candidates, sessions.shapes),
             UploadProbe(callers),
             session_route,
         ):

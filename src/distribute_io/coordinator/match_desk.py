@@ -26,13 +26,13 @@ from typing import Final
 
 import msgspec
 
+from distribute_io.coordinator.candidates import Candidates
 from distribute_io.coordinator.country_credits import country_of
 from distribute_io.coordinator.demand_desk import DemandDesk
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
 from distribute_io.core.demand.regions import coarse
-from distribute_io.core.matching import Candidate, Choice, Demand, choose_donors
 from distribute_io.core.placement.model import Rng
 from distribute_io.core.reach import NETWORK_CODES
 from distribute_io.core.round_trips import RoundTrips, pair_of
@@ -46,7 +46,6 @@ from distribute_io.wire.session import (
     Match,
     MatchEnded,
     MatchReport,
-    NatClass,
     Offer,
     SignalDown,
     SignalUp,
@@ -54,9 +53,6 @@ from distribute_io.wire.session import (
     Unmatched,
 )
 from distribute_io.wire.session import Want as WantMessage
-
-CANDIDATES_MAX: Final = 256
-"""Donors of a file that are looked at for one want; each want begins at another place, so all have their turn."""
 
 RETRY_AFTER_MS: Final = 15_000
 """When a downloader that found no donor may ask again; a donor who appears earlier is offered by itself."""
@@ -104,13 +100,15 @@ class MatchDesk:
         self._state = state
         self._shapes = shapes
         self._demand = demand
-        self._rng = rng
         self._sessions = sessions
         self._standing = standing
         self._random_bytes = random_bytes
         self._clock_us = clock_us
         self._nat_changed = nat_changed
         self._round_trips = RoundTrips()
+        self.candidates = Candidates(
+            state=state, rng=rng, sessions=sessions, standing=standing, round_trips=self._round_trips, clock_us=clock_us
+        )
 
     # --- wants ---
 
@@ -164,7 +162,7 @@ class MatchDesk:
     async def _serve(self, session: Session, want: Want, shape: FileShape, *, is_new: bool) -> None:
         """Introduce as many donors as the want has room for; what is left of it waits."""
         self._standing.takes(session.session_id, session.network)
-        choice, holders = await self._choose(session, want)
+        choice, holders = await self.candidates.choose(session, want)
         made = 0
         for candidate in choice.chosen:
             made += await self._introduce(session, holders[candidate.session_id], want, shape)
@@ -182,71 +180,6 @@ class MatchDesk:
                     retry_after_ms=RETRY_AFTER_MS,
                 )
             )
-
-    async def _choose(self, session: Session, want: Want) -> tuple[Choice, dict[SessionId, Holder]]:
-        standing = await self._state.standing(session.session_id)
-        matched = {match.donor for match in standing if match.file_id == want.file_id}
-        room = limits.MATCHES_PER_SESSION_MAX - len(standing)
-        may_take = self._standing.may_take(session.session_id, session.network, self._clock_us())
-        holders = {
-            holder.donor.session_id: holder
-            for holder in await self._state.holders(want.file_id, limit=CANDIDATES_MAX, skip=self._rng.getrandbits(32))
-            if may_take and self._is_usable(holder.donor.session_id, session)
-        }
-        demand = Demand(
-            session_id=session.session_id,
-            missing=want.missing,
-            nat=session.nat,
-            region=session.region,
-            donors_max=max(0, min(want.peers_max, room)),
-            fill=want.fill,
-        )
-        candidates = [self._candidate(holders[session_id], session.region) for session_id in sorted(holders)]
-        return choose_donors(demand, candidates, frozenset(matched | set(session.avoided)), self._rng), holders
-
-    def _candidate(self, holder: Holder, region: str) -> Candidate:
-        """A holder as a downloader in this region sees it."""
-        return Candidate(
-            session_id=holder.donor.session_id,
-            runs=holder.runs,
-            nat=holder.donor.nat,
-            region=holder.donor.region,
-            round_trip_ms=self._round_trips.between_ms(region, holder.donor.region),
-            takers=holder.takers,
-            takers_max=holder.donor.takers_max,
-            fills=holder.fills,
-        )
-
-    async def verdicts(self, file_id: FileId, *, nat: NatClass, region: str) -> list[tuple[SessionId, str]]:
-        """Which holders a downloader of a file would be introduced to, and why not to the others; nothing is sent."""
-        shape = self._shapes.get(file_id)
-        if shape is None:
-            raise RefusedError("unknown_file", "The coordinator knows no such file.")
-        holders = await self._state.holders(file_id, limit=CANDIDATES_MAX)
-        asker = Session(SessionId(""), network="", region=region, now_us=self._clock_us())
-        usable = [holder for holder in holders if self._is_usable(holder.donor.session_id, asker)]
-        demand = Demand(
-            session_id=asker.session_id,
-            missing=sets.whole(shape.segments),
-            nat=nat,
-            region=region,
-            donors_max=limits.MATCHES_PER_SESSION_MAX,
-        )
-        choice = choose_donors(demand, [self._candidate(holder, region) for holder in usable], frozenset(), self._rng)
-        verdicts = {holder.donor.session_id: "kept_out" for holder in holders}
-        verdicts |= {holder.donor.session_id: "not_needed" for holder in usable}
-        verdicts |= {exclusion.session_id: exclusion.reason for exclusion in choice.excluded}
-        verdicts |= {candidate.session_id: "chosen" for candidate in choice.chosen}
-        return sorted(verdicts.items())
-
-    def _is_usable(self, donor: SessionId, downloader: Session) -> bool:
-        session = self._sessions.get(donor)
-        if session is None or session.outbox.is_closing or session.is_silent:
-            return False
-        if not self._standing.may_give(donor, session.network, self._clock_us()):
-            return False
-        # What a page shares is what it has: it has nothing for itself, whatever an older want of it says.
-        return session.page is None or session.page != downloader.page
 
     # --- introductions ---
 

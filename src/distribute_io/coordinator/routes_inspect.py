@@ -14,9 +14,11 @@ from aiohttp import web
 from msgspec import Struct
 
 from distribute_io.coordinator.bearer import ANY, authenticate
+from distribute_io.coordinator.candidates import Candidates
 from distribute_io.coordinator.donor_desk import DonorDesk
-from distribute_io.coordinator.match_desk import MatchDesk
 from distribute_io.coordinator.routes_api import json_response
+from distribute_io.coordinator.session import Session
+from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core.demand.regions import coarse
 from distribute_io.core.placement.model import DonorView, Reason, Rejection
 from distribute_io.errors import RefusedError
@@ -24,7 +26,7 @@ from distribute_io.ids import FileId, SessionId
 from distribute_io.stores.catalogue import Catalogue
 from distribute_io.wire.session import NatClass
 
-DONORS_TOLD_MAX: Final = 1_000
+SESSIONS_TOLD_MAX: Final = 1_000
 
 
 class DonorSummary(Struct, frozen=True, kw_only=True):
@@ -49,21 +51,24 @@ class DonorReasons(Struct, frozen=True, kw_only=True):
     rejected: tuple[Rejection, ...]
 
 
-class PeerVerdict(Struct, frozen=True):
-    """A holder of a file, and whether it would be introduced."""
+class DownloaderSummary(Struct, frozen=True, kw_only=True):
+    """A session that asked for files."""
 
     session_id: SessionId
-    reason: str
-    """`chosen`, `not_needed`, `kept_out`, or why not, as `core.matching` has it."""
+    region: str
+    nat: NatClass
+    files: tuple[FileId, ...]
+    """What it asked for since it came."""
 
 
 class InspectApi:
     """`GET /api/v1/inspect`."""
 
-    def __init__(self, catalogue: Catalogue, donors: DonorDesk, matches: MatchDesk) -> None:
+    def __init__(self, catalogue: Catalogue, donors: DonorDesk, candidates: Candidates, shapes: Shapes) -> None:
         self._catalogue = catalogue
         self._donors = donors
-        self._matches = matches
+        self._candidates = candidates
+        self._shapes = shapes
 
     def routes(self) -> list[web.RouteDef]:
         """Its one route."""
@@ -74,19 +79,36 @@ class InspectApi:
         if ANY not in token.causes:
             raise RefusedError("token_scope", "Only a token that covers all causes may look into the coordinator.")
         donor, file_id = request.query.get("donor", ""), request.query.get("file", "")
+        downloader = request.query.get("downloader", "")
         if donor:
             return json_response(await self._reasons(SessionId(donor)))
         if file_id:
+            shape = self._shapes.get(FileId(file_id))
+            if shape is None:
+                raise RefusedError("unknown_file", "The coordinator knows no such file.")
+            if downloader:
+                return json_response(await self._candidates.verdicts_of(SessionId(downloader), shape))
             nat: NatClass = next((kind for kind in get_args(NatClass) if kind == request.query.get("nat")), "unknown")
-            verdicts = await self._matches.verdicts(FileId(file_id), nat=nat, region=request.query.get("region", ""))
-            return json_response([PeerVerdict(session_id, reason) for session_id, reason in verdicts])
-        return json_response([_summary(view) for view in await self._donors.some_donors(DONORS_TOLD_MAX)])
+            region = request.query.get("region", "")
+            return json_response(await self._candidates.verdicts_there(shape, nat=nat, region=region))
+        if "downloaders" in request.query:
+            return json_response([_downloader(session) for session in self._candidates.downloaders(SESSIONS_TOLD_MAX)])
+        return json_response([_summary(view) for view in await self._donors.some_donors(SESSIONS_TOLD_MAX)])
 
     async def _reasons(self, session_id: SessionId) -> DonorReasons:
         view, told = await self._donors.explain(session_id)
         return DonorReasons(
             donor=_summary(view), holds=told.holds, would_fetch=told.would_fetch, rejected=told.rejected
         )
+
+
+def _downloader(session: Session) -> DownloaderSummary:
+    return DownloaderSummary(
+        session_id=session.session_id,
+        region=coarse(session.region),
+        nat=session.nat,
+        files=tuple(sorted(session.asked)),
+    )
 
 
 def _summary(view: DonorView) -> DonorSummary:
