@@ -32,6 +32,7 @@ _SCENES = (
     "save_waits",
     "stopped",
     "followed",
+    "nobody",
     "elsewhere",
     "no_room",
     "share_asked",

@@ -133,11 +133,11 @@ export class Card {
       element("p", { className: "figures" }, this.#amount, this.#rate),
       this.#cells,
       ...(offersDonors ? [this.#question] : []),
+      this.#plainNote,
+      plainLink,
       this.#sources,
       this.#proof,
       ...(offersDonors ? [this.#switch] : []),
-      this.#plainNote,
-      plainLink,
       this.#code,
       this.#buttons,
     );

@@ -47,7 +47,7 @@ export const ENGLISH = {
 
   // Where it comes from
   sources: "From {sources}",
-  no_sources: "No source has delivered yet",
+  no_sources: "No source has delivered so far",
   mirrors: { one: "{count} mirror", other: "{count} mirrors" },
   donors: { one: "{count} donor", other: "{count} donors" },
   donor: "Donor {number}",

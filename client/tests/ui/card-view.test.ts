@@ -301,7 +301,7 @@ describe("sources", () => {
       view.sources.map(({ name }) => name),
       ["mirror.example:8443", "Donor 1"],
     );
-    assert.equal(viewAfter([FOUND, progressed(0)]).summary, "No source has delivered yet");
+    assert.equal(viewAfter([FOUND, progressed(0)]).summary, "No source has delivered so far");
   });
 
   test("seven have a mark of their own, in the order of their first byte; the others share one row", () => {

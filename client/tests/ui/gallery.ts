@@ -49,6 +49,12 @@ const SOURCES = [
   donor(2, 22),
   donor(3, 0, { state: "banned", problem: "segment_mismatch", rateBytesPerS: 0 }),
 ];
+/** Why nobody delivers. */
+const GONE = [
+  mirror("mirror.example.org", 0, { state: "probation", problem: "mirror_unreachable" }),
+  mirror("ftp.uni-somewhere.example", 0, { state: "probation", problem: "mirror_busy" }),
+  mirror("broken.example.com", 0, { state: "excluded", problem: "mirror_no_cors" }),
+];
 const CROWD = [...SOURCES, ...Array.from({ length: 40 }, (_, at) => donor(4 + at, 3))];
 
 /** A moment in which the sources have sent what they say, spread over the file as sources do. */
@@ -101,6 +107,7 @@ const SCENES: Readonly<Record<string, readonly Step[]>> = {
   stopped: [FOUND, START, RUNNING, { type: "stopped", code: "all_sources_lie" }],
   untrusted: [{ type: "stopped", code: "untrusted_manifest" }],
   followed: [{ type: "followed", code: "coordinator_unreachable" }],
+  nobody: [FOUND, START, moment(GONE, 0), { type: "followed", code: "no_sources" }],
   elsewhere: [FOUND, { type: "elsewhere" }, RUNNING.event],
   cancelled: [FOUND, START, RUNNING, { type: "cancelled", code: null }],
   no_room: [FOUND, START, RUNNING, { type: "no_room" }],
