@@ -179,7 +179,7 @@ async def _stop(rig: Rig, donor: Process) -> float:
     engine = NotingEngine()
     async with rig.taker.taking(engine):
         await asyncio.sleep(1)
-        stopped_at = time.time()
+        stopped_at = time.monotonic()
         donor.send_signal(signal.SIGINT)
         await asyncio.sleep(2)
     return max(0.0, max(at for at, size in engine.arrivals if size > 1000) - stopped_at)

@@ -60,7 +60,7 @@ class _Noting:
 
 
 class NotingEngine(ReactorEngine):
-    """The taker's engine: notes the time and size of each frame in `arrivals`; bytes of the file set `came`."""
+    """The taker's engine: notes when each frame came and its size in `arrivals`; bytes of the file set `came`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class NotingEngine(ReactorEngine):
 
     def note(self, frame: bytes) -> None:
         """A frame came, in a thread of the engine's."""
-        self.arrivals.append((time.time(), len(frame)))
+        self.arrivals.append((time.monotonic(), len(frame)))
         if len(frame) > _DATA_BYTES and not self.came.is_set():
             self._loop.call_soon_threadsafe(self.came.set)
 
@@ -113,7 +113,7 @@ class NativeTaker:
             await asyncio.gather(running, coming, return_exceptions=True)
 
     def received_for(self, seconds: float) -> list[Sample]:
-        """What came by when in so many seconds after the first bytes, in steps of 50 ms or more."""
+        """What came by when (monotonic clock) in so many seconds after the first bytes, in steps of 50 ms or more."""
 
         async def take() -> list[tuple[float, int]]:
             engine = NotingEngine()
