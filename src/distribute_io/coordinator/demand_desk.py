@@ -185,7 +185,8 @@ class DemandDesk:
                 for _step in self._foresee():
                     await asyncio.sleep(0)
                 self.hours.turn()
-                self.book.make_room(self._clock_us())
+                for _step in self.book.make_room(self._clock_us()):
+                    await asyncio.sleep(0)
             try:
                 await self.write()
             except DistributeError as error:

@@ -32,7 +32,7 @@ RECEIPTS_TAKEN_US: Final = 600 * 1_000_000
 """A donor that lost its connection at the end of a transfer may still bring the receipt."""
 
 
-class FileShape(Struct, frozen=True):
+class FileShape(Struct, frozen=True, gc=False):
     """What the state must know of a file to count its copies and bytes."""
 
     file_id: FileId
@@ -46,7 +46,7 @@ class FileShape(Struct, frozen=True):
         return runs.size_bytes(held, file_bytes=self.size_bytes, segment_bytes=self.segment_size_bytes)
 
 
-class Donor(Struct, frozen=True):
+class Donor(Struct, frozen=True, gc=False):
     """A session that gives."""
 
     session_id: SessionId

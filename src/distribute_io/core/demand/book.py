@@ -92,7 +92,7 @@ class Announcement(Struct, frozen=True, kw_only=True):
     """Where; empty: as usual."""
 
 
-class CellState(Struct, frozen=True, array_like=True):
+class CellState(Struct, frozen=True, array_like=True, gc=False):
     """One cell, to be kept over a restart."""
 
     file_id: FileId
@@ -269,9 +269,9 @@ class DemandBook:
                 by_file[release.file_id] = by_file.get(release.file_id, 0.0) + downloads_there
         return dict(zip(outlook.names, by_region.tolist(), strict=True)), by_file
 
-    def make_room(self, now_us: int) -> None:
-        """Forget the least asked when nearly all cells are taken, at a time when nobody waits for it."""
-        self._cells.make_room(now_us)
+    def make_room(self, now_us: int) -> Iterator[None]:
+        """Forget the least asked when nearly all cells are taken, at a time when nobody waits for it; in steps."""
+        yield from self._cells.make_room(now_us)
 
     def _look(self, now_us: int) -> Generator[list[Expectation], None, _Outlook]:
         """Reckon what is expected, in steps; what comes in between is of the next time."""
@@ -283,7 +283,11 @@ class DemandBook:
         yield []
         estimate = self._estimate(cells, usual, published_us, now_us)
         yield []
-        numbers, told = self._most_wanted(estimate, files, announced, now_us)
+        for _ in estimate.steps():
+            yield []
+        chosen = self._most_wanted(estimate, files, announced, now_us)
+        yield []
+        numbers, told = _ranked(*chosen, files)
         yield []
         return _Outlook(estimate, numbers, told, usual, names, factors, announced)
 
@@ -302,26 +306,22 @@ class DemandBook:
 
     def _most_wanted(
         self, estimate: Estimate, names: Sequence[FileId], announced: Iterable[Announcement], now_us: int
-    ) -> tuple[Ints, list[FileId]]:
-        """The files' numbers, the most wanted first, and their names; not those that nobody can ask for yet.
+    ) -> tuple[Ints, Floats]:
+        """The numbers of the most wanted files, and how much each is wanted; not those that nobody can ask for yet.
 
         Where more are equally wanted than there is room for, those stay that came first.
         """
         per_s, most = np.where(estimate.known, estimate.per_s, -1.0), self._tuning.files_max
         for release in announced:
             number = self._files.get(release.file_id)
-            if number is None or number >= len(per_s):
+            if number is None or number >= len(names) or names[number] != release.file_id:
                 continue  # nothing was known of it when the look began
             if now_us < release.release_at_us and not estimate.cells_of(number):
                 per_s[number] = -1.0
         least = float(np.partition(per_s, -most)[-most]) if len(per_s) > most else 0.0
         chosen = np.flatnonzero(per_s >= max(least, 0.0))
         chosen = chosen[np.argsort(-per_s[chosen], kind="stable")][:most]
-        ranked = [
-            (-rate, names[number], number) for rate, number in zip(per_s[chosen].tolist(), chosen.tolist(), strict=True)
-        ]
-        ranked.sort()
-        return np.array([number for *_, number in ranked], dtype=np.int64), [name for _, name, _ in ranked]
+        return chosen, per_s[chosen]
 
     def _names(self, announced: Iterable[Announcement]) -> list[str]:
         """All regions: those that are counted by their numbers, then those that were only announced. These take no
@@ -417,6 +417,13 @@ class DemandBook:
 def _within(names: Sequence[str], region: str) -> list[int]:
     """The numbers of a region and of those within it."""
     return [number for number, name in enumerate(names) if name == region or name.startswith(f"{region}/")]
+
+
+def _ranked(numbers: Ints, per_s: Floats, names: Sequence[FileId]) -> tuple[Ints, list[FileId]]:
+    """Some files' numbers and names, the most wanted first, equally wanted ones by name."""
+    ranked = [(-rate, names[number], number) for rate, number in zip(per_s.tolist(), numbers.tolist(), strict=True)]
+    ranked.sort()
+    return np.array([number for *_, number in ranked], dtype=np.int64), [name for _, name, _ in ranked]
 
 
 class _Outlook(NamedTuple):

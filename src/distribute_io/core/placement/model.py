@@ -1,7 +1,9 @@
 """What goes into the planner and what comes out.
 
 All values are frozen; ranges are half-open runs of segment indices (`core.runs`), sizes bytes, rates bytes or requests
-per second, times microseconds of the caller's clock, spans of time seconds.
+per second, times microseconds of the caller's clock, spans of time seconds. Those of which there are hundreds of
+thousands are hidden from the garbage collector (`gc=False`): they are part of no cycle, and it would walk them all
+again and again.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class Rng(Protocol):
         """`k` random bits."""
 
 
-class DonorView(Struct, frozen=True, kw_only=True):
+class DonorView(Struct, frozen=True, kw_only=True, gc=False):
     """A donor as the planner sees it."""
 
     session_id: SessionId
@@ -66,7 +68,7 @@ class DonorView(Struct, frozen=True, kw_only=True):
     """What it was told to fetch and does not hold yet: paid for already, in part, so it stays in the target."""
 
 
-class FileView(Struct, frozen=True, kw_only=True):
+class FileView(Struct, frozen=True, kw_only=True, gc=False):
     """A file as the planner sees it."""
 
     file_id: FileId
@@ -78,7 +80,7 @@ class FileView(Struct, frozen=True, kw_only=True):
     """What a request for it counts, as its cause's operator weighs it."""
 
 
-class RegionRates(Struct, frozen=True):
+class RegionRates(Struct, frozen=True, gc=False):
     """Requests for a file that are expected from one region, by what the downloaders' NAT allows."""
 
     region: str
@@ -89,7 +91,7 @@ class RegionRates(Struct, frozen=True):
     """Downloads a second by downloaders behind a restricted NAT, whom restricted donors cannot serve."""
 
 
-class Expectation(Struct, frozen=True, kw_only=True):
+class Expectation(Struct, frozen=True, kw_only=True, gc=False):
     """How much a file will be asked for, from `lead_s` on. A file may have several: now, and from its release on."""
 
     file_id: FileId
@@ -175,7 +177,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Copies of a run that one network may hold, where at least three networks could."""
 
 
-class Assignment(Struct, frozen=True, kw_only=True):
+class Assignment(Struct, frozen=True, kw_only=True, gc=False):
     """One donor's share of the plan: its whole target, most valuable file first."""
 
     session_id: SessionId
@@ -189,7 +191,7 @@ class Assignment(Struct, frozen=True, kw_only=True):
     """Why each run that is pushed now was chosen."""
 
 
-class Reason(Struct, frozen=True):
+class Reason(Struct, frozen=True, gc=False):
     """What spoke for a run."""
 
     file_id: FileId
@@ -201,7 +203,7 @@ class Reason(Struct, frozen=True):
     """Copies at other donors then."""
 
 
-class Rejection(Struct, frozen=True):
+class Rejection(Struct, frozen=True, gc=False):
     """A candidate that was looked at and not taken, with the reason."""
 
     session_id: SessionId

@@ -34,7 +34,7 @@ _DONORS_AT_ONCE = 8_192
 """Donors whose objects are there at a time."""
 
 
-class KnownDonor(msgspec.Struct, frozen=True):
+class KnownDonor(msgspec.Struct, frozen=True, gc=False):
     """A donor, and how those of its kind stay."""
 
     view: DonorView

@@ -225,10 +225,28 @@ def test_room_is_made_before_it_is_needed() -> None:
     book = DemandBook(Tuning(cells_max=64))
     for number in range(61):
         book.asked(FileId(f"{number}"), "EU/DE", "unknown", START + number * S)
-    book.make_room(START + 61 * S)
+    assert list(book.make_room(START + 61 * S)) == [None]
     assert [cell.file_id for cell in book.state().cells] == [f"{number}" for number in range(3, 61)]
-    book.make_room(START + 61 * S)
+    assert list(book.make_room(START + 61 * S)) == []
     assert len(book.state().cells) == 58
+
+
+def test_who_is_asked_for_after_the_choice_is_not_forgotten() -> None:
+    book = DemandBook(Tuning(cells_max=64))
+    for number in range(64):
+        book.asked(FileId(f"{number}"), "EU/DE", "unknown", START + number * S)
+    book.asked(FileId("a new one"), "EU/DE", "unknown", START + 64 * S)  # the four least are chosen, 0 is forgotten
+    known = {cell.file_id for cell in book.state().cells}
+    (first,) = {f"{number}" for number in range(64)} - known
+    chosen = [f"{number}" for number in range(4) if f"{number}" != first]
+    book.asked(FileId(chosen[0]), "EU/DE", "unknown", START + 65 * S)
+    book.dropped(FileId(chosen[1]))
+    for number in range(3):
+        book.asked(FileId(f"another {number}"), "EU/DE", "unknown", START + (66 + number) * S)
+    known = {cell.file_id for cell in book.state().cells}
+    assert len(known) == 64
+    assert chosen[0] in known
+    assert chosen[2] not in known
 
 
 def test_a_class_that_is_found_late_counts_for_what_was_asked() -> None:
