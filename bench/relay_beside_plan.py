@@ -275,4 +275,4 @@ async def _fill_donors(
         )
         for file_id, runs in view.holdings.items():
             await side.state.put_holdings(view.session_id, shapes[file_id], runs)
-        side.donors._ready.add(view.session_id)
+        side.donors._ready[view.session_id] = None

@@ -11,7 +11,8 @@ Rules:
 4. A lease is renewed at half of its time while the donor is here.
 5. A large swarm is planned in rounds, and who joins is planned at once all the same, also while a round is under way
    (`swarm_plans.py` says which word stands). A round begins early for those whom the lists cannot place, never sooner
-   than `LOOK_AGAIN_S` after the one before.
+   than `LOOK_AGAIN_S` after the one before. It plans `JOINING_MAX` of those who wait, and the others are tried by its
+   lists: after a restart of the coordinator all join at once, before there are any.
 6. A plan that fails is logged and lost; those who join are planned again after `RETRY_S`, in a large swarm by its next
    round.
 """
@@ -24,6 +25,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -53,6 +55,10 @@ RETRY_S: Final = 5.0
 
 _REST_TIMES: Final = 10
 """After a look at all donors of a small swarm none follows for so many times as long as it took, or `PLAN_EVERY_S`."""
+
+JOINING_MAX: Final = 512
+"""Donors that a round has to place: each takes some milliseconds, whatever the round's time. Without a bound a hundred
+thousand that came back within a minute took longer than the planning process may, again and again."""
 
 REASONS_MAX: Final = 256
 """Runs of a donor that are explained at a time."""
@@ -104,11 +110,11 @@ class DonorDesk:
         self._clock_us = clock_us
         self._holds_more = holds_more
         self._swarm = SwarmPlans(office=office, policy=policy, demand=demand, shapes=shapes)
-        self._ready: set[SessionId] = set()
+        self._ready: dict[SessionId, None] = {}  # an ordered set
         """Donors of this process that told all that they hold."""
         self._to_plan: dict[SessionId, None] = {}  # an ordered set
-        self._waiting: set[SessionId] = set()
-        """Donors of a large swarm that join and are placed by its next round."""
+        self._waiting: dict[SessionId, None] = {}  # an ordered set
+        """Donors of a large swarm that join and that no lists have placed yet."""
         self._wake = asyncio.Event()
         self._round_soon = asyncio.Event()
         self._planning = asyncio.Lock()
@@ -167,7 +173,7 @@ class DonorDesk:
             await self._forget_unnamed(session)
         self._swarm.note(session.session_id)
         if joins:
-            self._ready.add(session.session_id)
+            self._ready[session.session_id] = None
             donor = await self._state.donor(session.session_id)
             if donor is not None:
                 await self._state.put_donor(msgspec.structs.replace(donor, ready=True))
@@ -178,8 +184,8 @@ class DonorDesk:
         session.named.clear()
         session.runs_told.clear()
         self._to_plan.pop(session.session_id, None)
-        self._ready.discard(session.session_id)
-        self._waiting.discard(session.session_id)
+        self._ready.pop(session.session_id, None)
+        self._waiting.pop(session.session_id, None)
         self._swarm.note(session.session_id)
         donor = await self._state.donor(session.session_id)
         gave = False
@@ -267,7 +273,7 @@ class DonorDesk:
             await self._round()
             return
         self._swarm.forget()
-        self._to_plan |= dict.fromkeys(self._waiting)
+        self._to_plan |= self._waiting
         self._waiting.clear()
         self._wake.set()
         await self._plan(frozenset(), None)
@@ -282,7 +288,7 @@ class DonorDesk:
                 await asyncio.sleep(0)  # a plan takes most of a millisecond: others have their turn
                 self._swarm.tidy()
             except Exception:  # whatever is wrong with one join must not end the server
-                self._waiting.add(session_id)
+                self._waiting[session_id] = None
                 log.exception("A donor that joined could not be planned; the next round places it.")
             await asyncio.sleep(0)
         if self._waiting or self._swarm.used_up:
@@ -298,16 +304,16 @@ class DonorDesk:
         donor, view = seen
         assignment = self._swarm.join(view, now_us)
         if assignment is None:
-            self._waiting.add(session_id)
+            self._waiting[session_id] = None
         else:
-            self._waiting.discard(session_id)
+            self._waiting.pop(session_id, None)
             session.storage_bytes = donor.storage_bytes
             await self._assign(session, assignment, now_us)
 
     async def _round(self) -> None:
         """A round of the planning process, and sending what came of it."""
         async with self._planning:
-            now_us, joining = self._clock_us(), frozenset(self._waiting)
+            now_us, joining = self._clock_us(), frozenset(islice(self._waiting, JOINING_MAX))
             try:
                 assignments = await self._swarm.round(
                     now_us,
@@ -322,7 +328,10 @@ class DonorDesk:
                 self._swarm.forget()
                 log.exception("Donors could not be planned; they keep what they have.")
             else:
-                self._waiting -= joining
+                for session_id in joining:
+                    self._waiting.pop(session_id, None)
+                self._to_plan |= self._waiting  # the others have lists now
+                self._wake.set()
 
     async def _seen(self, session_id: SessionId, now_us: int) -> tuple[Donor, DonorView] | None:
         donor = await self._state.donor(session_id)

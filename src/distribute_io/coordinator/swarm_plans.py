@@ -109,7 +109,7 @@ class SwarmPlans:
 
         Args:
             now_us: the present.
-            here: all donors.
+            here: all donors, in an order that chance has no part in.
             seen: a donor's record, and the donor as the planner sees it; None for one that can be assigned nothing.
             joining: donors that have to be given an assignment.
 
@@ -169,7 +169,7 @@ class SwarmPlans:
     ) -> Changes:
         """What the planning process has to be told."""
         whole = not self._told
-        names = sorted(here) if whole else list(self._changed)
+        names = list(here) if whole else list(self._changed)
         self._changed = {}
         told: list[bytes] = []
         gone: list[SessionId] = []

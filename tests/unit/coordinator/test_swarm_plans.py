@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -116,6 +117,45 @@ def test_a_join_during_a_round_stands_and_its_rows_are_not_given_again(
             again = await second.hear("assign")
             assert again["assignment"] == 2  # no round has spoken between
             assert held(again) == {next(iter(held(again))): two}
+
+    play(tmp_path, scene)
+
+
+def test_of_all_that_come_back_at_once_a_round_places_some_and_its_lists_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swarm_plans, "LARGE_FROM_DONORS", 1)
+    monkeypatch.setattr(donor_desk, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(donor_desk, "JOINING_MAX", 2)
+    waiting, all_wait, joining, by_lists = set[SessionId](), asyncio.Event(), list[int](), list[SessionId]()
+    kept, join = Rounds(Policy()), SwarmPlans.join
+
+    def seen(self: SwarmPlans, view: DonorView, now_us: int) -> Assignment | None:
+        assignment = join(self, view, now_us)
+        if assignment is not None:
+            by_lists.append(view.session_id)
+        else:
+            waiting.add(view.session_id)
+            if len(waiting) == 5:
+                all_wait.set()
+        return assignment
+
+    async def slow(self: PlanOffice, changes: Changes, policy: Policy, budget_s: float) -> Round:
+        joining.append(len(changes.joining))
+        await all_wait.wait()
+        return kept.round(changes, seed=1, is_over=lambda: False)
+
+    monkeypatch.setattr(SwarmPlans, "join", seen)
+    monkeypatch.setattr(PlanOffice, "round", slow)
+    files(tmp_path, 16)
+
+    async def scene(served: Served) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(Peer.connect(served)) for _ in range(5)]
+            given = await asyncio.gather(*(peer.donate(storage_bytes=4 * MIB) for peer in peers))
+            assert all(segments(assign) for assign in given)
+        assert max(joining) <= 2
+        assert len(set(by_lists)) >= 3
 
     play(tmp_path, scene)
 
