@@ -88,8 +88,8 @@ export class Outlook {
     return this.ready.some((other) => !besides.includes(other) && !other.suspected && other.holds(index, index + 1));
   }
 
-  /** May mirrors fetch what peers hold (S9)? */
-  mirrorsMayTakeCovered(): boolean {
+  /** May mirrors fetch what peers hold, or what one of them holds that has been silent for so long (S9)? */
+  mirrorsMayTakeCovered(silentUs = 0): boolean {
     if (this.settings.policy === "fast" || this.peers.length === 0) return true;
     if (this.settings.policy === "spare-mirrors") return false;
     let rate = 0;
@@ -99,7 +99,10 @@ export class Outlook {
       for (const request of peer.requests) covered += request.remainingBytes;
     }
     for (const piece of this.pieces) if (piece.holders > 0) covered += openBytes(this.ledger, piece);
-    return rate === 0 || multiplyDivide(covered, MICROS_PER_S, rate) * BALANCED_PATIENCE > this.#elapsedUs;
+    return (
+      rate === 0 ||
+      Math.max(silentUs, multiplyDivide(covered, MICROS_PER_S, rate)) * BALANCED_PATIENCE > this.#elapsedUs
+    );
   }
 }
 

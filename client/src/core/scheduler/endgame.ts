@@ -68,22 +68,23 @@ function isSlow(outlook: Outlook, request: Request, rescuer: Source): boolean {
 /** The far part of the request that would end last, or all that is left of it (S10, S11). */
 function chooseSteal(outlook: Outlook, source: Source): Pick | null {
   const ownRate = source.rate.at(outlook.nowUs);
-  const mirrorsHelp = source.kind === "peer" || outlook.mirrorsMayTakeCovered();
-  const victims: { leftUs: number; request: Request; rate: number; thiefRate: number }[] = [];
+  const victims: { leftUs: number; request: Request; rate: number }[] = [];
   for (const request of outlook.ledger.requests.values()) {
     if (request.source === source || request.rival !== null || request.stalled || request.remainingBytes === 0)
       continue;
-    if (request.source.kind === "peer" && !mirrorsHelp) continue;
-    const known = request.source.requestRate(outlook.nowUs);
-    if (known === null && outlook.nowUs - request.startedUs < STEAL_AFTER_US) continue;
+    let silentUs = outlook.nowUs - request.lastByteUs;
+    if (silentUs < STEAL_AFTER_US) silentUs = 1; // no sign of anything
+    if (source.kind === "mirror" && request.source.kind === "peer" && !outlook.mirrorsMayTakeCovered(silentUs))
+      continue;
+    let rate = request.source.requestRate(outlook.nowUs);
+    if (rate === null && outlook.nowUs - request.startedUs < STEAL_AFTER_US) continue;
     // Unknown rates count as equal: half of the range is the best guess.
-    const rate = known ?? ownRate ?? 1;
-    const leftUs = multiplyDivide(request.remainingBytes, MICROS_PER_S, rate);
-    victims.push({ leftUs, request, rate, thiefRate: ownRate ?? rate });
+    rate = Math.min(rate ?? ownRate ?? 1, multiplyDivide(request.remainingBytes, MICROS_PER_S, silentUs) || 1);
+    victims.push({ leftUs: multiplyDivide(request.remainingBytes, MICROS_PER_S, rate), request, rate });
   }
   victims.sort((a, b) => b.leftUs - a.leftUs || a.request.requestId - b.request.requestId);
-  for (const { request, rate, thiefRate } of victims) {
-    const pick = hedge(outlook, source, request, rate) ?? split(outlook, source, request, rate, thiefRate);
+  for (const { request, rate } of victims) {
+    const pick = hedge(outlook, source, request, rate) ?? split(outlook, source, request, rate, ownRate ?? rate);
     if (pick !== null) return pick;
   }
   return null;

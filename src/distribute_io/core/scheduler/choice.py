@@ -109,8 +109,8 @@ class Outlook:
             other not in besides and not other.suspected and other.holds(index, index + 1) for other in self.ready
         )
 
-    def mirrors_may_take_covered(self) -> bool:
-        """May mirrors fetch what peers hold (S9)?"""
+    def mirrors_may_take_covered(self, silent_us: int = 0) -> bool:
+        """May mirrors fetch what peers hold, or what one of them holds that has been silent for so long (S9)?"""
         if self.config.policy == "fast" or not self.peers:
             return True
         if self.config.policy == "spare-mirrors":
@@ -118,7 +118,7 @@ class Outlook:
         rate = sum(peer.rate.at(self.now_us) or 0 for peer in self.peers)
         covered = sum(request.remaining_bytes for peer in self.peers for request in peer.requests)
         covered += sum(open_bytes(self.ledger, piece) for piece in self.pieces if piece.holders)
-        return rate == 0 or covered * MICROS_PER_S // rate * BALANCED_PATIENCE > self._elapsed_us
+        return rate == 0 or max(silent_us, covered * MICROS_PER_S // rate) * BALANCED_PATIENCE > self._elapsed_us
 
 
 def can_take_more(outlook: Outlook, source: Source) -> bool:

@@ -71,17 +71,20 @@ def _choose_steal(outlook: Outlook, source: Source) -> Pick | None:
     """The far part of the request that would end last, or all that is left of it (S10, S11)."""
     victims: list[tuple[int, Request, int, int]] = []
     own_rate = source.rate.at(outlook.now_us)
-    mirrors_help = source.kind == "peer" or outlook.mirrors_may_take_covered()
+    spares = source.kind == "mirror"
     for request in outlook.ledger.requests.values():
         if request.source is source or request.rival is not None or request.stalled or request.remaining_bytes == 0:
             continue
-        if request.source.kind == "peer" and not mirrors_help:
+        silent_us = outlook.now_us - request.last_byte_us
+        if silent_us < STEAL_AFTER_US:
+            silent_us = 1  # no sign of anything
+        if spares and request.source.kind == "peer" and not outlook.mirrors_may_take_covered(silent_us):
             continue
         rate = request.source.request_rate(outlook.now_us)
         if rate is None and outlook.now_us - request.started_us < STEAL_AFTER_US:
             continue
         # Unknown rates count as equal: half of the range is the best guess.
-        rate = rate or own_rate or 1
+        rate = min(rate or own_rate or 1, request.remaining_bytes * MICROS_PER_S // silent_us or 1)
         victims.append((-(request.remaining_bytes * MICROS_PER_S // rate), request, rate, own_rate or rate))
     for _, request, rate, thief_rate in sorted(victims, key=lambda entry: (entry[0], entry[1].request_id)):
         pick = _hedge(outlook, source, request, rate) or _split(outlook, source, request, rate, thief_rate)

@@ -31,7 +31,7 @@ HORIZON_DOUBLINGS_MAX: Final = 3
 STEAL_GAIN_US_MIN: Final = 50_000
 """A steal or a hedge at the end must save at least this (S10, S11)."""
 STEAL_AFTER_US: Final = 250_000
-"""A request to a source of unknown rate is left alone for this long (S10)."""
+"""A request to a source of unknown rate is left alone for this long, and less silence is no sign of slowness (S10)."""
 REVIEW_US: Final = 100_000
 """While a source has nothing to do, the choice is made again after this (S6)."""
 

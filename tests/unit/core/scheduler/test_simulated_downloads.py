@@ -138,6 +138,15 @@ def test_a_faulty_mirror_beside_a_good_one_costs_at_most_a_little(fault: Simulat
     assert outcome.seconds <= 64 / 4 + 0.5
 
 
+@pytest.mark.parametrize("kind", ["peer", "mirror"])
+@pytest.mark.parametrize("from_us", [0, 300_000, 600_000])
+def test_a_source_that_falls_silent_near_the_end_is_not_waited_for(kind: m.SourceKind, from_us: int) -> None:
+    silent = SimulatedSource("s", 4 * MIB, kind=kind, silent=((from_us, EVER),))
+    outcome = run(config(32), source("a", 50), silent)
+    assert_complete(outcome)
+    assert outcome.seconds <= 32 / 50 + 0.5
+
+
 @pytest.mark.parametrize("kind", ["silent", "down"])
 def test_a_network_lost_for_twenty_seconds_is_survived(kind: str) -> None:
     outage = ((3 * SECOND, 23 * SECOND),)
