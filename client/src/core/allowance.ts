@@ -67,6 +67,10 @@ export function furtherOn(one: Charged, other: Charged): Charged {
 /** Why nothing is given at present. */
 export type Pause = "day_used" | "month_used" | "hours" | "battery" | "metered";
 
+/** A device may be off for so long; a clock that leaps further was not set before (A3). */
+const LEAP_DAYS_MAX = 31;
+const LEAP_MONTHS_MAX = 12;
+
 const STEP_BYTES = 8 * 2 ** 20;
 
 /** SCTP, DTLS, UDP and IP headers: about 85 bytes for each packet of 1,191. */
@@ -164,8 +168,8 @@ export class Allowance {
   #turn({ day, month }: LocalTime): void {
     const before = this.#used;
     const [aheadDay, aheadMonth] = before.ahead ?? [0, 0];
-    const ofDay = moved(day, before.day, aheadDay);
-    const ofMonth = moved(month, before.month, aheadMonth);
+    const ofDay = moved(day, before.day, aheadDay, LEAP_DAYS_MAX);
+    const ofMonth = moved(month, before.month, aheadMonth, LEAP_MONTHS_MAX);
     if (ofDay.now === before.day && ofMonth.now === before.month) return;
     const now = {
       day: ofDay.now,
@@ -180,9 +184,14 @@ export class Allowance {
 }
 
 /** Which day (month) bytes are of now, whether it begins, and the furthest that was charged (rule A3). */
-function moved(now: number, before: number, ahead: number): { now: number; ahead: number; begins: boolean } {
+function moved(
+  now: number,
+  before: number,
+  ahead: number,
+  leapMax: number,
+): { now: number; ahead: number; begins: boolean } {
   if (now < before - 1) return { now, ahead: Math.max(before, ahead), begins: false };
-  return { now: Math.max(now, before), ahead, begins: now > before && (now > ahead || now === before + 1) };
+  return { now: Math.max(now, before), ahead, begins: now > before && (now > ahead || now - before <= leapMax) };
 }
 
 function isWithin(minute: number, [from, to]: readonly [number, number]): boolean {

@@ -37,7 +37,7 @@ from distribute_io.core.placement.model import Rng
 from distribute_io.core.reach import NETWORK_CODES
 from distribute_io.core.round_trips import RoundTrips, pair_of
 from distribute_io.core.standing import Standing
-from distribute_io.errors import CODES, RefusedError, RemoteProtocolError
+from distribute_io.errors import RefusedError, RemoteProtocolError
 from distribute_io.ids import FileId, MatchId, SessionId
 from distribute_io.manifest.mirrors import is_public_address
 from distribute_io.stores.state import FileShape, Holder, MatchRecord, State, Want
@@ -59,13 +59,20 @@ RETRY_AFTER_MS: Final = 15_000
 
 SECRET_BYTES: Final = 32
 
-BREACHES: Final = frozenset(CODES["protocol"]) - {"hello_timeout", "idle_timeout", "match_unknown", "ticket_expired"}
-"""What ends a match because one end broke the protocol; the others may be chance."""
-
 TAKER_FAULTS: Final = frozenset(
     ("flood", "frame_malformed", "frame_too_large", "frame_unexpected", "frame_unknown", "receipt_invalid")
 )
 """With these codes a donor complains of the downloader (K6)."""
+
+BREACHES: Final = TAKER_FAULTS | {
+    "grant_exceeded",
+    "protocol_version",
+    "request_limit",
+    "ticket_stolen",
+    "ticket_used",
+    "unrequested_data",
+}
+"""What ends a match because one end broke the protocol. Late words and slow readers may be chance."""
 
 PAIRS_PER_SESSION_MAX: Final = 64
 """Pairs of places that one session's round trips count for."""
@@ -161,7 +168,8 @@ class MatchDesk:
 
     async def _serve(self, session: Session, want: Want, shape: FileShape, *, is_new: bool) -> None:
         """Introduce as many donors as the want has room for; what is left of it waits."""
-        self._standing.takes(session.session_id, session.network)
+        if session.session_id in self._sessions:  # it may have left since it was looked up
+            self._standing.takes(session.session_id, session.network)
         choice, holders = await self.candidates.choose(session, want)
         made = 0
         for candidate in choice.chosen:
@@ -284,8 +292,9 @@ class MatchDesk:
         if message.outcome == "open":
             await self._opened(session, MatchId(message.match_id), message.round_trip_ms)
             return
-        if message.code in BREACHES:
-            await self._broken(session, MatchId(message.match_id), message.code, now_us)
+        code = message.code
+        if code in BREACHES and await self._broken(session, MatchId(message.match_id), code, now_us):
+            return
         match = await self._match_of(session, MatchId(message.match_id))
         if message.outcome == "failed" and match.phase == "pending" and message.code in NETWORK_CODES:
             donor = self._sessions.get(match.donor)
@@ -345,11 +354,11 @@ class MatchDesk:
         session.avoid(match.donor)
         await self._end(match, now_us, code=code or "segment_mismatch", told_by=session.session_id)
 
-    async def _broken(self, session: Session, match_id: MatchId, code: str, now_us: int) -> None:
-        """One end says that the other broke the protocol, also when that one ended the match first (rule 4)."""
+    async def _broken(self, session: Session, match_id: MatchId, code: str, now_us: int) -> bool:
+        """One end says that the other broke the protocol (rule 4); whether that one had ended the match before."""
         match = await self._state.match(match_id)
         if match is None or session.session_id not in (match.downloader, match.donor):
-            return
+            return False
         downloader = self._sessions.get(match.downloader)
         if downloader is not None:
             downloader.avoid(match.donor)
@@ -357,6 +366,7 @@ class MatchDesk:
         if is_complaint and match.was_open and session.accuse(match_id):
             taker, network = match.downloader, match.downloader_network
             self._standing.complain(taker, network=network, donor_network=session.network, now_us=now_us)
+        return match.phase == "ended"
 
     def _note_silence(self, match: MatchRecord, now_us: int) -> None:
         """A donor that said nothing to a match waits until it is heard (rule 5)."""

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 _STEP_BYTES: Final = 8 * 2**20
 _OVERHEAD_PERCENT: Final = 107
+_LEAP_DAYS_MAX: Final = 31
+_LEAP_MONTHS_MAX: Final = 12
 
 
 class AllowanceLimits(Struct, frozen=True, kw_only=True):
@@ -157,10 +159,10 @@ class Allowance:
 
     def _turn(self, time: LocalTime) -> None:
         used = self._used
-        if _begins(time.day, used.day, used.ahead_day):
+        if _begins(time.day, used.day, used.ahead_day, _LEAP_DAYS_MAX):
             self._used = replace(used, day_bytes=0)
             self._charged = replace(self._charged, day_bytes=0)
-        if _begins(time.month, used.month, used.ahead_month):
+        if _begins(time.month, used.month, used.ahead_month, _LEAP_MONTHS_MAX):
             self._used = replace(self._used, month_bytes=0)
             self._charged = replace(self._charged, month_bytes=0)
         day, ahead_day = _moved(time.day, used.day, used.ahead_day)
@@ -170,9 +172,9 @@ class Allowance:
             self._charged = replace(self._charged, day=day, ahead_day=ahead_day, month=month, ahead_month=ahead_month)
 
 
-def _begins(now: int, before: int, ahead: int) -> bool:
+def _begins(now: int, before: int, ahead: int, leap_max: int) -> bool:
     """Whether a new day (month) begins with `now` (rule A3)."""
-    return now > before and (now > ahead or now == before + 1)
+    return now > before and (now > ahead or now - before <= leap_max)
 
 
 def _moved(now: int, before: int, ahead: int) -> tuple[int, int]:

@@ -19,8 +19,9 @@ a network (a campus, a carrier), so bars are high and bans short at first.
   within `COMPLAIN_US`, by as many networks together, and they are half of these and of the downloaders there or more,
   none of them is introduced.
 
-A complaint has no proof, so it takes two networks (K6), ends soon, and counts within the bounds of K3: a donor that
-complains of everybody keeps nobody out, and two networks of liars no more than four downloaders at a time.
+A complaint has no proof, so it takes two networks (K6) and ends soon, and as in K3 a network's complaints count of
+`ACCUSATIONS_MAX` networks in `ACCUSE_US`: a donor that complains of everybody keeps nobody out, and two networks of
+liars downloaders of no more than four networks at a time.
 
 Everything is bounded; what is full forgets whom it heard of longest ago. Times are microseconds of the caller's clock.
 Vectors: `spec/vectors/standing.json`.
@@ -64,7 +65,9 @@ class _Network(Struct):
     bans: int = 0
     out_until_us: int = 0
     accused: dict[str, int] = {}
-    """Donors that it accused, downloaders that it complained of, and when."""
+    """Donors that it accused, and when."""
+    complained: dict[str, int] = {}
+    """Networks of downloaders that it complained of, and since when."""
     liars: dict[str, int] = {}
     """Donors of this network that `LIAR_ACCUSERS` accused, and since when."""
     complaints: dict[str, dict[str, int]] = {}
@@ -126,7 +129,7 @@ class Standing:
 
     def accuse(self, donor: str, *, network: str, accuser: str, now_us: int) -> bool:
         """A downloader of network `accuser` had wrong bytes from a donor of `network`; False when it does not count."""
-        if not self._is_heard(accuser, donor, now_us):
+        if not _is_heard(self._known(accuser, now_us).accused, donor, now_us):
             return False
         known = self._donors.setdefault(donor, _Accused(set(), 0))
         self._donors.move_to_end(donor)
@@ -155,14 +158,16 @@ class Standing:
 
     def complain(self, downloader: str, *, network: str, donor_network: str, now_us: int) -> bool:
         """A donor had its protocol broken by a downloader of `network`; False when it does not count."""
-        if not self._is_heard(donor_network, downloader, now_us):
+        if not _is_heard(self._known(donor_network, now_us).complained, network, now_us):
             return False
         complaints = self._known(network, now_us).complaints
-        if downloader not in complaints and len(complaints) >= _LIARS_TOLD_MAX:
-            return False
         by = complaints.setdefault(downloader, {})
-        if donor_network in by or len(by) < BAD_TAKERS_MAX:
-            by[donor_network] = now_us
+        by.pop(donor_network, None)
+        by[donor_network] = now_us
+        if len(by) > BAD_TAKERS_MAX:
+            del by[next(iter(by))]
+        if len(complaints) > _LIARS_TOLD_MAX:
+            del complaints[next(iter(complaints))]
         return True
 
     def may_take(self, downloader: str, network: str, now_us: int) -> bool:
@@ -182,16 +187,6 @@ class Standing:
             return True
         return 2 * len(bad) < len(bad | self._taking.get(network, set()))
 
-    def _is_heard(self, network: str, subject: str, now_us: int) -> bool:
-        """Whether a network's word on another peer counts (K3)."""
-        said = self._known(network, now_us).accused
-        for each in [each for each, at_us in said.items() if at_us + ACCUSE_US <= now_us]:
-            del said[each]
-        if subject not in said and len(said) >= ACCUSATIONS_MAX:
-            return False
-        said.setdefault(subject, now_us)
-        return True
-
     def _known(self, network: str, now_us: int) -> _Network:
         known = self._networks.get(network)
         if known is None:
@@ -207,6 +202,16 @@ class Standing:
         for each in [each for each, by in known.complaints.items() if max(by.values()) + COMPLAIN_US <= now_us]:
             del known.complaints[each]
         return known
+
+
+def _is_heard(said: dict[str, int], subject: str, now_us: int) -> bool:
+    """Whether a network's word on somebody counts; `said` is what it said before (K3)."""
+    for each in [each for each, at_us in said.items() if at_us + ACCUSE_US <= now_us]:
+        del said[each]
+    if subject not in said and len(said) >= ACCUSATIONS_MAX:
+        return False
+    said.setdefault(subject, now_us)
+    return True
 
 
 def _leave(here: dict[str, set[str]], session: str, network: str) -> None:

@@ -374,7 +374,8 @@ class DonorAgent:
         known = await asyncio.to_thread(self._filler.describe, gap.file_id)
         lacking = run_sets.intersection(self._lacking(gap.file_id), run_sets.whole(len(known.segment_list)))
         now = time.monotonic()
-        if self._welcomed and lacking and self._ask_donors_after.get(gap.file_id, 0.0) <= now:
+        is_time = self._welcomed and self._may_fill.is_set()  # it may rest since: a description takes seconds
+        if is_time and lacking and self._ask_donors_after.get(gap.file_id, 0.0) <= now:
             self._ask_donors_after = {each: at for each, at in self._ask_donors_after.items() if at > now}
             await self._fill_peers.fill(known, lacking)
             self._ask_donors_after[gap.file_id] = time.monotonic() + _ASK_DONORS_S

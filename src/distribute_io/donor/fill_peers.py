@@ -149,8 +149,11 @@ class FillPeers:
         """
         file_id = known.manifest.sha256
         for _ in range(_PEERS_PER_FILL):
-            match = await self._ask(file_id, lacking)
+            match = None if self._rests else await self._ask(file_id, lacking)
             if match is None:
+                return
+            if self._rests:  # since the introduction came, in this very turn
+                self._say(MatchReport(match.match_id, "closed", "cancelled"))
                 return
             self._peer = peer = _FillPeer(match, known, lacking, self._store, self._say, self._place)
             peer.link = PeerLink(self._engine, ROLE_DOWNLOADER, peer, stun=self._stun)

@@ -235,8 +235,9 @@ class Upload:
         wait_us = self._bucket.reserve(size_bytes, _now_us())
         if wait_us:
             await asyncio.sleep(wait_us / 1e6)
-        # Meanwhile the request may have been cancelled, or the taker gone; what was reserved for it is lost then.
-        if taker in self._turns and giver.next_chunk() == chunk:
+        # What was charged is sent and counted, though the request may have been cancelled meanwhile: else who asks and
+        # cancels would use up the rate and the day, and always be next. When the taker is gone it is lost.
+        if taker in self._turns:
             self._send(taker, giver, chunk, data)
 
     def _fill_must_wait(self) -> bool:

@@ -36,6 +36,9 @@ from distribute_io.runtime.disk import stored, sync_folder, write_all
 SYNC_EVERY_S: Final = 1.0
 """What a power cut costs, in seconds of download, and the time of one sync."""
 
+_HASHED_BYTES_MAX: Final = 2**30
+"""Of what was written and not synced: hashing it takes a second before anything is fetched. The rest comes again."""
+
 
 class PartFile:
     """The unfinished file at `target` + `.part`. Methods are safe to call from any thread.
@@ -199,7 +202,8 @@ class PartFile:
                 f"{self.path} is there already and does not belong to this version of the file; remove it, or choose "
                 "another name with -o",
             )
-        return found.durable, run_sets.of_indices(index for index in _indices(found.written) if self._is_right(index))
+        written = _indices(found.written)[: _HASHED_BYTES_MAX // self._segment_bytes()]
+        return found.durable, run_sets.of_indices(index for index in written if self._is_right(index))
 
     def _is_right(self, index: int) -> bool:
         start, end = segment_range(self._size_bytes, SegmentIndex(index))

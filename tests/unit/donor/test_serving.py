@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 from distribute_io.core.allowance import AllowanceLimits, DeviceState
 from distribute_io.donor import events as e
 from distribute_io.donor.filling import KnownFile
+from distribute_io.donor.kept_allowance import KeptAllowance
 from distribute_io.errors import SourceError
 from distribute_io.ids import FileId
-from distribute_io.wire.frames import ByeFrame, GrantFrame, HoldingsFrame, ReceiptFrame, RefuseFrame
-from distribute_io.wire.session import Assign, FileRuns, Holdings, MatchReport, Receipt, Withdrawn
-from tests.unit.donor.agent_scene import FILE, SEGMENT_BYTES, HandTaker, donor
+from distribute_io.wire.frames import ByeFrame, CancelFrame, GrantFrame, HoldingsFrame, ReceiptFrame, RefuseFrame
+from distribute_io.wire.session import Assign, FileRuns, Holdings, MatchReport, Receipt, Want, Withdrawn
+from tests.harness.publishing import publish
+from tests.unit.donor.agent_scene import FILE, PATIENCE_S, SEGMENT_BYTES, HandTaker, donor
 
 BYE_FLOOD = 5
 
@@ -174,15 +177,23 @@ def test_people_are_whoever_got_something_and_no_donor_that_fills_itself(
 
 
 class Filling:
-    """Stands for `Filler`: says what was asked of it."""
+    """Stands for `Filler`: says what was asked of it. It takes as long as `lasts` to describe a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownFile | None = None) -> None:
         self.asked = 0
         self.rests: list[bool] = []
+        self.lasts = threading.Event()
+        self._known = known
 
     def describe(self, file_id: FileId) -> KnownFile:
         self.asked += 1
-        raise SourceError("mirror_unreachable", "this is no file")
+        if self._known is None:
+            raise SourceError("mirror_unreachable", "this is no file")
+        self.lasts.wait(PATIENCE_S)
+        return self._known
+
+    def fetch(self, *_: object, **_named: object) -> bool:
+        return True
 
     def rest(self, *, rests: bool) -> None:
         self.rests.append(rests)
@@ -221,5 +232,59 @@ def test_over_a_metered_line_nothing_is_fetched_whatever_the_budgets_say(
             assert filling.rests == [False], "a used budget does not stop it"
             line["metered"] = True
             await scene.until(lambda: filling.rests == [False, True])
+
+    asyncio.run(play())
+
+
+def test_who_asks_and_cancels_uses_up_neither_the_rate_nor_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with donor(tmp_path, monkeypatch, held=8, up_bytes_per_s=1_000_000) as scene:
+            honest, fickle = scene.meet(1), scene.meet(2)
+            await scene.until(lambda: honest.heard(HoldingsFrame) and fickle.heard(HoldingsFrame))
+            for index in range(8):
+                honest.ask(index + 1, index)
+            request_id = 0
+            while honest.received_bytes < 400_000 and request_id < 1_000:
+                request_id += 1
+                fickle.ask(request_id, 0)
+                await asyncio.sleep(0.005)
+                fickle.link.send(CancelFrame(request_id))
+            assert honest.received_bytes >= 0.4 * (honest.received_bytes + fickle.received_bytes)
+            sent = honest.received_bytes + fickle.received_bytes
+        frames = sent // 16_000 + 100
+        charged = KeptAllowance(tmp_path / "given.json", AllowanceLimits()).used.day_bytes
+        assert charged <= 1.08 * (sent + 12 * frames) + 2 * 65_536
+
+    asyncio.run(play())
+
+
+def test_who_begins_to_rest_while_it_learns_what_a_file_is_asks_no_donor_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = {"metered": False}
+    published = publish(tmp_path / "www", size_bytes=4 * SEGMENT_BYTES)
+
+    async def play() -> None:
+        filling = Filling(KnownFile(published.manifest, published.segment_list(), ()))
+        async with donor(
+            tmp_path / "donor",
+            monkeypatch,
+            held=0,
+            limits=AllowanceLimits(unmetered=True),
+            device=lambda: DeviceState(metered=line["metered"]),
+            filler=filling,
+        ) as scene:
+            scene.hear(Assign(1, 60_000, [FileRuns(published.manifest.sha256, [0, 4])]))
+            await scene.until(lambda: filling.asked)
+            line["metered"] = True
+            await scene.until(lambda: filling.rests == [False, True])
+            filling.lasts.set()
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+            assert scene.said(Want) == []
+            line["metered"] = False
+            await scene.until(lambda: scene.said(Want))
 
     asyncio.run(play())
