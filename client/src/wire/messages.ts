@@ -341,22 +341,6 @@ export interface Mirror {
 }
 
 /**
- * What the coordinator's own checks of a mirror found; `mirrors` of an entry has the `listed` ones.
- *
- * `state` is `well`, `limited` (programs can use it, pages cannot), `failing` (`reason` says why), `changed` (other
- * bytes are there) or `unchecked`. Times are RFC 3339 in UTC; `rate_bytes_per_s` is of the newest check that passed.
- */
-export interface MirrorStatus {
-  readonly url: string;
-  readonly state: "changed" | "failing" | "limited" | "unchecked" | "well";
-  readonly listed: boolean;
-  readonly reason?: string | null;
-  readonly since?: string | null;
-  readonly checked_at?: string | null;
-  readonly rate_bytes_per_s?: number | null;
-}
-
-/**
  * What `GET /api/v1/files/ID` and `GET /api/v1/resolve` answer: all that a download needs.
  *
  * Only the envelopes can be trusted (by their signatures); the other fields are hints of the coordinator.
@@ -370,7 +354,6 @@ export interface FileEntry {
   readonly mirrors: readonly Mirror[];
   readonly segments_url: string;
   readonly session_url: string;
-  readonly mirror_states?: readonly MirrorStatus[];
   readonly stun?: readonly string[];
 }
 
@@ -714,16 +697,6 @@ export const MIRROR_FIELDS: Struct<Mirror> = {
   pages: { shape: { is: "boolean" }, default: true },
 };
 
-export const MIRROR_STATUS_FIELDS: Struct<MirrorStatus> = {
-  url: { shape: { is: "string", max: 2048 } },
-  state: { shape: { is: "literal", values: ["changed", "failing", "limited", "unchecked", "well"] } },
-  listed: { shape: { is: "boolean" } },
-  reason: { shape: { is: "string", pattern: "^[a-z][a-z0-9_]{0,47}(?!\\n)$" }, nullable: true, default: null },
-  since: { shape: { is: "string" }, nullable: true, default: null },
-  checked_at: { shape: { is: "string" }, nullable: true, default: null },
-  rate_bytes_per_s: { shape: { is: "integer", min: 0, max: 9007199254740991 }, nullable: true, default: null },
-};
-
 export const FILE_ENTRY_FIELDS: Struct<FileEntry> = {
   file_id: { shape: { is: "string", pattern: "^[0-9a-f]{64}(?!\\n)$" } },
   name: { shape: { is: "string" } },
@@ -733,7 +706,6 @@ export const FILE_ENTRY_FIELDS: Struct<FileEntry> = {
   mirrors: { shape: { is: "array", of: { is: "struct", fields: MIRROR_FIELDS } } },
   segments_url: { shape: { is: "string" } },
   session_url: { shape: { is: "string" } },
-  mirror_states: { shape: { is: "array", of: { is: "struct", fields: MIRROR_STATUS_FIELDS } }, default: [] },
   stun: { shape: { is: "array", of: { is: "string" }, max: 8 }, default: [] },
 };
 

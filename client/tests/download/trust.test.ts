@@ -59,7 +59,6 @@ function entry(...manifests: ReturnType<Signer["envelope"]>[]) {
     mirrors: [],
     segments_url: "https://dio.example/s",
     session_url: "wss://dio.example/ws",
-    mirror_states: [],
     stun: [],
   };
 }

@@ -39,6 +39,9 @@ _HTTP_BODIES: Final[tuple[type[msgspec.Struct], ...]] = (
     http.Problem,
 )
 
+_UNREAD: Final = {"FileEntry": {"mirror_states"}}
+"""Fields that no page reads: their checks would travel to every visitor. A decoder passes over them."""
+
 
 def schema_json() -> str:
     """JSON Schema of both directions of the session and of the HTTP bodies."""
@@ -180,6 +183,8 @@ class _TypeScript:
         if info.tag_field is not None:
             body.append(f'  readonly {info.tag_field}: "{info.tag}";')
         for field in info.fields:
+            if field.name in _UNREAD.get(name, ()):
+                continue
             kind, nullable = _without_none(field.type)
             type_text, shape = self._type(kind)
             key = field.encode_name
