@@ -9,6 +9,8 @@ Rules:
    else is.
 3. Plans are made with a seed drawn for each, so that any of them can be made again.
 4. Of a large swarm the process keeps what it is told, and is told what changes (`core.placement.rounds`).
+5. What it is told goes in parts of `_PART_BYTES`: to copy a hundred megabytes at once, twice, holds up the loop, and a
+   thread that does it holds it up as long.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ from typing import Final, TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 
-from distribute_io.coordinator.plan_process import explain_donor, make_plan, make_round, peak_memory_bytes
+from distribute_io.coordinator.plan_process import explain_donor, make_plan, make_round, peak_memory_bytes, take_part
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.donor_plan import CANDIDATES_MAX
 from distribute_io.core.placement.model import Plan, Policy, Rng, Snapshot
 from distribute_io.core.placement.planner import push_bytes_max
-from distribute_io.core.placement.rounds import Changes, Explanation, Round
+from distribute_io.core.placement.rounds import Changes, Explanation, Round, parts_of
 from distribute_io.core.placement.rows import run_segments
 from distribute_io.errors import RefusedError
 from distribute_io.ids import SessionId
@@ -43,6 +45,8 @@ INLINE_WORK_MAX_US: Final = 10_000
 PATIENCE_S: Final = 120.0
 """A planning process that takes longer is ended: others wait for it. Ten times what the first round of 100,000 donors
 takes."""
+
+_PART_BYTES: Final = 1 << 20
 
 # Microseconds on one core, from plans of up to 4,096 rows, 30 regions and 64 donors: estimates that err upwards.
 _PLAN_US: Final = 400.0
@@ -83,8 +87,8 @@ class PlanOffice:
         Raises:
             RefusedError: `internal` when the planning process died or is a new one: it has to be told the whole.
         """
-        data = msgspec.msgpack.encode(changes)
-        return await self._elsewhere(make_round, data, policy, self._rng.getrandbits(63), budget_s)
+        last, number = await self._tell(changes)
+        return await self._elsewhere(make_round, last, number, policy, self._rng.getrandbits(63), budget_s)
 
     async def explain(
         self, changes: Changes, policy: Policy, session_id: SessionId, *, limit: int
@@ -94,8 +98,18 @@ class PlanOffice:
         Raises:
             RefusedError: as of `round`.
         """
-        data = msgspec.msgpack.encode(changes)
-        return await self._elsewhere(explain_donor, data, policy, self._rng.getrandbits(63), session_id, limit)
+        last, number = await self._tell(changes)
+        seed = self._rng.getrandbits(63)
+        return await self._elsewhere(explain_donor, last, number, policy, seed, session_id, limit)
+
+    async def _tell(self, changes: Changes) -> tuple[bytes, int]:
+        """Tell the process all but the last part, which is returned, encoded, with its number (rule 5)."""
+        number, parts = 0, parts_of(changes, _PART_BYTES)
+        data = msgspec.msgpack.encode(next(parts))
+        for part in parts:
+            await self._elsewhere(take_part, data, number)
+            data, number = msgspec.msgpack.encode(part), number + 1
+        return data, number
 
     async def peak_memory_bytes(self) -> int:
         """The most memory that the planning process has taken.

@@ -15,12 +15,14 @@ import msgspec
 
 from distribute_io.core.placement.model import Plan, Policy, Snapshot
 from distribute_io.core.placement.planner import plan
-from distribute_io.core.placement.rounds import Changes, Explanation, Round, Rounds
+from distribute_io.core.placement.rounds import Changes, Explanation, Round, Rounds, put_together
 from distribute_io.errors import RefusedError
 from distribute_io.ids import SessionId
 
 _DECODER: Final = msgspec.msgpack.Decoder(Changes)
 _kept: Final[list[Rounds]] = []
+_told: Final[list[Changes]] = []
+"""Parts of changes of which the last has not come yet."""
 
 
 def make_plan(snapshot: Snapshot, policy: Policy, seed: int) -> Plan:
@@ -28,8 +30,29 @@ def make_plan(snapshot: Snapshot, policy: Policy, seed: int) -> Plan:
     return plan(snapshot, policy, random.Random(seed))
 
 
-def make_round(data: bytes, policy: Policy, seed: int, budget_s: float) -> Round:
-    """Take changes (`Changes`, encoded), plan for about `budget_s` seconds in all.
+def take_part(data: bytes, number: int) -> None:
+    """Keep a part of changes (`Changes`, encoded) until the last one comes; the first is number 0.
+
+    Raises:
+        RefusedError: `internal` when this process has not been told the parts before.
+    """
+    if number == 0:
+        _told.clear()  # what is there was never ended
+    if number != len(_told):
+        raise RefusedError("internal", "The planning process is a new one and has not heard the beginning.")
+    _told.append(_DECODER.decode(data))
+
+
+def _all_of(data: bytes, number: int) -> Changes:
+    """The changes of which this is the last part."""
+    take_part(data, number)
+    changes = put_together(_told)
+    _told.clear()
+    return changes
+
+
+def make_round(data: bytes, number: int, policy: Policy, seed: int, budget_s: float) -> Round:
+    """Take the last part of changes (`Changes`, encoded), plan for about `budget_s` seconds in all.
 
     Raises:
         RefusedError: `internal` when this process has not been told the whole yet.
@@ -38,19 +61,23 @@ def make_round(data: bytes, policy: Policy, seed: int, budget_s: float) -> Round
     gc.collect()
     gc.disable()  # nothing here is a cycle: to look for one, again and again, took a third of a first round
     try:
-        changes = _DECODER.decode(data)
+        changes = _all_of(data, number)
         return _rounds(changes, policy).round(changes, seed=seed, is_over=lambda: time.monotonic() >= ends_at_s)
     finally:
         gc.enable()
 
 
-def explain_donor(data: bytes, policy: Policy, seed: int, session_id: SessionId, limit: int) -> Explanation | None:
-    """Take changes (`Changes`, encoded), and tell why a donor holds what it holds; None when there is none such.
+def explain_donor(
+    data: bytes, number: int, policy: Policy, seed: int, session_id: SessionId, limit: int
+) -> Explanation | None:
+    """Take the last part of changes (`Changes`, encoded), and tell why a donor holds what it holds.
+
+    None when there is none such.
 
     Raises:
         RefusedError: as above.
     """
-    changes = _DECODER.decode(data)
+    changes = _all_of(data, number)
     return _rounds(changes, policy).explain(changes, session_id, seed=seed, limit=limit)
 
 

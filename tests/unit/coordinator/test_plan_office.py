@@ -7,16 +7,21 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
-from distribute_io.coordinator import plan_office
+from distribute_io.coordinator import plan_office, plan_process
 from distribute_io.coordinator.plan_office import PlanOffice, work_of
 from distribute_io.coordinator.plan_process import make_plan
 from distribute_io.core.placement.model import DonorView, Expectation, FileView, Plan, Policy, RegionRates, Snapshot
-from distribute_io.core.placement.rounds import Changes
+from distribute_io.core.placement.rounds import Changes, encode_files, parts_of, put_together
+from distribute_io.core.placement.rows import Rows
 from distribute_io.core.placement.stays import Stays
+from distribute_io.core.placement.stock import KnownDonor, encode_donor
 from distribute_io.errors import RefusedError
 from distribute_io.ids import CauseId, FileId, SessionId
 
@@ -140,3 +145,56 @@ def test_a_process_that_was_told_nothing_says_so_and_lives() -> None:
         assert await office.peak_memory_bytes() > 1_000_000
 
     scene(play)
+
+
+def test_a_swarm_is_told_in_parts_and_a_process_that_missed_some_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_office, "_PART_BYTES", 1)
+    snapshot = a_snapshot(5)
+    donors = [encode_donor(KnownDonor(donor, "browser")) for donor in snapshot.donors]
+    whole = Changes(now_us=0, whole=True, donors=donors, files=[encode_files(snapshot.files)], stays=Stays().state())
+
+    async def play(office: PlanOffice) -> None:
+        result = await office.round(whole, Policy(), 1.0)
+        assert (result.donors, result.lists.rows) == (5, Rows(snapshot.files, Policy()).count)
+        gone = [snapshot.donors[0].session_id]
+        later = Changes(now_us=0, whole=False, donors=donors[1:3], gone=gone, stays=Stays().state())
+        assert (await office.round(later, Policy(), 1.0)).donors == 4
+        elsewhere, parts = PlanOffice._elsewhere, [0]
+
+        async def one_dies(self: PlanOffice, make: Any, *given: Any) -> Any:  # Any: whatever is called there
+            parts[0] += 1
+            if parts[0] == 2 and office._pool is not None:
+                (process,) = office._pool._processes.values()
+                os.kill(process.pid or 0, signal.SIGKILL)
+                process.join()
+            return await elsewhere(self, make, *given)
+
+        monkeypatch.setattr(PlanOffice, "_elsewhere", one_dies)
+        with pytest.raises(RefusedError, match="died"):
+            await office.round(whole, Policy(), 1.0)
+        monkeypatch.setattr(PlanOffice, "_elsewhere", elsewhere)
+        with pytest.raises(RefusedError, match="not heard the beginning"):
+            await office._elsewhere(plan_process.take_part, b"", 3)
+        assert (await office.round(whole, Policy(), 1.0)).donors == 5
+
+    scene(play)
+
+
+@given(st.lists(st.binary(max_size=4), max_size=8), st.lists(st.binary(max_size=4), max_size=8) | st.none())
+def test_parts_are_the_whole_again(donors: list[bytes], files: list[bytes] | None) -> None:
+    changes = Changes(
+        now_us=7,
+        whole=True,
+        donors=donors,
+        gone=[SessionId("x")],
+        files=files,
+        demand=donors[::-1],
+        stays=Stays().state(),
+        joining=frozenset({SessionId("y")}),
+    )
+    parts = list(parts_of(changes, 5))
+    assert put_together(parts) == changes
+    for part in parts:
+        some = (part.donors, part.files or (), part.demand)
+        assert sum(map(bool, some)) <= 1
+        assert sum(len(data) for each in some for data in each) < 5 + 4

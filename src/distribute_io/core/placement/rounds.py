@@ -70,6 +70,37 @@ class Changes(Struct, frozen=True, kw_only=True):
     """Donors that have to be given an assignment."""
 
 
+def parts_of(changes: Changes, part_bytes: int) -> Iterator[Changes]:
+    """The same in parts of about so many bytes of donors, files and demand; the last has all else, too.
+
+    `put_together` makes them one again.
+    """
+    nothing = Changes(now_us=changes.now_us, whole=changes.whole, stays=changes.stays)
+    for name in ("donors", "files", "demand"):
+        some: list[bytes] = []
+        size = 0
+        for data in getattr(changes, name) or ():
+            some.append(data)
+            size += len(data)
+            if size >= part_bytes:
+                yield structs.replace(nothing, **{name: some})
+                some, size = [], 0
+        if some:
+            yield structs.replace(nothing, **{name: some})
+    yield structs.replace(changes, donors=(), files=None if changes.files is None else (), demand=())
+
+
+def put_together(parts: Sequence[Changes]) -> Changes:
+    """What `parts_of` made, as one."""
+    last = parts[-1]
+    return structs.replace(
+        last,
+        donors=[data for part in parts for data in part.donors],
+        files=None if last.files is None else [data for part in parts for data in part.files or ()],
+        demand=[data for part in parts for data in part.demand],
+    )
+
+
 def encode_files(files: Sequence[FileView]) -> bytes:
     """Some files as they are sent."""
     return msgspec.msgpack.encode(files)
