@@ -378,11 +378,16 @@ def test_a_catalogue_that_fails_to_tell_a_sum_holds_nothing_else_up(
         failures += 1
         raise StoreError("catalogue_failed", "The disk is full.")
 
+    async def name(_tallies: Tallies, session: Session, _secret: bytes, _now_us: int) -> None:
+        session.tally_is_news = True
+
+    monkeypatch.setattr(Tallies, "named", name)
     monkeypatch.setattr(Tallies, "tell_news", tell)
     monkeypatch.setattr(limits, "HELLO_TIMEOUT_MS", 1_500)
 
     async def scene(served: Served) -> None:
-        async with Peer.connect(served), Peer.connect(served, hello=False) as mute:
+        async with Peer.connect(served) as donor, Peer.connect(served, hello=False) as mute:
+            await donor.send("tally", secret="ab" * 16)
             assert json.loads(await mute.socket.receive_str())["code"] == "hello_timeout"
 
     play(tmp_path, scene)
