@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,13 +116,15 @@ def _put(
         if not must_exist and known is not None:
             raise UsageError("bad_argument", f"The cause {record.cause} is there already: `dio cause edit` changes it.")
         changed = msgspec.structs.replace(known or record, **(changes or {}))
-        _check_lengths(changed)
+        _check(changed)
         await catalogue.put_cause(changed, actor=ACTOR, at_s=int(time.time()))
 
     with_catalogue(coordinator_config(data_dir, config), write)
 
 
-def _check_lengths(record: CauseRecord) -> None:
+def _check(record: CauseRecord) -> None:
+    if not math.isfinite(record.weight):  # which lies within every range, by the parser's comparison
+        raise UsageError("bad_argument", "--weight is a number, as 2.5.")
     for word, value, most in (
         ("title", record.title, TITLE_CHARS_MAX),
         ("text", record.text, TEXT_CHARS_MAX),

@@ -64,15 +64,8 @@ TAKER_FAULTS: Final = frozenset(
 )
 """With these codes a donor complains of the downloader (K6)."""
 
-BREACHES: Final = TAKER_FAULTS | {
-    "grant_exceeded",
-    "protocol_version",
-    "request_limit",
-    "ticket_stolen",
-    "ticket_used",
-    "unrequested_data",
-}
-"""What ends a match because one end broke the protocol. Late words and slow readers may be chance."""
+BREACHES: Final = TAKER_FAULTS | {"grant_exceeded", "request_limit", "ticket_stolen", "unrequested_data"}
+"""What ends a match because one end broke the protocol. Late words, slow readers and other versions are chance."""
 
 PAIRS_PER_SESSION_MAX: Final = 64
 """Pairs of places that one session's round trips count for."""

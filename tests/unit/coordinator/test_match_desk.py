@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from distribute_io.coordinator import demand_desk
+from distribute_io.coordinator import demand_desk, match_desk
 from distribute_io.core.demand.book import KNOWN_AFTER
 from distribute_io.core.reach import MISSES_MIN
+from distribute_io.errors import CODES
 from tests.harness.peer import Peer
 from tests.unit.coordinator.served import MIB, Served, files, play
 
@@ -91,3 +92,11 @@ def test_donors_that_never_say_a_word_tell_nothing_of_a_downloaders_network(tmp_
             assert (await taker.hear("match"))["match_id"] == (await donor.hear("match"))["match_id"]
 
     play(tmp_path, scene)
+
+
+def test_each_protocol_code_is_a_breach_or_may_be_chance() -> None:
+    of_sessions = {"message_malformed", "message_too_large", "message_unexpected", "message_unknown", "match_unknown"}
+    chance = {"hello_timeout", "idle_timeout", "protocol_version", "slow_reader"}
+    tickets = {"ticket_expired", "ticket_unknown", "ticket_used"}
+    assert match_desk.BREACHES | of_sessions | chance | tickets == set(CODES["protocol"])
+    assert not match_desk.BREACHES & (of_sessions | chance | tickets)

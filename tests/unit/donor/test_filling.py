@@ -135,7 +135,9 @@ def test_what_rests_breaks_off_and_goes_on_later(world: World, tmp_path: Path) -
 
         with ThreadPoolExecutor(1) as pool:
             fetching = pool.submit(fetch)
+            deadline = time.monotonic() + 20
             while not any("/down" in head for head in server.heads):
+                assert time.monotonic() < deadline
                 time.sleep(0.01)
             filler.rest(rests=True)
             assert fetching.result(timeout=20), "what rests is no failure"
