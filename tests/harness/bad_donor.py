@@ -63,7 +63,7 @@ FAULTS: Final = {
 }
 
 _ROOT = Path(__file__).parents[2]
-_FLOOD_FRAMES, _FLOOD_FRAME_BYTES = 64, 32_768
+_FLOOD_FRAMES: Final = 128
 """Thirty times the first grant, to each taker once: the test's machine has to do other things, too."""
 
 _Send = Callable[[Upload, Taker, PeerGiver, Chunk, bytes], None]
@@ -86,7 +86,7 @@ def _flood(upload: Upload, taker: Taker, giver: PeerGiver, chunk: Chunk, data: b
     if taker.link is not None and taker.match.match_id not in _flooded:
         _flooded.add(taker.match.match_id)
         for _ in range(_FLOOD_FRAMES):
-            taker.link.send_bytes(data_header(chunk.request_id, chunk.offset) + bytes(_FLOOD_FRAME_BYTES))
+            taker.link.send_bytes(data_header(chunk.request_id, chunk.offset) + data)
 
 
 def _send_oversize(upload: Upload, taker: Taker, giver: PeerGiver, chunk: Chunk, data: bytes) -> None:
