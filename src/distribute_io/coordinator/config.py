@@ -11,6 +11,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from distribute_io.core.placement.model import Policy
+
 ENVIRONMENT_PREFIX: Final = "DIO_SERVE_"
 
 
@@ -221,4 +223,4 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             "divided by its covered share to this power. 0: whatever saves most. A quarter costs .004 of net offload "
             "where causes are very unlike.",
         ),
-    ] = 0.25
+    ] = Policy().fairness

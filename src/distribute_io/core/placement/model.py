@@ -171,8 +171,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     first_fill_bytes: int = 16 << 20
     """Pushed to a donor at its first plan; after that twice as much for each `fill_doubling_s` that it stayed."""
     fill_doubling_s: float = 15.0
-    fairness: float = 0.0
-    """Exponent of fairness between causes: the value of a cause is divided by its covered share to this power."""
+    fairness: float = 0.25
+    """Exponent of fairness between causes: the value of a cause is divided by its covered share to this power
+    (docs/decisions/0047)."""
     network_share_max: float = 0.5
     """Copies of a run that one network may hold, where at least three networks could."""
 

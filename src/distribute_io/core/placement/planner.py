@@ -119,7 +119,12 @@ class Covering(Protocol):
 
 
 def file_weights(rows: Rows, board: Covering, policy: Policy) -> Floats:
-    """What a request of each file counts: the operator's weight, and more for causes that are covered less."""
+    """What a request of each file counts: the operator's weight, and more for causes that are covered less.
+
+    Fairness moves copies between causes that are asked for, and makes none of them pay that would not: by it the
+    average byte that is asked for counts 1. So one cause alone, or beside others that nobody asks for, is planned as
+    without it.
+    """
     weights = np.array([file.weight for file in rows.files])
     if not policy.fairness or not len(rows.files):
         return weights
@@ -130,9 +135,14 @@ def file_weights(rows: Rows, board: Covering, policy: Policy) -> Floats:
     for place, file in enumerate(rows.files):
         got, all_of_it = of_cause.get(file.cause, (0.0, 0.0))
         of_cause[file.cause] = (got + float(by_file[0][place]), all_of_it + float(by_file[1][place]))
-    share = {cause: max(_COVERED_MIN, got / asked) if asked else 1.0 for cause, (got, asked) in of_cause.items()}
-    mean = sum(share.values()) / len(share)
-    fair = np.array([(mean / share[file.cause]) ** policy.fairness for file in rows.files])
+    living = {cause: (got, asked) for cause, (got, asked) in of_cause.items() if asked}
+    if len(living) < 2:
+        return weights
+    counts = {cause: max(_COVERED_MIN, got / asked) ** -policy.fairness for cause, (got, asked) in living.items()}
+    average = sum(counts[cause] * asked for cause, (_, asked) in living.items()) / sum(
+        asked for _, asked in living.values()
+    )
+    fair = np.array([counts.get(file.cause, average) / average for file in rows.files])
     return np.asarray(weights * fair, dtype=np.float64)
 
 

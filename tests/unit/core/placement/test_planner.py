@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,8 @@ from distribute_io.core.placement.model import (
     RegionRates,
     Snapshot,
 )
-from distribute_io.core.placement.planner import plan
+from distribute_io.core.placement.planner import file_weights, plan
+from distribute_io.core.placement.rows import Floats, Rows
 from distribute_io.core.runs import Runs
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.wire.session import NatClass
@@ -271,6 +274,34 @@ def test_fairness_moves_the_plan_to_the_cause_that_is_covered_less() -> None:
     greedy, fair = (plan(snapshot, structs.replace(POLICY, fairness=much), random.Random(1)) for much in (0.0, 1.0))
     assert set(target(only(greedy))) == {"a"}
     assert set(target(only(fair))) == {"b"}
+
+
+def test_a_cause_that_nobody_asks_for_changes_no_plan() -> None:
+    files, demand = [a_file("a", 8, cause="x"), a_file("b", 8, cause="x")], asked(a=0.002, b=0.001)
+    dead = a_file("c", 8, cause="dead")
+    donors = [a_donor("d", segments=8, stay_left_s=900.0), a_donor("e", segments=8, holdings={"a": ((0, 2),)})]
+    for fairness in (0.0, 0.25, 1.0):
+        policy = structs.replace(POLICY, fairness=fairness)
+        alone, beside = (planned(donors, known, demand, policy=policy) for known in (files, [*files, dead]))
+        assert alone.assignments == beside.assignments == planned(donors, files, demand).assignments
+
+
+@dataclass
+class Covered:
+    """What fairness is reckoned from, by row and by file."""
+
+    miss_open: Floats
+    asked_per_s: Floats
+
+
+def test_by_fairness_the_average_byte_asked_for_counts_one() -> None:
+    rows = Rows([a_file("a", 8, cause="x"), a_file("b", 4, cause="y"), a_file("c", 2, cause="dead")], POLICY)
+    board = Covered(np.log(np.where(rows.file == 0, 0.2, 0.9)), np.array([0.03, 0.01, 0.0]))
+    weights = file_weights(rows, board, structs.replace(POLICY, fairness=0.5))
+    asked_bytes = board.asked_per_s * rows.file_bytes
+    assert weights[1] / weights[0] == pytest.approx((0.8 / 0.1) ** 0.5)
+    assert (weights * asked_bytes).sum() / asked_bytes.sum() == pytest.approx(1.0)
+    assert weights[2] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
