@@ -71,14 +71,18 @@ class DemandDesk:
 
     async def load(self) -> None:
         """Read what was learned before; what cannot be read is learned anew."""
+        kept, data = _Kept(), await self._catalogue.note(NOTE)
         try:
-            data = await self._catalogue.note(NOTE)
-            kept = _Kept() if data is None else await asyncio.to_thread(msgspec.msgpack.decode, data, type=_Kept)
-            data = await self._catalogue.note(RELEASES_NOTE)
-            releases = kept.demand.announced if data is None else msgspec.msgpack.decode(data, type=list[Announcement])
+            if data is not None:
+                kept = await asyncio.to_thread(msgspec.msgpack.decode, data, type=_Kept)
         except msgspec.DecodeError:
             log.warning("What was learned of demand is in another form; it is learned anew.")
-            return
+        releases, data = kept.demand.announced, await self._catalogue.note(RELEASES_NOTE)
+        try:
+            if data is not None:
+                releases = msgspec.msgpack.decode(data, type=list[Announcement])
+        except msgspec.DecodeError:
+            log.warning("The announced releases are in another form; those of the older note are kept.")
         demand = msgspec.structs.replace(kept.demand, announced=releases)
         if kept.written_at_us:
             demand = after_pause(demand, max(0, self._clock_us() - kept.written_at_us))

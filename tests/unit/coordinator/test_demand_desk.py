@@ -10,7 +10,7 @@ import pytest
 from distribute_io.coordinator.app import open_catalogue
 from distribute_io.coordinator.books import Books
 from distribute_io.coordinator.config import CoordinatorConfig
-from distribute_io.coordinator.demand_desk import EXPECTED_FOR_US_PER_FILE, DemandDesk
+from distribute_io.coordinator.demand_desk import EXPECTED_FOR_US_PER_FILE, NOTE, DemandDesk
 from distribute_io.coordinator.hour_books import HOUR_US
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.stats import Statistics
@@ -132,7 +132,8 @@ def test_an_announced_release_survives_a_kill_and_not_its_file(tmp_path: Path) -
             for name, lead_s in (("f", 900), ("g", 600), ("old", -7 * 86_400)):
                 release_at_us = clock.now_us + lead_s * S
                 await desk.announce(Announcement(file_id=FileId(name), release_at_us=release_at_us, downloads=100))
-            # Nothing else is written: it was killed.
+            # Nothing else is written: it was killed. What else was learned is of another version, say.
+            await catalogue.put_note(NOTE, b"another form")
             again = DemandDesk(catalogue, clock_us=clock)
             await again.load()
             assert [(each.file_id, each.lead_s) for each in await again.expectations()] == [("f", 900), ("g", 600)]
