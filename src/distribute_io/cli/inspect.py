@@ -117,15 +117,17 @@ def _tell_peers(console: Console, answer: Any) -> None:  # Any: as above
 
 
 def _tell_downloaders(console: Console, answer: Any, names: Mapping[str, str]) -> None:  # Any: as above
-    if not answer:
+    if not answer["downloaders"]:
         console.print("Nobody is here who asked for a file.")
         return
     table = _table("downloader", "where", "NAT", "files")
-    for row in answer:
+    for row in answer["downloaders"]:
         files = [names.get(file_id, file_id) for file_id in row["files"]]
         more = f" and {len(files) - _FILES_NAMED_MAX} more" if files[_FILES_NAMED_MAX:] else ""
         table.add_row(row["session_id"], row["region"] or "-", row["nat"], ", ".join(files[:_FILES_NAMED_MAX]) + more)
     console.print(table)
+    if answer["more"]:
+        console.print(f"These are the first {len(answer['downloaders'])}; more are here.")
 
 
 def _tell_reasons(console: Console, answer: Any, names: Mapping[str, str]) -> None:  # Any: as above

@@ -13,9 +13,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import traceback
+from concurrent.futures.process import _RemoteTraceback
 from types import TracebackType
 from typing import Final
+
+_REMOTE_PLACE: Final = re.compile(r'^  File "[^"\n]+", line \d+, in \S+$(?:\n    .*$)?', re.MULTILINE)
 
 _CAUSES_MAX: Final = 8
 """Exceptions of one chain that are told."""
@@ -57,6 +61,9 @@ class PrivateFormatter(logging.Formatter):
 
 def _places(error: BaseException) -> list[str]:
     """Where an exception came by: places in the program, whose lines hold no value."""
+    if isinstance(error, _RemoteTraceback):
+        # Where it came by in another process: the exception's own text stands below that.
+        return [f"{place}\n" for place in _REMOTE_PLACE.findall(str(error))]
     return traceback.format_list(traceback.extract_tb(error.__traceback__))
 
 

@@ -7,6 +7,7 @@ that: it is the same choice, made again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -124,7 +125,7 @@ class Candidates:
 
     def downloaders(self, limit: int) -> list[Session]:
         """Sessions that asked for files, at most so many."""
-        return [session for session in self._sessions.values() if session.asked][:limit]
+        return list(islice((session for session in self._sessions.values() if session.asked), limit))
 
     async def verdicts_of(self, session_id: SessionId, shape: FileShape) -> Verdicts:
         """Which holders of a file a downloader that is here would be introduced to now, and why not to the others.

@@ -115,6 +115,7 @@ class DonorDesk:
         self._to_plan: dict[SessionId, None] = {}  # an ordered set
         self._waiting: dict[SessionId, None] = {}  # an ordered set
         """Donors of a large swarm that join and that no lists have placed yet."""
+        self._joins_failed = 0  # since the last round
         self._wake = asyncio.Event()
         self._round_soon = asyncio.Event()
         self._planning = asyncio.Lock()
@@ -289,7 +290,9 @@ class DonorDesk:
                 self._swarm.tidy()
             except Exception:  # whatever is wrong with one join must not end the server
                 self._waiting[session_id] = None
-                log.exception("A donor that joined could not be planned; the next round places it.")
+                if not self._joins_failed:  # what is wrong with the lists is wrong for all who join
+                    log.exception("A donor that joined could not be planned; the next round places it.")
+                self._joins_failed += 1
             await asyncio.sleep(0)
         if self._waiting or self._swarm.used_up:
             self._round_soon.set()
@@ -313,6 +316,9 @@ class DonorDesk:
     async def _round(self) -> None:
         """A round of the planning process, and sending what came of it."""
         async with self._planning:
+            if self._joins_failed > 1:
+                log.error("%d donors that joined could not be planned.", self._joins_failed)
+            self._joins_failed = 0
             now_us, joining = self._clock_us(), frozenset(islice(self._waiting, JOINING_MAX))
             try:
                 assignments = await self._swarm.round(

@@ -61,6 +61,14 @@ class DownloaderSummary(Struct, frozen=True, kw_only=True):
     """What it asked for since it came."""
 
 
+class Downloaders(Struct, frozen=True):
+    """Who asked for files."""
+
+    downloaders: list[DownloaderSummary]
+    more: bool
+    """Whether there are more than are told of."""
+
+
 class InspectApi:
     """`GET /api/v1/inspect`."""
 
@@ -92,7 +100,8 @@ class InspectApi:
             region = request.query.get("region", "")
             return json_response(await self._candidates.verdicts_there(shape, nat=nat, region=region))
         if "downloaders" in request.query:
-            return json_response([_downloader(session) for session in self._candidates.downloaders(SESSIONS_TOLD_MAX)])
+            asked = [_downloader(session) for session in self._candidates.downloaders(SESSIONS_TOLD_MAX + 1)]
+            return json_response(Downloaders(asked[:SESSIONS_TOLD_MAX], len(asked) > SESSIONS_TOLD_MAX))
         return json_response([_summary(view) for view in await self._donors.some_donors(SESSIONS_TOLD_MAX)])
 
     async def _reasons(self, session_id: SessionId) -> DonorReasons:

@@ -6,6 +6,8 @@ import asyncio
 import io
 import logging
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -103,3 +105,14 @@ def test_a_task_that_failed_is_told_by_its_place() -> None:
 
     (message,) = asyncio.run(play())
     assert logged("asyncio", message, failure=fails_with_a_header).startswith("ERROR asyncio: Exception in\nTraceback")
+
+
+def fails_elsewhere() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(fails_with_a_header).result()
+
+
+def test_what_failed_in_another_process_has_its_place_there() -> None:
+    told = logged("distribute_io.coordinator", "Donors could not be planned.", failure=fails_elsewhere)
+    assert "in fails_with_a_header\n    raise ValueError" in told
+    assert ADDRESS not in told

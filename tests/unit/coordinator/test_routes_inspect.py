@@ -134,7 +134,9 @@ def test_of_a_downloader_that_is_here_it_is_told_why_each_holder_was_not_introdu
             taker = await stack.enter_async_context(Peer.connect(served, nat="restricted"))
             await taker.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
             match = await taker.hear("match")
-            (asks,) = (await ask(served, text, downloaders=""))["answer"]
+            here = (await ask(served, text, downloaders=""))["answer"]
+            (asks,) = here["downloaders"]
+            assert not here["more"]
             assert (asks["nat"], asks["files"]) == ("restricted", [file_id])
             first = await ids()
             assert await verdicts(asks["session_id"]) == dict.fromkeys(first, "matched_already")
