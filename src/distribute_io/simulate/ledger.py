@@ -62,9 +62,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     share of the moments at which plans are made and its file is one of the hottest, after the first half hour. 0 in a
     coarse run."""
     mirror_peak_bytes_per_s: float
-    """Highest mean over a minute."""
+    """Highest mean over a minute of what mirrors send, to downloads and to donors that fill themselves."""
     flash_peak_bytes_per_s: float
-    """Highest mean over a minute in the first five minutes of the flash crowd; 0 without one."""
+    """The same in the first five minutes of the flash crowd; 0 without one."""
     series: Series
 
 
@@ -156,10 +156,11 @@ class Ledger:
         delivered = max(served + mirrors, 1e-9)
         weighted = near + self._scenario.network.far_weight * far
         flash = self._scenario.demand.flash
+        sent = self._mirrors + self._pushed
         flash_peak = 0.0
         if flash:
             first = int(flash.at_s // MINUTE_S)
-            flash_peak = float(self._mirrors[first : first + 5].max()) * size / MINUTE_S
+            flash_peak = float(sent[first : first + 5].max()) * size / MINUTE_S
         return Outcome(
             net_offload=(served - pushed - self._rejected) / delivered,
             net_offload_weighted=(weighted - pushed - self._rejected) / delivered,
@@ -179,7 +180,7 @@ class Ledger:
             hot_available=min(
                 (there / self._moments[file] for (file, _), there in self._available.items()), default=0.0
             ),
-            mirror_peak_bytes_per_s=float(self._mirrors.max()) * size / MINUTE_S,
+            mirror_peak_bytes_per_s=float(sent.max()) * size / MINUTE_S,
             flash_peak_bytes_per_s=flash_peak,
             series=Series(
                 from_donors=[float(x) * size for x in self._near + self._far],

@@ -10,7 +10,7 @@ import numpy as np
 
 from distribute_io.errors import UsageError
 from distribute_io.simulate.baselines import BASELINES, make_baseline
-from distribute_io.simulate.bound import VARIABLES_MAX, BoundProgram
+from distribute_io.simulate.bound import VARIABLES_MAX, Bound, BoundProgram
 from distribute_io.simulate.coarse import run_coarse
 from distribute_io.simulate.forecasts import CountedRates
 from distribute_io.simulate.ledger import Outcome
@@ -76,7 +76,7 @@ def make_placer(scenario: Scenario, policy: str) -> Placer:
     raise UsageError("bad_argument", f"There is no policy {policy!r}; there are {', '.join(POLICIES)}.")
 
 
-def bound_of(scenario: Scenario, seed: int, *, cuts: int = 3) -> float | None:
+def bound_of(scenario: Scenario, seed: int, *, cuts: int = 3) -> Bound | None:
     """The bound of a detailed scenario; None for a coarse one, and where the program would be too large.
 
     Raises:
@@ -85,7 +85,7 @@ def bound_of(scenario: Scenario, seed: int, *, cuts: int = 3) -> float | None:
     if scenario.kind == "coarse":
         return None
     program = BoundProgram(scenario, draw_people(scenario, seed))
-    return program.solve(cuts=cuts).net_offload if program.variables <= VARIABLES_MAX else None
+    return program.solve(cuts=cuts) if program.variables <= VARIABLES_MAX else None
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,4 +122,5 @@ def compare(
     if progress and with_bound:
         progress("bound", 0.0)
     bound = bound_of(scenario, seed) if with_bound else None
-    return Comparison(scenario=name, seed=seed, planned=planned, others=others, bound=bound)
+    limit = bound.net_offload if bound else None
+    return Comparison(scenario=name, seed=seed, planned=planned, others=others, bound=limit)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from importlib import resources
-from math import erf, exp, log, sqrt
+from math import erf, exp, inf, log, sqrt
 from pathlib import Path
 from typing import Final, Literal
 
@@ -195,6 +195,29 @@ class Scenario(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def downloads_per_s(self) -> float:
         """All ordinary demand together: `load` of what the donors could send."""
         return self.demand.load * self.donors.online * self.up_mean_segments_per_s / self.catalogue.segments
+
+
+_PACKET_BITS: Final = 1200 * 8
+
+
+def setups_s(scenario: Scenario) -> tuple[float, float]:
+    """How long until a downloader's connection to a donor can be used: one far away, one near."""
+    network = scenario.network
+    far, near = (network.introduction_s + 4 * ms / 1000 for ms in (network.rtt_far_ms, network.rtt_near_ms))
+    return far, near
+
+
+def path_rates(scenario: Scenario) -> tuple[float, float]:
+    """Segments per second that one connection carries at the scenario's loss (Mathis et al. 1997), far and near; no
+    bound without loss."""
+    network = scenario.network
+    if network.loss <= 0:
+        return inf, inf
+    far, near = (
+        1.22 * _PACKET_BITS / (ms / 1000 * network.loss**0.5) / scenario.segment_bits
+        for ms in (network.rtt_far_ms, network.rtt_near_ms)
+    )
+    return far, near
 
 
 def clipped_lognormal_mean(median: float, sigma: float, low: float, high: float) -> float:

@@ -31,14 +31,13 @@ from distribute_io.simulate import masks
 from distribute_io.simulate.ledger import Ledger
 from distribute_io.simulate.links import Links
 from distribute_io.simulate.people import People, Rates, Request, Visit
-from distribute_io.simulate.scenario import Scenario
+from distribute_io.simulate.scenario import Scenario, path_rates, setups_s
 
 STEP_S: Final = 1.0
 REMATCH_S: Final = 4.0
 """A download whose donors do not fill its downlink asks for more so often."""
 ACCUSERS: Final = 3
 _EPSILON: Final = 1e-9
-_PACKET_BITS: Final = 1200 * 8
 
 
 class Donor:
@@ -140,9 +139,7 @@ class Swarm:
         self._own: list[tuple[float, int, int]] = []
         self._filling: set[int] = set()
         self._wants_back = {visit.previous for visit in people.visits if visit.previous >= 0}
-        network = scenario.network
-        self._setup_s = [network.introduction_s + 4 * ms / 1000 for ms in (network.rtt_far_ms, network.rtt_near_ms)]
-        self._cap = [self._mathis(ms) for ms in (network.rtt_far_ms, network.rtt_near_ms)]
+        self._setup_s, self._cap = setups_s(scenario), path_rates(scenario)
 
     # --- what placers do ----------------------------------------------------------------------------------------------
 
@@ -288,9 +285,7 @@ class Swarm:
         chosen = self.matcher.choose(self, download, download.open, room)
         for donor in chosen:
             near = donor.visit.region == download.request.region
-            link = self._links.open(
-                donor, download, at_s + self._setup_s[near], self._cap[near] / self.scenario.segment_bits
-            )
+            link = self._links.open(donor, download, at_s + self._setup_s[near], self._cap[near])
             donor.connections.add(link)
             download.connections.add(link)
             download.met.add(donor.visit.index)
@@ -491,10 +486,3 @@ class Swarm:
         if download.request.visit >= 0:
             self._own.append((end_s, download.request.visit, download.request.file))
             self._own.sort()
-
-    def _mathis(self, rtt_ms: float) -> float:
-        """Bits per second of one connection at the scenario's loss; no bound without loss."""
-        loss = self.scenario.network.loss
-        if loss <= 0:
-            return float("inf")
-        return float(1.22 * _PACKET_BITS / (rtt_ms / 1000 * loss**0.5))

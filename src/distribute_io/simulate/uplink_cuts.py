@@ -2,21 +2,24 @@
 
 Rules:
 
-1. A download lasts `segments / downlink` from its first moment on, whoever sends (rule 2 of `swarm.py`), and while it
-   lasts, a donor sends it at most what it holds of the file and at most what its downlink takes. So what a donor can
-   send in all is a maximum flow: from downloads to the time that they last, of which the uplink serves one second's
-   worth a second.
-2. Serving the earliest end first is a maximum flow: each download's time is one interval (Glover 1967).
-3. By the minimum cut, for any set `R` of downloads: sent <= sum over `R` of what is held + uplink * |union of the times
-   of all others|. The right-hand side is linear in what is held, so one cut, taken at some holdings, bounds all others.
+1. A download lasts `segments / downlink` from its first moment on, whoever sends (rule 2 of `swarm.py`). A donor sends
+   from the moment on at which the two can be connected (rule 4 there) until the end, at most what it holds of the file,
+   and at each moment at most what the downlink and the path take. So what a donor can send in all is a maximum flow:
+   from downloads to the time that they last, of which the uplink serves one second's worth a second.
+2. By any cut, for any set `R` of downloads: sent <= sum over `R` of what is held + the sum over time of what the others
+   that are there take at that moment, or the uplink, whichever is less. The right-hand side is linear in what is held,
+   so one cut, taken at some holdings, bounds all others.
+3. `R` is that of the minimum cut of a simpler flow, in which a path's rate bounds only what it takes in all: there,
+   serving the earliest end first is a maximum flow, for each download's time is one interval (Glover 1967).
 4. `R` may depend on the downloads but not on the holdings; holdings may not depend on the downloads. Then the
-   expectation of rule 3 is a row of the bound, with the expected number of downloads in `R` for each file.
+   expectation of rule 2 is a row of the bound, with the expected number of downloads in `R` for each file.
 5. Expectations are means over drawn downloads. A maximum over holdings with means in place of expectations is too high
    on average, never too low (Mak, Morton and Wood 1999): the bound stays one, and more draws only lower it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import ceil
@@ -26,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distribute_io.simulate.people import Floats, Rates, Visit, draw_downlinks
-from distribute_io.simulate.scenario import Scenario
+from distribute_io.simulate.scenario import Scenario, clipped_lognormal_mean, path_rates, setups_s
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -36,6 +39,8 @@ _DRAWN_S: Final = 1_800.0
 """So much time is drawn for each visit, and at least `_TIMES_MIN` times the visit."""
 _TIMES_MIN: Final = 6
 _BIN_S: Final = 10.0
+_SWARM_TIMES: Final = 256
+"""How many times over all downloads of a window are drawn."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,17 @@ class Crowd:
 
     begin_s: Floats
     end_s: Floats
-    most: Floats
-    """What its downlink takes between the two, in segments."""
+    rate: Floats
+    """What its downlink and the path to it take, in segments per second."""
 
-    def only(self, places: Ints) -> Crowd:
+    @property
+    def most(self) -> Floats:
+        """What it takes between the two, in segments."""
+        return self.rate * (self.end_s - self.begin_s)
+
+    def only(self, places: Ints | Bools) -> Crowd:
         """Some of them."""
-        return Crowd(self.begin_s[places], self.end_s[places], self.most[places])
+        return Crowd(self.begin_s[places], self.end_s[places], self.rate[places])
 
 
 @dataclass(frozen=True)
@@ -65,18 +75,16 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Cut:
-    """`sent <= busy_s * uplink + most + sum over R of what is held`."""
+    """`sent <= others + sum over R of what is held`."""
 
     counted: Bools
     """The downloads in `R`, at what the donor holds for them."""
-    busy_s: float
-    """Seconds in which one of the others is there."""
-    most: float
-    """Segments of downloads that are bounded by their own downlink."""
+    others: float
+    """Segments that all others could be sent (rule 2)."""
 
 
 def cut(crowd: Crowd, held: Floats, uplink: float) -> Cut:
-    """The minimum cut at these holdings.
+    """A cut that is low at these holdings (rule 3).
 
     Args:
         crowd: the downloads.
@@ -86,13 +94,17 @@ def cut(crowd: Crowd, held: Floats, uplink: float) -> Cut:
     wants = np.minimum(held, crowd.most)
     log, left = _serve(crowd, wants, uplink)
     regions, reached = _reached(crowd, log, left)
-    others = reached | _within(regions, crowd)
-    by_downlink = ~others & (crowd.most < held)
-    return Cut(
-        counted=~others & ~by_downlink,
-        busy_s=sum(end - start for start, end in regions),
-        most=float(crowd.most[by_downlink].sum()),
-    )
+    others = reached | _within(regions, crowd) | (crowd.most < held)
+    return Cut(~others, carried(crowd.only(others), uplink))
+
+
+def carried(crowd: Crowd, uplink: float) -> float:
+    """What an uplink can send to downloads of which it has enough, in segments: at each moment what those that are
+    there take, or all that it can."""
+    moment = np.concatenate([crowd.begin_s, crowd.end_s])
+    order = np.argsort(moment, kind="stable")
+    taken = np.cumsum(np.concatenate([crowd.rate, -crowd.rate])[order])
+    return float(np.diff(moment[order]) @ np.minimum(np.maximum(taken[:-1], 0.0), uplink)) if len(moment) else 0.0
 
 
 def _serve(crowd: Crowd, wants: Floats, uplink: float) -> tuple[list[tuple[float, float, int]], Floats]:
@@ -165,25 +177,82 @@ class Draws:
     def __init__(self, scenario: Scenario, rates: Rates) -> None:
         self._scenario = scenario
         bins = ceil(scenario.duration_s / _BIN_S)
-        self._rates = np.array([rates.at((number + 0.5) * _BIN_S).sum(axis=1) for number in range(bins)])
+        self._rates = np.array([rates.at((number + 0.5) * _BIN_S) for number in range(bins)])
         network = scenario.network
         self._mean_s = scenario.catalogue.segments * scenario.segment_bits / network.down_median_bit_per_s
         """How long a download lasts, in the middle."""
 
     def of(self, visit: Visit, start_s: float, end_s: float) -> Drawn:
         """Downloads that begin between two moments and that this donor can serve."""
-        rng = np.random.default_rng([visit.index, 3])
+        scenario, rng = self._scenario, np.random.default_rng([visit.index, 3])
         span_s = end_s - start_s
         times = max(_TIMES_MIN, ceil(_DRAWN_S / (span_s + self._mean_s)))
-        hidden = self._scenario.network.restricted_share if visit.restricted else 0.0
+        hidden = scenario.network.restricted_share if visit.restricted else 0.0
         first, last = int(start_s / _BIN_S), min(len(self._rates), ceil(end_s / _BIN_S))
         means = self._rates[first:last] * (_BIN_S * (1.0 - hidden) * times)
         cell = np.repeat(np.arange(means.size), rng.poisson(means).ravel())
-        at_s = (first + cell // self._scenario.files + rng.random(len(cell))) * _BIN_S
-        lasts_s = self._scenario.catalogue.segments / draw_downlinks(self._scenario, rng, len(cell))
-        until_s = np.minimum(at_s + lasts_s, end_s)
+        of_bin, file, region = np.unravel_index(cell, means.shape)
+        at_s = (first + of_bin + rng.random(len(cell))) * _BIN_S
+        down = draw_downlinks(scenario, rng, len(cell))
+        near = (region == visit.region).astype(np.int64)
+        begin_s = at_s + np.array(setups_s(scenario))[near]
+        until_s = np.minimum(at_s + scenario.catalogue.segments / down, end_s)
         shift_s = rng.integers(times, size=len(cell)) * (span_s + 1.0)
-        there = np.flatnonzero((at_s >= start_s) & (until_s - at_s > _EPSILON))
-        most = self._scenario.catalogue.segments * (until_s - at_s) / lasts_s
-        crowd = Crowd(at_s + shift_s, until_s + shift_s, most).only(there)
-        return Drawn(crowd, at_s[there], (cell % self._scenario.files)[there], times)
+        rate = np.minimum(down, np.array(path_rates(scenario))[near])
+        there = np.flatnonzero((at_s >= start_s) & (until_s - begin_s > _EPSILON))
+        crowd = Crowd(begin_s + shift_s, until_s + shift_s, rate).only(there)
+        return Drawn(crowd, at_s[there], file[there], times)
+
+    def swarm_carries(self, visits: Sequence[Visit], start_s: float, end_s: float, *, hidden_only: bool) -> float:
+        """What some donors together can send to downloads that begin between two moments, as expected, in segments: at
+        each moment what all downlinks take that connections can be used for, or what all uplinks send.
+
+        Args:
+            visits: the donors.
+            start_s: the first moment.
+            end_s: the last.
+            hidden_only: count only downloaders behind restricted NATs.
+        """
+        scenario, rng = self._scenario, np.random.default_rng([round(start_s), 4])
+        share = scenario.network.restricted_share if hidden_only else 1.0
+        first, last = int(start_s / _BIN_S), min(len(self._rates), ceil(end_s / _BIN_S))
+        means = self._rates[first:last].sum(axis=(1, 2)) * (_BIN_S * share)
+        # All times together have as many as are expected: by chance is which of them each one is in.
+        of_bin = np.repeat(np.arange(len(means)), np.rint(means * _SWARM_TIMES).astype(np.int64))
+        time = rng.integers(_SWARM_TIMES, size=len(of_bin))
+        at_s = (first + of_bin + rng.random(len(of_bin))) * _BIN_S
+        down = draw_downlinks(scenario, rng, len(at_s))
+        until_s = at_s + scenario.catalogue.segments / down
+        begin_s = np.minimum(at_s + setups_s(scenario)[1], until_s)
+        apart_s = float(until_s.max(initial=end_s)) + 1.0
+        there = [visit for visit in visits if visit.start_s < apart_s and visit.end_s > start_s]
+        ups = [(max(start_s, visit.start_s), min(apart_s, visit.end_s), visit.up) for visit in there]
+        up_from_s, up_until_s, up = (np.tile(column, _SWARM_TIMES) for column in np.array(ups).reshape(-1, 3).T)
+        shift_s, up_shift_s = time * apart_s, np.repeat(np.arange(_SWARM_TIMES), len(ups)) * apart_s
+        moment = np.concatenate([begin_s + shift_s, until_s + shift_s, up_from_s + up_shift_s, up_until_s + up_shift_s])
+        nothing, no_uplinks = np.zeros(2 * len(down)), np.zeros(2 * len(up))
+        order = np.argsort(moment, kind="stable")
+        taken = np.cumsum(np.concatenate([down, -down, no_uplinks])[order])
+        sent = np.cumsum(np.concatenate([nothing, up, -up])[order])
+        beyond = float(np.diff(moment[order]) @ np.maximum(0.0, taken - sent)[:-1]) / _SWARM_TIMES
+        # The mean of what all take is known; only what is beyond the uplinks is drawn.
+        return float(means.sum()) * scenario.catalogue.segments * (1.0 - late_shares(scenario)[1]) - beyond
+
+
+def late_shares(scenario: Scenario) -> tuple[float, float]:
+    """The share of a download that mirrors have sent, on average, before a connection to a far donor can be used, and
+    to a near one."""
+    network, segments = scenario.network, scenario.catalogue.segments
+    far, near = (
+        setup_s
+        / segments
+        * clipped_lognormal_mean(
+            network.down_median_bit_per_s,
+            network.down_sigma,
+            network.down_min_bit_per_s,
+            min(network.down_max_bit_per_s, segments / max(setup_s, _EPSILON) * scenario.segment_bits),
+        )
+        / scenario.segment_bits
+        for setup_s in setups_s(scenario)
+    )
+    return far, near

@@ -95,21 +95,25 @@ class Estimate:
         off = np.bincount(file, (fast - foretold) ** 2 / (np.maximum(foretold, 1.0) / 2.0), count)
         cell_per_s = _believed(of_cell, fast, self._beliefs)
 
-        slow_sum, fast_sum, lost_sum = (
-            np.bincount(file, column, count).astype(np.float64) for column in (slow, fast, lost)
-        )
+        slow_sum, fast_sum = (np.bincount(file, column, count).astype(np.float64) for column in (slow, fast))
         slow_per_s = (slow_sum + self._beliefs.prior_requests) / span_s
         believed = _believed(slow_per_s, fast_sum, self._beliefs)
         counts = np.diff(self._ends[start : end + 1])
         crowd = (believed != slow_per_s) | (off > moved_at(counts, self._beliefs.rise_sigmas))
         sums = prior_per_s * usual.sum() + np.bincount(file, cell_per_s - usual_of_cell, count)
         per_s = np.where(crowd, believed, np.where(sums > 0.0, sums, slow_per_s))
-        lost_share = np.minimum(1.0, lost_sum / np.maximum(fast_sum, 1e-300))
-        self.per_s[start:end] = per_s * np.where(fast_sum > 0.0, 1.0 + self._beliefs.loss_weight * lost_share, 1.0)
         # Where a crowd is, its cells alone say where.
         alone = crowd & (fast_sum > 0.0)
-        self._cell_per_s[at] = np.where(alone[file], fast, cell_per_s)
-        self._prior_per_s[start:end] = np.where(alone, 0.0, prior_per_s)
+        cell_per_s = np.where(alone[file], fast, cell_per_s)
+        prior_per_s = np.where(alone, 0.0, prior_per_s)
+        # What fell through raises the rate there (rule 3).
+        lost_share = np.where(fast > 0.0, np.minimum(1.0, lost / np.maximum(fast, 1e-300)), 0.0)
+        raised = cell_per_s * self._beliefs.loss_weight * lost_share
+        rest = cell_per_s - usual[self._region[at]] * prior_per_s[file]
+        total = prior_per_s * usual.sum() + np.bincount(file, rest, count)
+        self.per_s[start:end] = per_s * (1.0 + np.bincount(file, raised, count) / np.maximum(total, 1e-300))
+        self._cell_per_s[at] = cell_per_s + raised
+        self._prior_per_s[start:end] = prior_per_s
 
     def cells_of(self, file: int) -> int:
         """How many cells a file has."""

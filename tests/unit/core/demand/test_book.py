@@ -125,6 +125,22 @@ def test_what_fell_through_raises_the_value_at_once_and_is_forgotten() -> None:
     assert per_s(of(book, A, START + 1_800 * S)) < before
 
 
+def test_what_fell_through_in_one_region_raises_nothing_in_another() -> None:
+    book = DemandBook()
+    for second in range(600):
+        book.asked(A, ("EU/DE", "NA/US")[second % 2], "unknown", START + second * S)
+    before = by_region(book, A, START + 600 * S)
+    for _ in range(100):
+        book.fell_through(A, "EU/DE", 1.0, START + 600 * S)
+    after = by_region(book, A, START + 600 * S)
+    assert after["EU/DE"] == pytest.approx((1.0 + Tuning().loss_weight) * before["EU/DE"], rel=0.001)
+    assert after["NA/US"] == pytest.approx(before["NA/US"], rel=0.001)
+
+
+def by_region(book: DemandBook, file_id: FileId, now_us: int) -> dict[str, float]:
+    return {rates.region: rates.open_per_s + rates.restricted_per_s for rates in of(book, file_id, now_us).rates}
+
+
 def test_what_is_counted_of_an_announced_release_is_not_expected_twice() -> None:
     book = DemandBook()
     book.published(A, START)

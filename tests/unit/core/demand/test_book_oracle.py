@@ -82,9 +82,13 @@ class NaiveBook:
                 shares = {region: self.faded(self.fast_s, file_id=file_id, region=region) for region in here}
         elif sum(shares.values()) > 0:
             total = sum(shares.values())
-        if fast > 0:
-            total *= 1 + TUNING.loss_weight * min(1.0, self.lost(file_id) / fast)
+        before = sum(shares.values())
+        for region in here:
+            fast = self.faded(self.fast_s, file_id=file_id, region=region)
+            if fast > 0:
+                shares[region] *= 1 + TUNING.loss_weight * min(1.0, self.lost(file_id, region) / fast)
         norm = sum(shares.values())
+        total *= norm / before if before > 0 else 1.0
         shares = {region: share / norm for region, share in shares.items()} if norm > 0 else usual
         return {region: total * share for region, share in shares.items() if share >= 0.002}
 
