@@ -8,7 +8,7 @@ import type { Piece } from "./coverage.ts";
 import { divide, multiplyDivide } from "./exact.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Source } from "./sources.ts";
-import { BACKLOG_RUNS_MAX, MICROS_PER_S } from "./tuning.ts";
+import { BACKLOG_RUNS_MAX, MICROS_PER_S, UNKNOWN_BYTES_PER_S_MAX } from "./tuning.ts";
 
 /** Open bytes of a piece, in its first runs: enough to compare pieces by, and bounded work. */
 export function openBytes(ledger: Ledger, piece: Piece): number {
@@ -46,7 +46,7 @@ export class Backlog {
   ) {
     const known = ready.map((source) => source.rate.at(nowUs)).filter((rate) => rate !== null);
     // A source that has only begun counts like the slowest: better to help a little later than to take its work.
-    const unknown = known.length > 0 ? Math.min(...known) : 1;
+    const unknown = known.length > 0 ? Math.min(UNKNOWN_BYTES_PER_S_MAX, ...known) : 1;
     const rateOf = (source: Source): number => source.rate.at(nowUs) ?? unknown;
     const total = ready.reduce((sum, source) => sum + rateOf(source), 0);
     const endUs = multiplyDivide(ledger.leftBytes, MICROS_PER_S, Math.max(1, total));

@@ -16,31 +16,28 @@ export type Settings = Required<SchedulerConfig>;
  */
 export function settingsOf(config: SchedulerConfig): Settings {
   const settings: Settings = {
-    sizeBytes: config.sizeBytes,
-    segmentSizeBytes: config.segmentSizeBytes,
-    missing: config.missing ?? null,
-    policy: config.policy ?? "balanced",
-    maxInFlightBytes: config.maxInFlightBytes ?? 32 << 20,
-    inOrder: config.inOrder ?? false,
-    maxOpenRequests: config.maxOpenRequests ?? 16,
-    maxHostRequests: config.maxHostRequests ?? 4,
-    firstRequestBytes: config.firstRequestBytes ?? FIRST_REQUEST_BYTES,
-    stallUs: config.stallUs ?? 2_000_000,
-    giveUpUs: config.giveUpUs ?? 60_000_000,
-    noSourceGraceUs: config.noSourceGraceUs ?? 5_000_000,
+    missing: null,
+    policy: "balanced",
+    maxInFlightBytes: 32 << 20,
+    inOrder: false,
+    maxOpenRequests: 16,
+    maxHostRequests: 4,
+    firstRequestBytes: FIRST_REQUEST_BYTES,
+    stallUs: 2_000_000,
+    giveUpUs: 60_000_000,
+    noSourceGraceUs: 5_000_000,
+    ...config,
   };
-  if (settings.sizeBytes < 0) throw new RangeError("sizeBytes is negative");
-  if (settings.segmentSizeBytes <= 0 || settings.segmentSizeBytes % ALIGN_BYTES !== 0) {
-    throw new RangeError("segmentSizeBytes is not a positive multiple of 64 KiB");
-  }
-  if (settings.maxInFlightBytes < settings.segmentSizeBytes) {
-    throw new RangeError("maxInFlightBytes is less than one segment");
-  }
-  if (Math.min(settings.maxOpenRequests, settings.maxHostRequests, settings.firstRequestBytes) < 1) {
-    throw new RangeError("maxOpenRequests, maxHostRequests and firstRequestBytes are at least 1");
-  }
-  if (Math.min(settings.stallUs, settings.giveUpUs, settings.noSourceGraceUs) < 1) {
-    throw new RangeError("a time is less than 1 microsecond");
-  }
+  const { sizeBytes, segmentSizeBytes, maxInFlightBytes, maxOpenRequests, maxHostRequests, firstRequestBytes } =
+    settings;
+  const counts = [segmentSizeBytes, maxOpenRequests, maxHostRequests, firstRequestBytes];
+  const timesUs = [settings.stallUs, settings.giveUpUs, settings.noSourceGraceUs];
+  if (
+    sizeBytes < 0 ||
+    segmentSizeBytes % ALIGN_BYTES !== 0 ||
+    maxInFlightBytes < segmentSizeBytes ||
+    Math.min(...counts, ...timesUs) < 1
+  )
+    throw new RangeError("a setting of the scheduler is out of range");
   return settings;
 }

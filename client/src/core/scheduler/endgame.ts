@@ -76,10 +76,12 @@ function chooseSteal(outlook: Outlook, source: Source): Pick | null {
     if (silentUs < STEAL_AFTER_US) silentUs = 1; // no sign of anything
     if (source.kind === "mirror" && request.source.kind === "peer" && !outlook.mirrorsMayTakeCovered(silentUs))
       continue;
-    let rate = request.source.requestRate(outlook.nowUs);
-    if (rate === null && outlook.nowUs - request.startedUs < STEAL_AFTER_US) continue;
-    // Unknown rates count as equal: half of the range is the best guess.
-    rate = Math.min(rate ?? ownRate ?? 1, multiplyDivide(request.remainingBytes, MICROS_PER_S, silentUs) || 1);
+    const known = request.source.requestRate(outlook.nowUs);
+    if (known === null && outlook.nowUs - request.startedUs < STEAL_AFTER_US) continue;
+    const rate = Math.min(
+      known ?? Math.min(ownRate ?? Infinity, rateSoFar(request, outlook.nowUs)),
+      multiplyDivide(request.remainingBytes, MICROS_PER_S, silentUs) || 1,
+    );
     victims.push({ leftUs: multiplyDivide(request.remainingBytes, MICROS_PER_S, rate), request, rate });
   }
   victims.sort((a, b) => b.leftUs - a.leftUs || a.request.requestId - b.request.requestId);
@@ -88,6 +90,12 @@ function chooseSteal(outlook: Outlook, source: Source): Pick | null {
     if (pick !== null) return pick;
   }
   return null;
+}
+
+/** What a request of unknown rate comes to if its next block comes now (S10). */
+function rateSoFar(request: Request, nowUs: number): number {
+  const bytes = request.position - request.start + ALIGN_BYTES;
+  return Math.max(1, multiplyDivide(bytes, MICROS_PER_S, nowUs - request.startedUs));
 }
 
 /** The far part of `request`, so large that both end together (S10). */

@@ -84,8 +84,11 @@ export class Source {
     return this.state === "ready" || this.state === "probation";
   }
 
-  /** Notes what it holds; null means everything. */
-  /** @param saidUs when it said so itself; undefined: it is what others say. */
+  /**
+   * Notes what it holds; null means everything.
+   *
+   * @param saidUs when it said so itself; undefined: it is what others say.
+   */
   hold(holdings: readonly SegmentRange[] | null, saidUs?: number): void {
     this.holdings = holdings === null ? null : new IntervalSet(holdings);
     this.firstWordUs ??= saidUs;

@@ -64,3 +64,5 @@ export const SLEEP_US = 5_000_000;
 export const BALANCED_PATIENCE = 32;
 /** Open runs of a piece that are counted when pieces are compared (S8). */
 export const BACKLOG_RUNS_MAX = 64;
+/** What a source of unknown rate is believed to manage at most, beside faster ones (S8). */
+export const UNKNOWN_BYTES_PER_S_MAX = 1_048_576;

@@ -11,7 +11,7 @@ from itertools import islice
 from distribute_io.core.scheduler.coverage import Piece
 from distribute_io.core.scheduler.ledger import Ledger
 from distribute_io.core.scheduler.sources import Source
-from distribute_io.core.scheduler.tuning import BACKLOG_RUNS_MAX, MICROS_PER_S
+from distribute_io.core.scheduler.tuning import BACKLOG_RUNS_MAX, MICROS_PER_S, UNKNOWN_BYTES_PER_S_MAX
 
 
 def open_bytes(ledger: Ledger, piece: Piece) -> int:
@@ -36,7 +36,7 @@ class Backlog:
     ) -> None:
         known = [rate for rate in (source.rate.at(now_us) for source in ready) if rate is not None]
         # A source that has only begun counts like the slowest: better to help a little later than to take its work.
-        unknown = min(known, default=1)
+        unknown = min(UNKNOWN_BYTES_PER_S_MAX, *known) if known else 1
         rates = {source.ordinal: source.rate.at(now_us) or unknown for source in ready}
         end_us = ledger.left_bytes * MICROS_PER_S // max(1, sum(rates.values()))
         self._open = {piece: open_bytes(ledger, piece) for piece in covered}

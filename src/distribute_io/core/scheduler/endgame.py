@@ -83,14 +83,22 @@ def _choose_steal(outlook: Outlook, source: Source) -> Pick | None:
         rate = request.source.request_rate(outlook.now_us)
         if rate is None and outlook.now_us - request.started_us < STEAL_AFTER_US:
             continue
-        # Unknown rates count as equal: half of the range is the best guess.
-        rate = min(rate or own_rate or 1, request.remaining_bytes * MICROS_PER_S // silent_us or 1)
+        if rate is None:
+            so_far = _rate_so_far(request, outlook.now_us)
+            rate = so_far if own_rate is None else min(own_rate, so_far)
+        rate = min(rate, request.remaining_bytes * MICROS_PER_S // silent_us or 1)
         victims.append((-(request.remaining_bytes * MICROS_PER_S // rate), request, rate, own_rate or rate))
     for _, request, rate, thief_rate in sorted(victims, key=lambda entry: (entry[0], entry[1].request_id)):
         pick = _hedge(outlook, source, request, rate) or _split(outlook, source, request, rate, thief_rate)
         if pick is not None:
             return pick
     return None
+
+
+def _rate_so_far(request: Request, now_us: int) -> int:
+    """What a request of unknown rate comes to if its next block comes now (S10)."""
+    delivered = request.position - request.start + ALIGN_BYTES
+    return max(1, delivered * MICROS_PER_S // (now_us - request.started_us))
 
 
 def _split(outlook: Outlook, source: Source, request: Request, rate: int, thief_rate: int) -> Pick | None:

@@ -68,3 +68,5 @@ BALANCED_PATIENCE: Final = 32
 """`balanced` leaves to peers what they finish within this fraction of the time so far (S9)."""
 BACKLOG_RUNS_MAX: Final = 64
 """Open runs of a piece that are counted when pieces are compared (S8)."""
+UNKNOWN_BYTES_PER_S_MAX: Final = 1_048_576
+"""What a source of unknown rate is believed to manage at most, beside faster ones (S8)."""

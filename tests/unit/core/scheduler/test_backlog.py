@@ -45,10 +45,20 @@ def test_work_of_a_peer_is_spread_over_its_pieces() -> None:
 
 def test_peers_of_unknown_rate_count_as_the_slowest_known() -> None:
     stage = Stage(12)
-    stage.source(rate=20_000_000)
-    stage.source(rate=10_000_000)
+    stage.source(rate=1_000_000)
+    stage.source(rate=500_000)
     stage.source(kind="peer", holdings=[(0, 12)])
     assert backlog(stage).excess_bytes(Piece(1, 0, 12)) == about(9 * SEGMENT)
+
+
+def test_peers_of_unknown_rate_count_for_little_beside_fast_mirrors() -> None:
+    stage = Stage(12)
+    stage.source(rate=11 * SEGMENT)
+    stage.source(kind="peer", holdings=[(0, 12)])
+    assert backlog(stage).excess_bytes(Piece(1, 0, 12)) == about(11 * SEGMENT)
+
+
+def test_peers_manage_all_while_no_rate_is_known() -> None:
     alone = Stage(12)
     alone.source(kind="peer")
     assert backlog(alone).excess_bytes(Piece(1, 0, 12)) == 0

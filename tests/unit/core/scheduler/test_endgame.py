@@ -43,6 +43,22 @@ def test_between_unknown_rates_half_is_taken_once_the_victim_had_its_chance() ->
     assert choose(stage.outlook(), stage.source()) == Steal(SEGMENT, 2 * SEGMENT, victim)
 
 
+def test_a_victim_of_unknown_rate_counts_as_what_it_has_shown() -> None:
+    stage = Stage(2)
+    victim = stage.request(stage.source(), 0, 2 * SEGMENT, received=7 * BLOCK, age_us=500_000)
+    # With the next block it would be 1 MiB/s: four fifths of what is left are the thief's, begun at a segment.
+    thief = stage.source(rate=4 * SEGMENT)
+    assert choose(stage.outlook(), thief) == Steal(SEGMENT, 2 * SEGMENT, victim)
+
+
+def test_a_slow_victim_is_raced_before_its_rate_is_known() -> None:
+    stage = Stage(1)
+    victim = stage.request(stage.source(), 0, SEGMENT, received=BLOCK, age_us=600_000)
+    assert choose(stage.outlook(), stage.source(rate=100 * SEGMENT)) == Hedge(
+        BLOCK, SEGMENT, victim, for_slowness=False
+    )
+
+
 def test_the_one_that_ends_last_is_stolen_from() -> None:
     stage = Stage(20)
     stage.request(stage.source(rate=RATE), 0, 10 * SEGMENT)

@@ -184,6 +184,11 @@ _SCENARIOS: dict[str, _Scenario] = {
         "S8 S9",
         _simulated(_config(24), _mirror("a", 3), _peer("p", 1, (4, 12), joins_us=500_000), _peer("q", 1, (8, 16))),
     ),
+    "fast-mirror-and-slow-peer": _Scenario(
+        "Beside a slow peer a fast mirror's requests stay long, and it races the peer's end.",
+        "S8 S10 S11",
+        _simulated(_config(64), _mirror("a", 100), _peer("p", 0.25, (0, 64), joins_us=100_000)),
+    ),
     "spare-mirrors": _Scenario(
         "With spare-mirrors the mirror leaves alone what a peer holds.",
         "S9",
