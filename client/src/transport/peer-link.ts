@@ -7,7 +7,8 @@
  *
  * Rules:
  * - Candidates that are gathered before a match are kept and sent right after it.
- * - The channel is the negotiated one, but towards a native peer the in-band one; the other is closed.
+ * - The channel is the negotiated one, but towards a native peer an in-band one: it cannot agree on an id beforehand. That
+ *   one is opened when the match says so, since most peers are browsers; the other is closed.
  * - `open` events may be missing, doubled or late in worker-held channels: a frame opens the channel as well, and the
  *   machines take a second `opened` for nothing.
  * - Every link ends with exactly one `closed`.
@@ -78,7 +79,6 @@ export class PeerLink {
   readonly #events: LinkEvents;
   readonly #connection: RtcConnection;
   readonly #offers: boolean;
-  #channels = new Map<ChannelKind, RTCDataChannel>();
   #channel: RTCDataChannel | undefined;
   #match: LinkMatch | undefined;
   #localSdp: string | undefined;
@@ -141,7 +141,12 @@ export class PeerLink {
   bind(match: LinkMatch, listening: Promise<unknown> = this.#listening): void {
     this.#match = match;
     this.#listening = listening;
-    this.#choose();
+    if (match.peerNative) {
+      this.#channel?.close();
+      this.#channel = undefined;
+      this.#connection.openInBand();
+    }
+    this.#listen();
     if (this.#localSdp !== undefined && !this.#offers) this.#events.signal({ kind: "answer", sdp: this.#localSdp });
     for (const candidate of this.#candidates.splice(0)) this.#send(candidate);
     this.#prove();
@@ -198,23 +203,18 @@ export class PeerLink {
   }
 
   #adopt(kind: ChannelKind, channel: RTCDataChannel): void {
-    if (this.#closed) {
+    if (this.#closed || (kind === "negotiated" && this.#match?.peerNative === true)) {
       channel.close();
       return;
     }
-    this.#channels.set(kind, channel);
-    this.#choose();
+    this.#channel = channel;
+    this.#listen();
   }
 
-  /** Takes the channel that the match needs, once both are known. */
-  #choose(): void {
-    if (this.#match === undefined || this.#channel !== undefined) return;
-    const wanted: ChannelKind = this.#match.peerNative ? "in_band" : "negotiated";
-    const channel = this.#channels.get(wanted);
-    if (channel === undefined) return;
-    this.#channel = channel;
-    for (const [kind, other] of this.#channels) if (kind !== wanted) other.close();
-    this.#channels.clear();
+  /** Hears what comes over the channel, once it and the match are there. */
+  #listen(): void {
+    const channel = this.#channel;
+    if (this.#match === undefined || channel === undefined) return;
     channel.binaryType = "arraybuffer";
     channel.bufferedAmountLowThreshold = QUEUE_LOW_BYTES;
     channel.onopen = () => {

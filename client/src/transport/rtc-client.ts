@@ -17,7 +17,7 @@ export interface RtcClientPort {
 
 /** What a connection tells its owner. Called in the order of the window's reports. */
 export interface RtcConnectionEvents {
-  /** A channel of this connection, not open yet. Comes before the description. */
+  /** A channel of this connection, not open yet. The negotiated one comes before the description. */
   onChannel(kind: ChannelKind, channel: RTCDataChannel): void;
   /** The local description: to be relayed unchanged. */
   onDescription(sdp: string): void;
@@ -29,6 +29,8 @@ export interface RtcConnectionEvents {
 export interface RtcConnection {
   /** Hands the description out at once, complete or not. */
   hurry(): void;
+  /** Opens an in-band channel besides. */
+  openInBand(): void;
   takeAnswer(sdp: string): void;
   addCandidate(candidate: IceCandidate): void;
   /** Closes it. Does nothing when it is closed. */
@@ -66,7 +68,7 @@ export class RtcClient {
     if (this.#nat !== "unknown") this.#tellNat();
   }
 
-  /** A connection that offers: two channels, then its description. */
+  /** A connection that offers: one channel, then its description. */
   makeOffer(events: RtcConnectionEvents, urgent: boolean): RtcConnection {
     const connection = this.#next(events);
     this.#port.postMessage({ type: "make_offer", connection, urgent });
@@ -93,6 +95,9 @@ export class RtcClient {
     return {
       hurry: () => {
         post({ type: "hurry", connection });
+      },
+      openInBand: () => {
+        post({ type: "open_in_band", connection });
       },
       takeAnswer: (sdp) => {
         post({ type: "take_answer", connection, sdp });

@@ -139,6 +139,9 @@ export class RtcHost {
         if (this.#connections.has(command.connection)) this.#hurried.add(command.connection);
         this.#waiting.get(command.connection)?.();
         return;
+      case "open_in_band":
+        this.#guard(command.connection, (connection) => this.#openInBand(command.connection, connection));
+        return;
       case "take_answer":
         this.#guard(command.connection, (connection) =>
           this.#setRemote(command.connection, connection, { type: "answer", sdp: command.sdp }),
@@ -174,8 +177,6 @@ export class RtcHost {
 
   async #makeOffer(id: ConnectionId, connection: RTCPeerConnection, urgent: boolean): Promise<void> {
     this.#handOver(id, "negotiated", negotiatedChannel(connection));
-    // A native peer cannot agree on an id beforehand; towards a browser this second channel stays unused.
-    this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
     await connection.setLocalDescription();
     const describe = () => {
       this.#describe(id, connection);
@@ -197,6 +198,13 @@ export class RtcHost {
     await connection.setLocalDescription();
     // Somebody waits for an answer: quick, and all candidates trickled.
     this.#describe(id, connection);
+  }
+
+  #openInBand(id: ConnectionId, connection: RTCPeerConnection): Promise<void> {
+    return new Promise((done) => {
+      this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
+      done();
+    });
   }
 
   #handOver(id: ConnectionId, kind: ChannelKind, channel: RTCDataChannel): void {

@@ -59,7 +59,6 @@ interface Connection {
   readonly owner: FakeWindow;
   readonly id: ConnectionId;
   readonly negotiated: FakeChannel;
-  readonly inBand: FakeChannel | undefined;
   readonly sdp: string;
   remote: Connection | undefined;
 }
@@ -134,10 +133,10 @@ export class FakeWindow implements RtcClientPort, Line {
   #obey(command: RtcCommand): void {
     switch (command.type) {
       case "make_offer":
-        this.#make(command.connection, new FakeChannel(this));
+        this.#make(command.connection);
         return;
       case "take_offer": {
-        const made = this.#make(command.connection, undefined);
+        const made = this.#make(command.connection);
         const offerer = this.#network.find(command.sdp);
         made.remote = offerer;
         return;
@@ -151,6 +150,9 @@ export class FakeWindow implements RtcClientPort, Line {
         answerer.negotiated.open(offerer.negotiated);
         return;
       }
+      case "open_in_band":
+        this.#channel(command.connection, "in_band", new FakeChannel(this));
+        return;
       case "close":
         this.#close(command.connection);
         return;
@@ -161,19 +163,17 @@ export class FakeWindow implements RtcClientPort, Line {
     }
   }
 
-  #make(id: ConnectionId, inBand: FakeChannel | undefined): Connection {
+  #make(id: ConnectionId): Connection {
     const connection: Connection = {
       owner: this,
       id,
       negotiated: new FakeChannel(this),
-      inBand,
       sdp: this.#network.sdp(),
       remote: undefined,
     };
     this.#live.set(id, connection);
     this.#network.add(connection);
     this.#channel(id, "negotiated", connection.negotiated);
-    if (inBand !== undefined) this.#channel(id, "in_band", inBand);
     this.#report({ type: "description", connection: id, sdp: connection.sdp });
     const candidate = { candidate: `candidate:${id}`, sdpMid: "0", sdpMLineIndex: 0 };
     this.#report({ type: "candidate", connection: id, candidate });
