@@ -420,10 +420,14 @@ def _within(names: Sequence[str], region: str) -> list[int]:
 
 
 def _ranked(numbers: Ints, per_s: Floats, names: Sequence[FileId]) -> tuple[Ints, list[FileId]]:
-    """Some files' numbers and names, the most wanted first, equally wanted ones by name."""
-    ranked = [(-rate, names[number], number) for rate, number in zip(per_s.tolist(), numbers.tolist(), strict=True)]
-    ranked.sort()
-    return np.array([number for *_, number in ranked], dtype=np.int64), [name for _, name, _ in ranked]
+    """Some files' numbers and names, the most wanted first, as they come, but equally wanted ones by name."""
+    named = [names[number] for number in numbers.tolist()]
+    order = list(range(len(named)))  # numbers, not pairs: those would set off the garbage collector
+    edges = [*np.flatnonzero(np.diff(per_s, prepend=np.inf)).tolist(), len(named)]
+    for start, end in pairwise(edges):
+        if end - start > 1:
+            order[start:end] = sorted(order[start:end], key=named.__getitem__)
+    return numbers[order], [named[place] for place in order]
 
 
 class _Outlook(NamedTuple):
