@@ -11,7 +11,7 @@
  * | 4-7 | kind: 1 | kind: 2 |
  * | 8-39 | digest | 8-15 generation, 16-23 bytes served, 24-31 of these on `day`, 32-35 day, 36-39 people |
  * | 40-71 | file id | charged: 40-47 bytes of the day, 48-55 bytes of the month, 56-59 day, 60-63 month; 64-67 people on `day`; then 0 |
- * | 72-79 | segment index, size | 0 |
+ * | 72-79 | segment index, size | the day and the month that were charged ahead, or 0 |
  * | 124-127 | FNV-1a of what precedes | the same |
  */
 
@@ -78,6 +78,9 @@ export function encodeTotals(totals: Totals, generation: number): Uint8Array<Arr
   view.setUint32(56, totals.charged.day);
   view.setUint32(60, totals.charged.month);
   view.setUint32(64, totals.peopleToday);
+  const [aheadDay, aheadMonth] = totals.charged.ahead ?? [0, 0];
+  view.setUint32(72, aheadDay);
+  view.setUint32(76, aheadMonth);
   return sealed(bytes, view);
 }
 
@@ -115,6 +118,10 @@ export function decodeRecord(bytes: Uint8Array): StoreRecord {
             dayBytes: Number(view.getBigUint64(40)),
             month: view.getUint32(60),
             monthBytes: Number(view.getBigUint64(48)),
+            // 0 where an earlier version wrote it, too
+            ...((view.getUint32(72) > 0 || view.getUint32(76) > 0) && {
+              ahead: [view.getUint32(72), view.getUint32(76)] as const,
+            }),
           },
         },
       };

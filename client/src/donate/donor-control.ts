@@ -230,7 +230,8 @@ export class DonorControl {
   #keepCharge({ sentTodayBytes: dayBytes, sentThisMonthBytes: monthBytes }: DonorStatus): void {
     const { day, month } = localTime();
     if (dayBytes === this.#kept.dayBytes && monthBytes === this.#kept.monthBytes) return;
-    this.#kept = { day, dayBytes, month, monthBytes };
+    const ahead = siteCharge()?.ahead;
+    this.#kept = { day, dayBytes, month, monthBytes, ...(ahead && { ahead }) };
     keepSiteCharge(this.#kept);
   }
 

@@ -71,6 +71,7 @@ export class KeptAllowance {
 
   /** Keeps the charge as it is. @returns whether it is kept. */
   async save(): Promise<boolean> {
+    this.#allowance.used(this.#localTime()); // of the day that it is now
     const { charged } = this.#allowance;
     const kept = await this.#keep(charged);
     if (kept) this.#allowance.stored(charged);

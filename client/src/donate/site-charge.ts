@@ -18,11 +18,13 @@ const KEY = "distribute-io:shared";
 /** The count; null when there is none, or none that makes sense. */
 export function siteCharge(): Charged | null {
   try {
-    const { day, dayBytes, month, monthBytes } = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<
+    const { day, dayBytes, month, monthBytes, ahead } = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<
       Record<string, unknown>
     >; // as: checked below, since the page itself may have written anything there
     const figures = [day, dayBytes, month, monthBytes];
-    if (figures.every((figure) => Number.isSafeInteger(figure))) return { day, dayBytes, month, monthBytes } as Charged; // as: see above
+    const isAhead = Array.isArray(ahead) && ahead.length === 2 && ahead.every((place) => Number.isSafeInteger(place));
+    if (figures.every((figure) => Number.isSafeInteger(figure)))
+      return { day, dayBytes, month, monthBytes, ...(isAhead && { ahead: ahead as unknown }) } as Charged; // as: see above
   } catch {
     // As on a first visit; whether anything can be kept is found out when it is.
   }
@@ -55,7 +57,10 @@ export function forgetSiteCharge(): void {
  */
 export function chargeSite(sizeBytes: number, limits: AllowanceLimits, device: DeviceState, time: LocalTime): boolean {
   const allowance = new Allowance(limits, siteCharge() ?? NOTHING_CHARGED);
-  if (allowance.pause(time, device) !== undefined) return false;
+  if (allowance.pause(time, device) !== undefined) {
+    keepSiteCharge(allowance.settle()); // of the day that it is now, where the clock was ahead
+    return false;
+  }
   const wireBytes = onTheWire(sizeBytes);
   let may = allowance.take(wireBytes, time);
   if (may === "store") {

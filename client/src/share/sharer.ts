@@ -119,6 +119,8 @@ export class Sharer {
       world.session,
       start.page,
     );
+    // Where the clock was ahead the day that it is now is to be kept; told when whoever made this can hear it.
+    if (charged.day > day) void Promise.resolve().then(() => this.#allowance.save());
     this.#tell();
   }
 

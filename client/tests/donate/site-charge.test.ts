@@ -54,3 +54,19 @@ test("nonsense is as nothing", () => {
     assert.equal(siteCharge(), null, text);
   }
 });
+
+test("a clock that was ahead rests the site until the next midnight, and doubles nothing", () => {
+  const limits = { ...NO_LIMITS, dailyBytes: 2_000 };
+  keepSiteCharge({ day: 20_365, dayBytes: 2_000, month: 24_012, monthBytes: 2_000 });
+  assert.equal(chargeSite(1_000, limits, UNKNOWN, NOON), false);
+  assert.deepEqual(siteCharge(), {
+    day: 20_000,
+    dayBytes: 2_000,
+    month: 24_000,
+    monthBytes: 2_000,
+    ahead: [20_365, 24_012],
+  });
+  assert.equal(chargeSite(1_000, limits, UNKNOWN, { ...NOON, day: 0, month: 23_640 }), false);
+  assert.equal(chargeSite(1_000, limits, UNKNOWN, NOON), false, "from 1970 to now is no midnight");
+  assert.equal(chargeSite(1_000, limits, UNKNOWN, { ...NOON, day: 20_001 }), true);
+});

@@ -219,3 +219,21 @@ test("what was chosen on the donor page of the site is not exceeded, at once whe
   scene.sharer.chose(others);
   assert.deepEqual(scene.news(), [], "what stays is not said again");
 });
+
+test("a count whose clock was ahead is of today from the start, given or not", async () => {
+  const scene = new Scene(undefined, null, { day: 20_365, dayBytes: 2e9, month: 24_012, monthBytes: 2e9 });
+  await scene.clock.pass(0);
+  assert.deepEqual(
+    scene.reports.find(({ type }) => type === "share_charge"),
+    {
+      type: "share_charge",
+      charged: {
+        day: 20_000,
+        dayBytes: 2e9,
+        month: 24_000,
+        monthBytes: 2e9,
+        ahead: [20_365, 24_012],
+      },
+    },
+  );
+});
