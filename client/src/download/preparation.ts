@@ -5,6 +5,7 @@
  *
  * Rules:
  * - The coordinator and its STUN server are all that hears of it before {@link Preparation.seek}: a press may be taken back.
+ * - Donors are sought here only of a file that no mirror gives; else the download judges whether any are needed.
  * - Once the file is wanted, nothing of ours goes before the first request: neither the session nor connections, which take
  *   the page some 50 ms; and what draws waits for {@link Preparation.asked}.
  * - No `RTCPeerConnection` exists before {@link Preparation.allowPeers}, and none after {@link Preparation.forbidPeers} or
@@ -19,7 +20,7 @@ import { segmentSizeBytes } from "../core/segment-list.ts";
 import { RtcHost, browserWindow, canConnect } from "../transport/rtc-host.ts";
 import type { Complete } from "../wire/decode.ts";
 import type { FileEntry } from "../wire/messages.ts";
-import type { FromWorker, MirrorJob, ToWorker } from "../worker/messages.ts";
+import type { FromWorker, ToWorker } from "../worker/messages.ts";
 import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { withLink, type JudgedMirrors } from "./mirrors.ts";
 import { pageName } from "./page-name.ts";
@@ -130,14 +131,14 @@ export class Preparation {
   }
 
   /**
-   * The file is wanted: its first mirror is asked, and donors may be introduced, while its manifest is checked and its store
-   * opened. Nothing is asked of donors before all that is done.
+   * The file is wanted: its first mirror is asked, or donors are introduced if it has none, while its manifest is checked and
+   * its store opened. Nothing is asked of donors before all that is done.
    */
   seek(): void {
     if (this.#isWanted) return;
     this.#isWanted = true;
     setTimeout(this.#setAsked, ASKED_MS);
-    if (this.#ready !== undefined) this.#ask();
+    if (this.#ready) this.#ask();
   }
 
   /** Ends the question to the coordinator. */
@@ -185,28 +186,29 @@ export class Preparation {
 
   /** The first request goes before all else. */
   #ask(): void {
-    if (this.#ready === undefined) return;
-    const { entry, mirrors } = this.#ready.answer;
-    const first = firstRange(mirrors, entry.size_bytes);
-    if (first !== undefined) this.#tell({ type: "head_start", ...first });
+    if (!this.#ready) return;
+    const { entry } = this.#ready.answer;
+    const first = firstRange(this.#ready.answer);
+    if (first) this.#tell({ type: "head_start", ...first });
     this.#setAsked();
     this.#connect();
-    this.#tell({ type: "seek", fileId: entry.file_id, segments: segmentsOf(entry) });
+    if (!first) this.#tell({ type: "seek", fileId: entry.file_id, segments: segmentsOf(entry) });
   }
 
   #connect(): void {
-    if (this.#isConnected || this.#ready === undefined) return;
+    if (this.#isConnected || !this.#ready) return;
     this.#isConnected = true;
     this.#tell({ type: "connect", sessionUrl: this.#ready.answer.entry.session_url, page: pageName() });
     this.#connectPeers();
   }
 
   #connectPeers(): void {
-    if (!this.#peersAllowed || this.#ended || !this.#isConnected || this.#rtc !== undefined || !canConnect()) return;
+    if (!this.#ready || this.#rtc || !this.#peersAllowed || this.#ended || !this.#isConnected || !canConnect()) return;
     const channel = new MessageChannel();
-    const stun = this.#ready?.answer.entry.stun ?? [];
+    const { stun } = this.#ready.answer.entry;
     this.#rtc = new RtcHost(channel.port1, browserWindow(), stun);
-    this.#tell({ type: "allow_peers", rtc: channel.port2, early: stun.length > 0 }, [channel.port2]);
+    const early = stun.length > 0 && !firstRange(this.#ready.answer);
+    this.#tell({ type: "allow_peers", rtc: channel.port2, early }, [channel.port2]);
   }
 
   #closePeers(): void {
@@ -216,7 +218,7 @@ export class Preparation {
 
   /** To the downloader; nothing before it is ready. */
   #tell(message: ToWorker, transfer?: Transferable[]): void {
-    if (this.#ready !== undefined) tell(this.#ready.worker, message, transfer);
+    if (this.#ready) tell(this.#ready.worker, message, transfer);
   }
 }
 
@@ -226,10 +228,8 @@ function segmentsOf({ size_bytes: sizeBytes }: Complete<FileEntry>): number {
 }
 
 /** What the download is going to ask for first, from the file's beginning, if its store has nothing yet. */
-function firstRange(
-  mirrors: readonly MirrorJob[],
-  sizeBytes: number,
-): { readonly url: string; readonly endByte: number } | undefined {
+function firstRange({ entry, mirrors }: Answer): { readonly url: string; readonly endByte: number } | undefined {
+  const sizeBytes = entry.size_bytes;
   const url = mirrors.find(({ problem }) => problem === null)?.url;
   if (url === undefined || sizeBytes === 0) return undefined;
   return { url, endByte: Math.min(sizeBytes, Math.max(FIRST_REQUEST_BYTES, segmentSizeBytes(sizeBytes))) };

@@ -8,7 +8,7 @@
  * Rules:
  * - Candidates that are gathered before a match are kept and sent right after it.
  * - The channel is the negotiated one, but towards a native peer an in-band one: it cannot agree on an id beforehand. That
- *   one is opened when the match says so, since most peers are browsers; the other is closed.
+ *   one is opened with its answer, since most peers are browsers; the other is closed.
  * - `open` events may be missing, doubled or late in worker-held channels: a frame opens the channel as well, and the
  *   machines take a second `opened` for nothing.
  * - Every link ends with exactly one `closed`.
@@ -144,7 +144,6 @@ export class PeerLink {
     if (match.peerNative) {
       this.#channel?.close();
       this.#channel = undefined;
-      this.#connection.openInBand();
     }
     this.#listen();
     if (this.#localSdp !== undefined && !this.#offers) this.#events.signal({ kind: "answer", sdp: this.#localSdp });
@@ -169,7 +168,7 @@ export class PeerLink {
       });
     } else if (signal.kind === "answer" && this.#offers && this.#remoteSdp === undefined) {
       this.#remoteSdp = signal.sdp;
-      this.#connection.takeAnswer(signal.sdp);
+      this.#connection.takeAnswer(signal.sdp, this.#match?.peerNative === true);
       this.#prove();
     }
   }

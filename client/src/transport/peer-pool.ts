@@ -4,8 +4,8 @@
  *
  * Rules:
  * - A few offers lie at the coordinator, so that an introduction costs one trip. They are made anew when they are older
- *   than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer. The first are begun while the session
- *   comes about ({@link PeerPool.warm}), before it is known what is wanted.
+ *   than {@link OFFER_LIFE_US}: address bindings of NATs do not live much longer. Where it is likely that donors will be
+ *   needed, the first are begun while the session comes about ({@link PeerPool.warm}).
  * - Introductions are asked for when the file is known ({@link PeerPool.seek}), while its manifest is still checked and its
  *   store opened. Nothing is asked of a donor before all that is done ({@link PeerPool.begin}).
  * - While no donor delivers the visitor waits: offers are deposited before their candidates are gathered, and while one is
@@ -53,7 +53,7 @@ const WANT_AGAIN_US = 30_000_000;
 /** A download whose peers these are. */
 export interface PeerJob extends PeerFile {
   readonly fileId: string;
-  /** What is still missing. */
+  /** What is still missing and wanted of donors. */
   readonly missing: () => Runs;
   /** Number of the next donor, from 1: no two donors of a download have the same, in however many pools. */
   readonly nextNumber: () => number;
@@ -220,10 +220,7 @@ export class PeerPool {
     this.#settledUs = this.#world.clock.nowUs();
     this.#dueUs = undefined;
     this.#settling.set(undefined);
-    if (this.#sought === undefined) {
-      if (this.#welcome) this.#makeOffers(OFFERS_KEPT, "complete");
-      return;
-    }
+    if (this.#sought === undefined) return;
     const missing = this.#sought.missing();
     const introduced = [...this.#peers.values()];
     const plan = planRoster(

@@ -29,9 +29,8 @@ export interface RtcConnectionEvents {
 export interface RtcConnection {
   /** Hands the description out at once, complete or not. */
   hurry(): void;
-  /** Opens an in-band channel besides. */
-  openInBand(): void;
-  takeAnswer(sdp: string): void;
+  /** From a native peer it opens an in-band channel as well. */
+  takeAnswer(sdp: string, native: boolean): void;
   addCandidate(candidate: IceCandidate): void;
   /** Closes it. Does nothing when it is closed. */
   close(): void;
@@ -96,11 +95,8 @@ export class RtcClient {
       hurry: () => {
         post({ type: "hurry", connection });
       },
-      openInBand: () => {
-        post({ type: "open_in_band", connection });
-      },
-      takeAnswer: (sdp) => {
-        post({ type: "take_answer", connection, sdp });
+      takeAnswer: (sdp, native) => {
+        post({ type: "take_answer", connection, sdp, native });
       },
       addCandidate: (candidate) => {
         post({ type: "add_candidate", connection, candidate });

@@ -139,12 +139,9 @@ export class RtcHost {
         if (this.#connections.has(command.connection)) this.#hurried.add(command.connection);
         this.#waiting.get(command.connection)?.();
         return;
-      case "open_in_band":
-        this.#guard(command.connection, (connection) => this.#openInBand(command.connection, connection));
-        return;
       case "take_answer":
         this.#guard(command.connection, (connection) =>
-          this.#setRemote(command.connection, connection, { type: "answer", sdp: command.sdp }),
+          this.#setRemote(command.connection, connection, { type: "answer", sdp: command.sdp }, command.native),
         );
         return;
       case "add_candidate":
@@ -200,13 +197,6 @@ export class RtcHost {
     this.#describe(id, connection);
   }
 
-  #openInBand(id: ConnectionId, connection: RTCPeerConnection): Promise<void> {
-    return new Promise((done) => {
-      this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
-      done();
-    });
-  }
-
   #handOver(id: ConnectionId, kind: ChannelKind, channel: RTCDataChannel): void {
     // Throws DataCloneError in a browser that cannot move channels; the guard then drops the connection.
     this.#port.postMessage({ type: "channel", connection: id, kind, channel }, [channel]);
@@ -252,7 +242,10 @@ export class RtcHost {
     id: ConnectionId,
     connection: RTCPeerConnection,
     description: RTCSessionDescriptionInit,
+    native?: boolean,
   ): Promise<void> {
+    // It cannot agree on an id beforehand.
+    if (native) this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
     await connection.setRemoteDescription(description);
     const early = this.#early.get(id) ?? [];
     this.#early.delete(id);

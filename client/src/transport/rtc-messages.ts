@@ -31,9 +31,8 @@ export type RtcCommand =
   | { readonly type: "take_offer"; readonly connection: ConnectionId; readonly sdp: string }
   /** Somebody waits for this offer now: hand it out as it is. */
   | { readonly type: "hurry"; readonly connection: ConnectionId }
-  /** The other end is native: open an in-band channel. Answered by one more `channel` report, or by `closed`. */
-  | { readonly type: "open_in_band"; readonly connection: ConnectionId }
-  | { readonly type: "take_answer"; readonly connection: ConnectionId; readonly sdp: string }
+  /** Of a peer that is `native`, it brings one more `channel` report. */
+  | { readonly type: "take_answer"; readonly connection: ConnectionId; readonly sdp: string; readonly native: boolean }
   | { readonly type: "add_candidate"; readonly connection: ConnectionId; readonly candidate: IceCandidate }
   | { readonly type: "close"; readonly connection: ConnectionId };
 

@@ -13,7 +13,9 @@
  */
 
 import { isReplaced, judgeLink } from "../core/mirror-answer.ts";
+import { mirrorsSuffice } from "../core/peer-roster.ts";
 import { RateMeter } from "../core/rate-meter.ts";
+import type { Runs } from "../core/runs.ts";
 import { WINDOW_BYTES } from "../core/save-ladder.ts";
 import type { FailCode, SegmentRange } from "../core/scheduler/messages.ts";
 import { Scheduler } from "../core/scheduler/scheduler.ts";
@@ -200,28 +202,9 @@ export class DownloadRun {
       (listener) => new SegmentIntake(layout, job.segmentList, store, sha256, memoryBytes, listener),
     );
     this.#peers = environment.peers;
-    this.#peers.begin(
-      {
-        fileId: job.fileId,
-        layout,
-        segmentList: job.segmentList,
-        missing: () => missingRuns(this.#stored),
-        nextNumber: () => (this.#donors += 1),
-      },
-      {
-        sourceAdded: (sourceId, source, holdings) => {
-          this.#addSource(sourceId, "peer", source, holdings);
-        },
-        holdingsChanged: (sourceId, holdings) => {
-          this.#engine.setHoldings(sourceId, holdings);
-        },
-        sourceRemoved: (sourceId, code) => {
-          this.#engine.removeSource(sourceId, code);
-        },
-      },
-    );
     this.#stopProgress = every(environment.clock, PROGRESS_MS * 1_000, () => {
       this.#account();
+      this.#peers.progressed(); // or not: mirrors that bring nothing do not suffice any more
       this.#tell();
     });
     this.#stopStreamRuns = every(environment.clock, STREAM_RUNS_MS * 1_000, () => {
@@ -237,6 +220,27 @@ export class DownloadRun {
       this.#addSource(mirror.url, "mirror", source, null, new URL(mirror.url).origin);
     }
     headStart?.close(); // every mirror's first request has been made
+    const startedUs = environment.clock.nowUs();
+    this.#peers.begin(
+      {
+        fileId: job.fileId,
+        layout,
+        segmentList: job.segmentList,
+        missing: () => this.#missing(startedUs),
+        nextNumber: () => (this.#donors += 1),
+      },
+      {
+        sourceAdded: (sourceId, source, holdings) => {
+          this.#addSource(sourceId, "peer", source, holdings);
+        },
+        holdingsChanged: (sourceId, holdings) => {
+          this.#engine.setHoldings(sourceId, holdings);
+        },
+        sourceRemoved: (sourceId, code) => {
+          this.#engine.removeSource(sourceId, code);
+        },
+      },
+    );
     this.#engine.start();
   }
 
@@ -273,6 +277,15 @@ export class DownloadRun {
   ): void {
     if (!this.#rates.has(sourceId)) this.#rates.set(sourceId, { row: this.#rates.size, meter: undefined });
     this.#engine.addSource(sourceId, kind, source, holdings, host);
+  }
+
+  /** What donors are wanted for. */
+  #missing(startedUs: number): Runs {
+    const ageUs = this.#environment.clock.nowUs() - startedUs;
+    const missingBytes = this.#job.sizeBytes - this.#storedBytes;
+    return mirrorsSuffice(this.#job.policy, this.#scheduler.sources(), missingBytes, ageUs)
+      ? []
+      : missingRuns(this.#stored);
   }
 
   #received(sourceId: string, bytes: number, endByte: number): void {

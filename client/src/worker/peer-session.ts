@@ -86,7 +86,7 @@ export class PeerSession {
    * Gets donors from now on, as soon as it is known of what. Takes ownership of the port, which leads to the page's
    * `RtcHost`.
    *
-   * @param early whether connections may be made ahead of the welcome, as the STUN servers are known without it.
+   * @param early whether connections are made ahead of the welcome: donors will be needed, and the STUN servers are known.
    */
   allow(rtc: MessagePort, early: boolean): void {
     this.forbid();

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ACTIVE, planRoster, PREPARED, type RosterPeer } from "../../src/core/peer-roster.ts";
+import {
+  ACTIVE,
+  MEASURE_US,
+  mirrorsSuffice,
+  planRoster,
+  PREPARED,
+  type RosterPeer,
+} from "../../src/core/peer-roster.ts";
 
 const peer = (id: number, state: RosterPeer["state"], useful = true, busy = false): RosterPeer => ({
   id,
@@ -35,4 +42,26 @@ test("R3: some more are kept ready, and pending ones count", () => {
 
 test("R4: with nothing missing nobody is wanted", () => {
   assert.equal(planRoster([peer(1, "active", false)], false).wanted, 0);
+});
+
+const MIB = 2 ** 20;
+const mirror = (rateBytesPerS: number | null, state: "ready" | "probation" = "ready") =>
+  ({ kind: "mirror", state, rateBytesPerS }) as const;
+
+test("R5: mirrors suffice when all of them together need no more than a second", () => {
+  const donor = { ...mirror(50 * MIB), kind: "peer" } as const;
+  assert.ok(mirrorsSuffice("balanced", [mirror(30 * MIB), mirror(10 * MIB)], 40 * MIB, MEASURE_US));
+  assert.ok(!mirrorsSuffice("balanced", [mirror(30 * MIB), mirror(10 * MIB)], 40 * MIB + 1, MEASURE_US));
+  assert.ok(!mirrorsSuffice("balanced", [mirror(30 * MIB), donor], 40 * MIB, MEASURE_US), "donors do not count");
+  assert.ok(!mirrorsSuffice("balanced", [mirror(50 * MIB, "probation")], MIB, 0), "nor does who fails");
+});
+
+test("R5: a mirror gets a moment to show its rate, and no more", () => {
+  assert.ok(mirrorsSuffice("fast", [mirror(MIB), mirror(null)], 64 * MIB, MEASURE_US - 1));
+  assert.ok(!mirrorsSuffice("fast", [mirror(MIB), mirror(null)], 64 * MIB, MEASURE_US));
+  assert.ok(!mirrorsSuffice("fast", [], 64 * MIB, 0), "without mirrors donors are asked at once");
+});
+
+test("R5: who would rather spare the mirrors asks donors at once", () => {
+  assert.ok(!mirrorsSuffice("spare-mirrors", [mirror(90 * MIB)], MIB, 0));
 });

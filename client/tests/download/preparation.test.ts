@@ -36,7 +36,7 @@ before(() => {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A download that is being prepared; `answer` is when the coordinator says what the link is. */
-function prepared() {
+function prepared(href = MIRROR) {
   let say: (response: Response) => void = () => undefined;
   const said = new Promise<Response>((resolve) => {
     say = resolve;
@@ -53,7 +53,7 @@ function prepared() {
   });
   const workers = { start: () => Promise.resolve(worker) } as unknown as WorkerFactory; // as: all that is used of it
   const settings = { coordinatorUrl: "https://dio.example", keys: [], workers };
-  const preparation = new Preparation(settings, { href: MIRROR });
+  const preparation = new Preparation(settings, { href });
   return {
     preparation,
     told,
@@ -74,7 +74,16 @@ test("of a file that is wanted the first mirror is asked before all else", async
   preparation.allowPeers();
   preparation.seek();
   await answer();
-  assert.deepEqual(told, ["head_start", "connect", "allow_peers", "seek", "(list)"]);
+  assert.deepEqual(told, ["head_start", "connect", "allow_peers", "(list)"]);
+  end();
+});
+
+test("donors are sought at once only of a file that no mirror gives", async () => {
+  const { preparation, told, answer, end } = prepared("http://mirror.example/not-from-an-https-page");
+  preparation.allowPeers();
+  preparation.seek();
+  await answer({ ...ENTRY, mirrors: [] });
+  assert.deepEqual(told, ["connect", "allow_peers", "seek", "(list)"]);
   end();
 });
 
@@ -85,7 +94,7 @@ test("a press asks no mirror; the click that follows does, once", async () => {
   assert.deepEqual(told, ["connect", "allow_peers", "(list)"]);
   preparation.seek();
   preparation.seek();
-  assert.deepEqual(told.slice(3), ["head_start", "seek"]);
+  assert.deepEqual(told.slice(3), ["head_start"]);
   end();
 });
 

@@ -144,15 +144,13 @@ export class FakeWindow implements RtcClientPort, Line {
       case "take_answer": {
         const offerer = this.#live.get(command.connection);
         const answerer = this.#network.find(command.sdp);
+        if (command.native) this.#channel(command.connection, "in_band", new FakeChannel(this));
         if (offerer === undefined || answerer === undefined) return;
         offerer.remote = answerer;
         offerer.negotiated.open(answerer.negotiated);
         answerer.negotiated.open(offerer.negotiated);
         return;
       }
-      case "open_in_band":
-        this.#channel(command.connection, "in_band", new FakeChannel(this));
-        return;
       case "close":
         this.#close(command.connection);
         return;

@@ -48,6 +48,7 @@ test("a donor is told how many more are welcome, and four offers lie ready", asy
 
 test("offers are ready before a file is named, and a donor is connected before the download begins", async () => {
   const scene = new Scene(false);
+  scene.pool.warm();
   scene.donor("donor", [[0, layout.count]]);
   await scene.clock.pass(400_000);
   assert.equal(scene.coordinator.said("downloader", "want").length, 0);
@@ -68,6 +69,37 @@ test("offers are ready before a file is named, and a donor is connected before t
   await scene.clock.pass(1_000_000);
   assert.equal(sink.ended, "finished");
   assert.ok(sink.bytes.equals(content.subarray(SEGMENT_BYTES)));
+});
+
+test("while nothing is wanted of donors no connection is made and none kept that nothing is asked of", async () => {
+  const scene = new Scene(false);
+  const all = scene.missing;
+  scene.missing = [];
+  scene.begin();
+  await scene.clock.pass(1_000_000);
+  assert.equal(scene.window.connections, 0);
+  assert.equal(scene.coordinator.said("downloader", "want").length, 0);
+  scene.missing = all;
+  scene.pool.progressed();
+  scene.donor("donor", all);
+  await scene.meet("donor");
+  assert.ok(scene.sources.has("donor 1"));
+  scene.missing = [];
+  scene.pool.progressed();
+  await scene.clock.pass(400_000);
+  assert.equal(scene.sources.size, 0);
+  assert.equal(scene.coordinator.said("downloader", "want").at(-1)?.peers_max, 0);
+});
+
+test("a channel is opened in-band towards native donors only", async () => {
+  const scene = new Scene();
+  scene.donor("page", [[0, layout.count]]);
+  await scene.meet("page");
+  scene.donor("native", [[0, layout.count]]);
+  scene.coordinator.donorsAreNative = true;
+  await scene.meet("native");
+  const answers = scene.window.commands.flatMap((command) => (command.type === "take_answer" ? [command.native] : []));
+  assert.deepEqual(answers, [false, true]);
 });
 
 test("after a lost session the want and the unused offers are said again, and open channels go on", async () => {

@@ -115,9 +115,10 @@ test("an offer that somebody waits for is handed out before gathering ends", asy
   assert.deepEqual(scene.types, ["channel", "description"]);
 });
 
-test("an in-band channel is opened when it is asked for, and handed over", async () => {
+test("with a native peer's answer an in-band channel is opened and handed over", async () => {
   const scene = new Scene();
-  await scene.tell({ type: "make_offer", connection: 1, urgent: true }, { type: "open_in_band", connection: 1 });
+  await scene.tell({ type: "make_offer", connection: 1, urgent: true });
+  await scene.tell({ type: "take_answer", connection: 1, sdp: "x", native: true });
   assert.deepEqual(scene.connection().channels.at(-1), { label: "dio" });
   assert.equal(scene.types.filter((type) => type === "channel").length, 2);
 });
@@ -284,7 +285,7 @@ test("commands for connections that are gone do nothing", async () => {
   const scene = new Scene();
   await scene.tell(
     { type: "close", connection: 9 },
-    { type: "take_answer", connection: 9, sdp: "x" },
+    { type: "take_answer", connection: 9, sdp: "x", native: false },
     { type: "add_candidate", connection: 9, candidate: { candidate: "c" } },
   );
   assert.deepEqual(scene.reports, []);
