@@ -208,6 +208,7 @@ export class FileDownload {
         if (cause.code === "store_in_use") {
           const other = await this.#waitForOther(file, sinceMs);
           if (other !== undefined) return other;
+          this.#isPaused = false; // nothing that went on there could be seen to be paused here
           place = await places.again(place);
           continue;
         }
@@ -222,8 +223,9 @@ export class FileDownload {
   async #askForPlace(code: ErrorCode): Promise<Place | undefined> {
     if (!FULL.has(code) || !canPickFile()) return undefined;
     const handle = await this.#observer.noRoom?.();
+    if (handle === undefined) return undefined;
     this.#isPaused = false; // who chooses a place wants it to go on
-    return handle && { kind: "file", handle };
+    return { kind: "file", handle };
   }
 
   /** Runs the job in one place. */

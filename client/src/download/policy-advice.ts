@@ -36,7 +36,8 @@ export function adviceOf(violation: Violation, isOurs: (url: URL) => boolean): s
   if (url === undefined || !isOurs(url)) return undefined;
   const source = `${url.protocol}//${url.host}`;
   const directives = violation.originalPolicy.split(";").map((text) => text.trim().split(/\s+/));
-  const isListed = directives.find(([name]) => name === directive)?.includes(source) === true;
+  const of = (wanted: string) => directives.find(([name]) => name === wanted);
+  const isListed = (of(directive) ?? of("default-src"))?.includes(source) === true;
   return `${directive} ${isListed ? `(where ${source} redirects to)` : source}`;
 }
 

@@ -12,8 +12,8 @@ export type ToServiceWorker =
 
 /** To the page, on its port. */
 export type FromServiceWorker =
-  /** The download can be asked for. */
-  | { readonly type: "ready" }
+  /** The download can be asked for. Service workers that a site installed before `asked` was there do not say `tells`. */
+  | { readonly type: "ready"; readonly tells?: true }
   /** The browser has asked for it. */
   | { readonly type: "asked" }
   /** Answer to `runs`. */

@@ -84,8 +84,7 @@ export class Places {
       this.#last = rung;
       if (rung === undefined) return undefined;
       const place = await this.#open(rung);
-      if (this.#signal.aborted) this.stream?.close();
-      else if (place !== undefined) return place;
+      if (place !== undefined) return place;
       this.#refused.add(rung);
     }
   }
@@ -111,6 +110,7 @@ export class Places {
       case "stream":
         try {
           this.stream = await openStream(this.#options.serviceWorkerUrl ?? "", this.#name, this.#file.sizeBytes);
+          if (this.#signal.aborted) this.stream.close(); // nobody is going to use it
           return { kind: "stream", port: this.stream.port };
         } catch {
           return undefined;

@@ -39,7 +39,7 @@ worker.addEventListener("message", (event: ExtendableMessageEvent) => {
   if (bytes === undefined || page === undefined || running.size >= DOWNLOADS_MAX) return;
   announced.set(message.id, { name: message.name, sizeBytes: message.sizeBytes, bytes });
   running.set(message.id, page);
-  tell(page, { type: "ready" });
+  tell(page, { type: "ready", tells: true });
 });
 
 worker.addEventListener("fetch", (event) => {

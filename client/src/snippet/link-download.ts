@@ -117,6 +117,8 @@ export class LinkDownload {
   /** The browser saves it already, while the digest of the whole is still to come. */
   #isHandedOver = false;
   #isSaved = false;
+  /** Its card was closed while only the digest of the whole was to come. */
+  #isClosed = false;
   /** Lets the finished file go, which is kept until the visitor has it. */
   #release: (() => void) | undefined;
 
@@ -276,8 +278,10 @@ export class LinkDownload {
     this.#tell({ type: "verified", proof: { sha256: fileId, signer, pinned: signedBy !== null } });
     this.#announce("verified", { file, progress, sha256: fileId, signedBy });
     if (this.#isHandedOver) tellSaved(fileId);
-    if (this.#finished.saved) this.#saved();
-    else if (this.#maySave()) this.#save();
+    if (this.#finished.saved) {
+      this.#saved();
+      if (this.#isClosed) this.#dismiss();
+    } else if (this.#maySave()) this.#save();
     else {
       const { keptName } = this.#finished;
       if (keptName !== null) this.#release = holdFinished(keptName);
@@ -373,6 +377,7 @@ export class LinkDownload {
     if (this.#finished === undefined) {
       if (this.#isHandedOver) {
         this.#display = "nobody"; // what is wrong with a file that the browser saves is told all the same
+        this.#isClosed = true;
         return;
       }
       this.#cancelled = true;

@@ -34,7 +34,7 @@ class Footer {
   readonly #shown: PanelFooter;
   readonly #control: ShareControl;
   readonly #sessionUrl: string;
-  /** Chosen on this page; where nothing can be stored, it is known here only. */
+  /** Chosen on this page, which can store nothing: it is known here only. */
   #mirrorsOnly = false;
 
   constructor(panel: Panel, options: RunningTag, { sessionUrl, page }: StoredDownload, goOn: DownloadPart) {
@@ -72,7 +72,7 @@ class Footer {
   }
 
   peersChosen(allowed: boolean): void {
-    this.#mirrorsOnly = !allowed;
+    this.#mirrorsOnly = !allowed && peersAllowed("on") === "on";
     this.#heed();
   }
 

@@ -30,7 +30,8 @@ before(() => {
     persisted: () => Promise.resolve(true),
     getDirectory: () => Promise.reject(new Error("none")),
   };
-  Object.defineProperty(globalThis, "navigator", { value: { storage }, configurable: true });
+  const locks = { request: (_name: string, _options: object, held: () => void) => Promise.resolve().then(held) };
+  Object.defineProperty(globalThis, "navigator", { value: { storage, locks }, configurable: true });
   Object.assign(globalThis, { window: { showSaveFilePicker: () => undefined } });
   Object.assign(navigator, { userActivation: { isActive: false } });
 });
@@ -115,4 +116,16 @@ test("a pause holds while a place is chosen, and in the next place", async () =>
   await settled();
   assert.deepEqual(worker.told.slice(5), ["resume"]); // nothing has room any more
   await ended;
+});
+
+test("what was paused before another tab was found to have the file goes on when that tab has ended", async () => {
+  estimate = () => Promise.resolve({});
+  const { worker, download, run } = started();
+  await settled();
+  download.pause();
+  worker.onmessage?.({ data: { ...FULL, code: "store_in_use" } });
+  await settled();
+  assert.deepEqual(worker.told, ["download", "pause", "download"]);
+  download.cancel(new Error("enough"));
+  await assert.rejects(run, /enough/);
 });

@@ -26,6 +26,7 @@ test("of a redirect that was refused browsers name where it began, which is list
   const asked = "https://dio.example/api";
   const listed = "default-src 'none'; connect-src 'self' https://dio.example; script-src https://dio.example";
   assert.equal(advice("connect-src", asked, listed), "connect-src (where https://dio.example redirects to)");
+  assert.match(advice("connect-src", asked, "default-src https://dio.example") ?? "", /redirects to/);
   const elsewhere = "connect-src https://dio.example.org; script-src https://dio.example";
   assert.equal(advice("connect-src", asked, elsewhere), "connect-src https://dio.example");
 });

@@ -10,16 +10,20 @@ import { openStream } from "../../src/saving/stream.ts";
 class FakeServiceWorker {
   readonly state = "activated";
   lives = true;
+  /** Was it installed since service workers tell that the frame has come? */
+  isNew = true;
   #page: MessagePort | undefined;
 
   postMessage(message: ToServiceWorker, ports: MessagePort[]): void {
     if (message.type === "open") this.#page = ports[1];
-    if (this.lives) this.#page?.postMessage({ type: message.type === "open" ? "ready" : "alive" });
+    if (!this.lives) return;
+    if (message.type === "runs") this.#page?.postMessage({ type: "alive" });
+    else this.#page?.postMessage({ type: "ready", ...(this.isNew && { tells: true }) });
   }
 
   /** The frame asks for its address. */
   fetch(): void {
-    this.#page?.postMessage({ type: "asked" });
+    if (this.isNew) this.#page?.postMessage({ type: "asked" });
   }
 }
 
@@ -75,6 +79,15 @@ test("a page that may not have the frame hears so within seconds, and not never"
   const later = setTimeout;
   t.mock.method(globalThis, "setTimeout", (callback: () => void, delayMs: number) => later(callback, delayMs / 50));
   await assert.rejects(open(new FakeServiceWorker(), { framed: false }), { code: "part_unavailable" });
+});
+
+test("a service worker that a site installed long ago is not waited for", async () => {
+  const worker = new FakeServiceWorker();
+  worker.isNew = false;
+  const { stream } = await open(worker);
+  assert.equal(stream.runs(), true);
+  stream.close();
+  stream.port.close();
 });
 
 test("a download whose port went nowhere is ended with its stream", async () => {

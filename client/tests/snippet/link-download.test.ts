@@ -87,6 +87,7 @@ async function click(
     mayHandOver = true,
     wantsUnchecked = false,
     clicksAgain = false,
+    keptName = null as string | null,
   } = {},
 ): Promise<Outcome & { link: FakeLink; plain: FakeLink }> {
   const outcome = {
@@ -102,7 +103,7 @@ async function click(
         run: async (target: unknown) => {
           outcome.asked.push(target);
           const saved = (await run(observer)) === true;
-          return { file: FILE, progress: PROGRESS, blob: new Blob(["content"]), keptName: null, saved };
+          return { file: FILE, progress: PROGRESS, blob: new Blob(["content"]), keptName, saved };
         },
         allowPeers: () => outcome.peers.push("allowed"),
         forbidPeers: () => outcome.peers.push("forbidden"),
@@ -222,6 +223,28 @@ test("a page's own display hears that a file waits for a click, and the next one
     ["progress", "verified", "waiting", "saved"],
   );
   assert.deepEqual([saved, followed], [["app 1.iso"], []]);
+});
+
+test("a card that is closed while the browser saves lets the stored copy go, once the digest is there", async () => {
+  const { panel, card } = onlyPanel();
+  const copied = 15 * 60 * 1_000; // the browser has the file by then
+  const soon = setTimeout;
+  const later = mock.method(globalThis, "setTimeout", (callback: () => void, delayMs: number) =>
+    delayMs === copied ? undefined : soon(callback, delayMs),
+  );
+  const { saved } = await click(
+    async (observer) => {
+      await settled();
+      observer.found(FILE);
+      observer.stored?.(new Blob(["content"]));
+      (await card).actions.dismiss();
+      return true;
+    },
+    { panel, keptName: "kept" },
+  );
+  assert.equal(saved.length, 1);
+  assert.equal(later.mock.calls.filter(({ arguments: [, delayMs] }) => delayMs === copied).length, 1);
+  later.mock.restore();
 });
 
 test("what is wrong with a file that the browser saves is told when its card was closed", async () => {
