@@ -10,7 +10,7 @@ import numpy as np
 
 from distribute_io.errors import UsageError
 from distribute_io.simulate.baselines import BASELINES, make_baseline
-from distribute_io.simulate.bound import VARIABLES_MAX, Bound, BoundProgram
+from distribute_io.simulate.bound import VARIABLES_MANY, VARIABLES_MAX, Bound, BoundProgram
 from distribute_io.simulate.coarse import run_coarse
 from distribute_io.simulate.forecasts import CountedRates
 from distribute_io.simulate.ledger import Outcome
@@ -85,7 +85,9 @@ def bound_of(scenario: Scenario, seed: int, *, cuts: int = 3) -> Bound | None:
     if scenario.kind == "coarse":
         return None
     program = BoundProgram(scenario, draw_people(scenario, seed))
-    return program.solve(cuts=cuts) if program.variables <= VARIABLES_MAX else None
+    if program.variables > VARIABLES_MAX:
+        return None
+    return program.solve(cuts=min(1, cuts) if program.variables > VARIABLES_MANY else cuts)
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from distribute_io.simulate import runs
 from distribute_io.simulate.bound import BoundProgram, minimise
 from distribute_io.simulate.people import People, Rates, Visit, draw_people
 from distribute_io.simulate.runs import POLICIES, run_policy
@@ -202,6 +203,14 @@ def test_a_swarm_of_slow_uplinks_is_bounded_by_what_is_there_at_each_moment() ->
 def test_cuts_only_lower_the_bound() -> None:
     program = BoundProgram(CROWDED, draw_people(CROWDED, 1))
     assert program.solve(cuts=2).net_offload <= program.solve(cuts=0).net_offload + 1e-6
+
+
+def test_a_large_program_gets_one_round_of_cuts_and_a_larger_one_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = BoundProgram(CROWDED, draw_people(CROWDED, 1))
+    monkeypatch.setattr(runs, "VARIABLES_MANY", program.variables - 1)
+    assert runs.bound_of(CROWDED, 1) == program.solve(cuts=1)
+    monkeypatch.setattr(runs, "VARIABLES_MAX", program.variables - 1)
+    assert runs.bound_of(CROWDED, 1) is None
 
 
 def test_the_solver_solves() -> None:
