@@ -11,7 +11,7 @@ import { divide, divideUp, multiplyDivide } from "./exact.ts";
 import { alignDown, alignUp, ascending, type Ledger } from "./ledger.ts";
 import type { Request } from "./requests.ts";
 import type { Source } from "./sources.ts";
-import { BALANCED_PATIENCE, MICROS_PER_S } from "./tuning.ts";
+import { BALANCED_PATIENCE, MICROS_PER_S, STEAL_AFTER_US } from "./tuning.ts";
 
 /** A decision: what a source does next. */
 export type Pick =
@@ -38,19 +38,29 @@ export class Outlook {
   readonly nowUs: number;
   readonly ready: readonly Source[];
   readonly #elapsedUs: number;
+  readonly #heldUpUs: number;
   #peers: readonly Source[] | null = null;
   #pieces: readonly Piece[] | null = null;
 
   /**
    * @param sources all sources in the order of `SourceAdded`.
    * @param startedUs when the download began.
+   * @param heldUpUs until when our own memory held the sources up, last.
    */
-  constructor(settings: Settings, ledger: Ledger, sources: readonly Source[], nowUs: number, startedUs: number) {
+  constructor(
+    settings: Settings,
+    ledger: Ledger,
+    sources: readonly Source[],
+    nowUs: number,
+    startedUs: number,
+    heldUpUs: number,
+  ) {
     this.settings = settings;
     this.ledger = ledger;
     this.nowUs = nowUs;
     this.ready = sources.filter((source) => source.state === "ready");
     this.#elapsedUs = nowUs - startedUs;
+    this.#heldUpUs = heldUpUs;
   }
 
   /** Ready peers that deliver. */
@@ -88,10 +98,14 @@ export class Outlook {
     return this.ready.some((other) => !besides.includes(other) && !other.suspected && other.holds(index, index + 1));
   }
 
-  /** May mirrors fetch what peers hold, or what one of them holds that has been silent for so long (S9)? */
-  mirrorsMayTakeCovered(silentUs = 0): boolean {
-    if (this.settings.policy === "fast" || this.peers.length === 0) return true;
-    if (this.settings.policy === "spare-mirrors") return false;
+  /** How long it has brought no byte, though it could; 0 while that tells nothing (S10). */
+  silentUs(request: Request): number {
+    const silentUs = this.nowUs - Math.max(request.lastByteUs, this.#heldUpUs);
+    return silentUs < STEAL_AFTER_US ? 0 : silentUs;
+  }
+
+  /** How long the ready peers need for all that they hold. */
+  peersNeedUs(): number {
     let rate = 0;
     let covered = 0;
     for (const peer of this.peers) {
@@ -99,10 +113,13 @@ export class Outlook {
       for (const request of peer.requests) covered += request.remainingBytes;
     }
     for (const piece of this.pieces) if (piece.holders > 0) covered += openBytes(this.ledger, piece);
-    return (
-      rate === 0 ||
-      Math.max(silentUs, multiplyDivide(covered, MICROS_PER_S, rate)) * BALANCED_PATIENCE > this.#elapsedUs
-    );
+    return rate === 0 ? Infinity : multiplyDivide(covered, MICROS_PER_S, rate);
+  }
+
+  /** May mirrors fetch what peers hold that need so long for it (S9)? */
+  isPatienceOver(neededUs: number): boolean {
+    if (this.settings.policy === "fast" || this.peers.length === 0) return true;
+    return this.settings.policy !== "spare-mirrors" && neededUs * BALANCED_PATIENCE > this.#elapsedUs;
   }
 }
 
@@ -225,7 +242,7 @@ function piecesFor(outlook: Outlook, source: Source): readonly Place[] {
   if (covered.length === 0 || bare.some((piece) => ledger.wholeRun(piece.first, piece.end) !== null)) {
     return bare.map(all);
   }
-  if (!outlook.mirrorsMayTakeCovered()) return [];
+  if (!outlook.isPatienceOver(outlook.peersNeedUs())) return [];
   const backlog = new Backlog(ledger, outlook.ready, outlook.peers, covered, outlook.nowUs);
   return covered
     .map((piece) => ({ piece, excess: backlog.excessBytes(piece), perHolder: backlog.bytesPerHolder(piece) }))

@@ -50,6 +50,11 @@ export class Clocks {
     this.#heldUpUs = nowUs;
   }
 
+  /** Until when it did, last; at first, since when there is a download. */
+  get heldUpUs(): number {
+    return this.#heldUpUs;
+  }
+
   /** New bytes or a verified segment came. */
   progressed(nowUs: number): void {
     this.#lastProgressUs = nowUs;

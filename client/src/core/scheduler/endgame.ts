@@ -68,20 +68,18 @@ function isSlow(outlook: Outlook, request: Request, rescuer: Source): boolean {
 /** The far part of the request that would end last, or all that is left of it (S10, S11). */
 function chooseSteal(outlook: Outlook, source: Source): Pick | null {
   const ownRate = source.rate.at(outlook.nowUs);
+  const spares = source.kind === "mirror";
+  const peersNeedUs = spares ? outlook.peersNeedUs() : 0;
   const victims: { leftUs: number; request: Request; rate: number }[] = [];
   for (const request of outlook.ledger.requests.values()) {
     if (request.source === source || request.rival !== null || request.stalled || request.remainingBytes === 0)
       continue;
-    let silentUs = outlook.nowUs - request.lastByteUs;
-    if (silentUs < STEAL_AFTER_US) silentUs = 1; // no sign of anything
-    if (source.kind === "mirror" && request.source.kind === "peer" && !outlook.mirrorsMayTakeCovered(silentUs))
-      continue;
-    const known = request.source.requestRate(outlook.nowUs);
-    if (known === null && outlook.nowUs - request.startedUs < STEAL_AFTER_US) continue;
-    const rate = Math.min(
-      known ?? Math.min(ownRate ?? Infinity, rateSoFar(request, outlook.nowUs)),
-      multiplyDivide(request.remainingBytes, MICROS_PER_S, silentUs) || 1,
-    );
+    const silentUs = outlook.silentUs(request);
+    if (spares && request.source.kind === "peer" && !outlook.isPatienceOver(Math.max(peersNeedUs, silentUs))) continue;
+    let rate = request.source.requestRate(outlook.nowUs);
+    if (rate === null && outlook.nowUs - request.startedUs < STEAL_AFTER_US) continue;
+    rate ??= Math.min(ownRate ?? Infinity, rateSoFar(request, outlook.nowUs));
+    if (silentUs > 0) rate = Math.min(rate, multiplyDivide(request.remainingBytes, MICROS_PER_S, silentUs) || 1);
     victims.push({ leftUs: multiplyDivide(request.remainingBytes, MICROS_PER_S, rate), request, rate });
   }
   victims.sort((a, b) => b.leftUs - a.leftUs || a.request.requestId - b.request.requestId);

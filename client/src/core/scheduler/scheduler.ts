@@ -343,7 +343,8 @@ export class Scheduler implements DownloadScheduler {
   // Decisions into actions
 
   #outlook(nowUs: number): Outlook {
-    return new Outlook(this.#settings, this.#ledger, [...this.#sources.values()], nowUs, this.#startedUs);
+    const heldUpUs = this.#ledger.isHeldUp() ? nowUs : this.#clocks.heldUpUs;
+    return new Outlook(this.#settings, this.#ledger, [...this.#sources.values()], nowUs, this.#startedUs, heldUpUs);
   }
 
   /** Gives work to every source that can take more, until nobody can (S6). */

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from distribute_io.core.scheduler.backlog import Backlog, open_bytes
 from distribute_io.core.scheduler.coverage import Piece, coverage, cut
@@ -15,7 +15,10 @@ from distribute_io.core.scheduler.ledger import Ledger, align_down, align_up
 from distribute_io.core.scheduler.messages import SchedulerConfig
 from distribute_io.core.scheduler.requests import Request
 from distribute_io.core.scheduler.sources import Source
-from distribute_io.core.scheduler.tuning import BALANCED_PATIENCE, MICROS_PER_S
+from distribute_io.core.scheduler.tuning import BALANCED_PATIENCE, MICROS_PER_S, STEAL_AFTER_US
+
+_AN_AGE_US: Final = 2**52
+"""Longer than any patience."""
 
 
 class Fetch(NamedTuple):
@@ -62,16 +65,25 @@ class Outlook:
         sources: all sources in the order of `SourceAdded`.
         now_us: the time.
         started_us: when the download began.
+        held_up_us: until when our own memory held the sources up, last.
     """
 
     def __init__(
-        self, config: SchedulerConfig, ledger: Ledger, sources: Sequence[Source], now_us: int, started_us: int
+        self,
+        config: SchedulerConfig,
+        ledger: Ledger,
+        sources: Sequence[Source],
+        now_us: int,
+        *,
+        started_us: int,
+        held_up_us: int,
     ) -> None:
         self.config = config
         self.ledger = ledger
         self.now_us = now_us
         self.ready = [source for source in sources if source.state == "ready"]
         self._elapsed_us = now_us - started_us
+        self._held_up_us = held_up_us
 
     @cached_property
     def peers(self) -> list[Source]:
@@ -109,16 +121,23 @@ class Outlook:
             other not in besides and not other.suspected and other.holds(index, index + 1) for other in self.ready
         )
 
-    def mirrors_may_take_covered(self, silent_us: int = 0) -> bool:
-        """May mirrors fetch what peers hold, or what one of them holds that has been silent for so long (S9)?"""
-        if self.config.policy == "fast" or not self.peers:
-            return True
-        if self.config.policy == "spare-mirrors":
-            return False
+    def silent_us(self, request: Request) -> int:
+        """How long it has brought no byte, though it could; 0 while that tells nothing (S10)."""
+        silent_us = self.now_us - max(request.last_byte_us, self._held_up_us)
+        return silent_us if silent_us >= STEAL_AFTER_US else 0
+
+    def peers_need_us(self) -> int:
+        """How long the ready peers need for all that they hold; an age where nobody knows."""
         rate = sum(peer.rate.at(self.now_us) or 0 for peer in self.peers)
         covered = sum(request.remaining_bytes for peer in self.peers for request in peer.requests)
         covered += sum(open_bytes(self.ledger, piece) for piece in self.pieces if piece.holders)
-        return rate == 0 or max(silent_us, covered * MICROS_PER_S // rate) * BALANCED_PATIENCE > self._elapsed_us
+        return covered * MICROS_PER_S // rate if rate else _AN_AGE_US
+
+    def is_patience_over(self, needed_us: int) -> bool:
+        """May mirrors fetch what peers hold that need so long for it (S9)?"""
+        if self.config.policy == "fast" or not self.peers:
+            return True
+        return self.config.policy != "spare-mirrors" and needed_us * BALANCED_PATIENCE > self._elapsed_us
 
 
 def can_take_more(outlook: Outlook, source: Source) -> bool:
@@ -231,7 +250,7 @@ def _pieces_for(outlook: Outlook, source: Source) -> Iterable[tuple[Piece, int]]
     covered = [piece for piece in outlook.pieces if piece.holders]
     if not covered or any(ledger.whole_run(piece.first, piece.end) for piece in bare):
         return ((piece, ledger.segments) for piece in bare)
-    if not outlook.mirrors_may_take_covered():
+    if not outlook.is_patience_over(outlook.peers_need_us()):
         return ()
     backlog = Backlog(ledger, outlook.ready, outlook.peers, covered, outlook.now_us)
     excess = {piece: backlog.excess_bytes(piece) for piece in covered}

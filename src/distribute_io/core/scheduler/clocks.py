@@ -57,6 +57,11 @@ class Clocks:
         """Up to now, our own memory held the sources up."""
         self._held_up_us = now_us
 
+    @property
+    def held_up_us(self) -> int:
+        """Until when it did, last; at first, since when there is a download."""
+        return self._held_up_us
+
     def progressed(self, now_us: int) -> None:
         """New bytes or a verified segment came."""
         self._last_progress_us = now_us

@@ -72,13 +72,13 @@ def _choose_steal(outlook: Outlook, source: Source) -> Pick | None:
     victims: list[tuple[int, Request, int, int]] = []
     own_rate = source.rate.at(outlook.now_us)
     spares = source.kind == "mirror"
+    peers_need_us = outlook.peers_need_us() if spares else 0
     for request in outlook.ledger.requests.values():
         if request.source is source or request.rival is not None or request.stalled or request.remaining_bytes == 0:
             continue
-        silent_us = outlook.now_us - request.last_byte_us
-        if silent_us < STEAL_AFTER_US:
-            silent_us = 1  # no sign of anything
-        if spares and request.source.kind == "peer" and not outlook.mirrors_may_take_covered(silent_us):
+        silent_us = outlook.silent_us(request)
+        patience_us = max(peers_need_us, silent_us)
+        if spares and request.source.kind == "peer" and not outlook.is_patience_over(patience_us):
             continue
         rate = request.source.request_rate(outlook.now_us)
         if rate is None and outlook.now_us - request.started_us < STEAL_AFTER_US:
@@ -86,7 +86,8 @@ def _choose_steal(outlook: Outlook, source: Source) -> Pick | None:
         if rate is None:
             so_far = _rate_so_far(request, outlook.now_us)
             rate = so_far if own_rate is None else min(own_rate, so_far)
-        rate = min(rate, request.remaining_bytes * MICROS_PER_S // silent_us or 1)
+        if silent_us:
+            rate = min(rate, request.remaining_bytes * MICROS_PER_S // silent_us or 1)
         victims.append((-(request.remaining_bytes * MICROS_PER_S // rate), request, rate, own_rate or rate))
     for _, request, rate, thief_rate in sorted(victims, key=lambda entry: (entry[0], entry[1].request_id)):
         pick = _hedge(outlook, source, request, rate) or _split(outlook, source, request, rate, thief_rate)

@@ -331,7 +331,9 @@ class Scheduler:
     # Decisions into actions
 
     def _outlook(self, now_us: int) -> Outlook:
-        return Outlook(self._config, self._ledger, tuple(self._sources.values()), now_us, self._started_us)
+        held_up_us = now_us if self._ledger.is_held_up() else self._clocks.held_up_us
+        sources = tuple(self._sources.values())
+        return Outlook(self._config, self._ledger, sources, now_us, started_us=self._started_us, held_up_us=held_up_us)
 
     def _plan(self, now_us: int) -> None:
         """Give work to every source that can take more, until nobody can (S6)."""

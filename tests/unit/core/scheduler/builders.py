@@ -28,6 +28,7 @@ class Stage:
         self.ledger = Ledger(self.config)
         self.sources: list[Source] = []
         self.now_us = 10_000_000
+        self.held_up_us = 0
 
     def source(
         self,
@@ -60,4 +61,4 @@ class Stage:
 
     def outlook(self) -> Outlook:
         """What a choice looks at now."""
-        return Outlook(self.config, self.ledger, self.sources, self.now_us, 0)
+        return Outlook(self.config, self.ledger, self.sources, self.now_us, started_us=0, held_up_us=self.held_up_us)

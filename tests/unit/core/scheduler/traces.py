@@ -7,7 +7,7 @@ commit it. The Python tests hold that the files are what this module makes; the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -124,6 +124,10 @@ def _peer(name: str, mib_per_s: float, *held: tuple[int, int], joins_us: int = 0
     return SimulatedSource(name, int(mib_per_s * MIB), kind="peer", holdings=held, joins_us=joins_us)
 
 
+def _frozen_peer(name: str, mib_per_s: float, *held: tuple[int, int], from_us: int) -> SimulatedSource:
+    return replace(_peer(name, mib_per_s, *held), silent=((from_us, EVER),))
+
+
 def _faulty(name: str, mib_per_s: float, **fault: object) -> SimulatedSource:
     source = _mirror(name, mib_per_s)
     for key, value in fault.items():
@@ -208,6 +212,16 @@ _SCENARIOS: dict[str, _Scenario] = {
         "No byte for two seconds: the segment is hedged, the rest given away, the source put on probation.",
         "S12 S14",
         _simulated(_config(16), _faulty("a", 4, silent=((1_500_000, EVER),)), _mirror("b", 2)),
+    ),
+    "peer-freezes-near-the-end": _Scenario(
+        "The mirror that has nothing to do relieves a peer that fell silent, soon and although it spares mirrors.",
+        "S9 S10 S11",
+        _simulated(_config(4), _mirror("a", 1), _frozen_peer("p", 8, (0, 4), from_us=400_000)),
+    ),
+    "slow-checks-with-an-idle-source": _Scenario(
+        "All memory waits for verdicts: sources that are not read are not silent, and nothing is asked for twice.",
+        "S4 S10",
+        _simulated(_config(6, max_in_flight_bytes=2 * MIB), _mirror("a", 10), _mirror("b", 1), verify_us=600_000),
     ),
     "sole-mirror-stalls": _Scenario(
         "A sole mirror that stalls is asked once more over a new connection.",
