@@ -4,9 +4,9 @@ A file for each fault, with one good mirror that is limited by a token bucket, a
 (`tests/harness/mirror_faults.py`), a donor that fails at its first byte and holds the whole file
 (`tests/harness/bad_donor.py`), or a coordinator that is gone before the click or from the first byte on. Two moments
 are compared, both from the click on: everything verified and stored, and the complete file in the download folder with
-its digest. A page cannot be in the folder before the browser has copied what is stored (bench/page_throttled.py), which
-takes time where memory is slow; so the second moment has as bar the plain link and such a copy, and the same page with
-no fault at all.
+its digest. A page cannot be in the folder before the browser has copied what is stored (bench/page_throttled.py): at 50
+MiB/s that alone takes more than the 5 % which issue 3 allows over the plain link. So the second moment stands against
+three: the plain link, the plain link and such a copy, and the same page with no fault at all.
 Options: `--mib N` (default 160), `--mib-per-s N` (of the good mirror, default 50), `--rounds N` (default 3), `--part
 mirrors|donors` (the coordinator is with the donors; default both, a result each), `--only FAULT` (repeatable). Each
 round has a browser of its own. Three rounds of a part take about five minutes.
@@ -132,9 +132,9 @@ def _bars(faults: list[str]) -> Iterator[Bar]:
     for fault in (_ALONE, *faults):
         yield Bar(_stored(fault), _PLAIN, at_most=1.05)
         yield Bar(_in_folder(fault), _COPIED, at_most=1.05)
+        yield Bar(_in_folder(fault), _PLAIN, at_most=1.05)
     for fault in faults:
         yield Bar(_in_folder(fault), _in_folder(_ALONE), at_most=1.05)
-    yield Bar(_in_folder(_ALONE), _PLAIN, at_most=1.05)
 
 
 def _stored(fault: str) -> str:

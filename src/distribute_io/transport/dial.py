@@ -200,7 +200,10 @@ class _Proxy(Struct, frozen=True):
 
 def _proxy_for(address: HttpAddress) -> _Proxy | None:
     proxies = urllib.request.getproxies()
-    url = proxies.get(address.scheme) or proxies.get("all")
+    general = proxies.get("all", "")
+    # A SOCKS proxy, which many desktops and `ssh -D` users name here, is passed over: it is not ours to speak, and a
+    # download that worked without must not end for it.
+    url = proxies.get(address.scheme) or ("" if "://" in general.removeprefix("http://") else general)
     # With and without its port, as `no_proxy` may name either.
     if not url or any(urllib.request.proxy_bypass(name) for name in (address.host, address.host_and_port)):
         return None

@@ -86,10 +86,17 @@ def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch, pattern: str) -> 
 
 def test_all_proxy_is_for_what_has_none_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     with raw_server(response("200 OK", b"by all")) as proxy, raw_server(response("200 OK", b"by its own")) as own:
-        monkeypatch.setenv("all_proxy", proxy.url)
-        assert get_bounded("http://example.invalid/", HttpPolicy(), limit_bytes=100).body == b"by all"
+        for text in (proxy.url, proxy.url.removeprefix("http://")):
+            monkeypatch.setenv("all_proxy", text)
+            assert get_bounded("http://example.invalid/", HttpPolicy(), limit_bytes=100).body == b"by all"
         monkeypatch.setenv("http_proxy", own.url)
         assert get_bounded("http://example.invalid/", HttpPolicy(), limit_bytes=100).body == b"by its own"
+
+
+def test_all_proxy_that_speaks_socks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
+    with raw_server(response("200 OK", b"direct")) as server:
+        assert get_bounded(server.url, POLICY, limit_bytes=100).body == b"direct"
 
 
 def test_a_dead_address_costs_a_name_with_two_no_more_than_a_blink(monkeypatch: pytest.MonkeyPatch) -> None:
