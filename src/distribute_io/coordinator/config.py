@@ -220,7 +220,7 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             ge=0.0,
             le=2.0,
             description="How much more a cause counts whose downloads donors cover less than the others': its value is "
-            "divided by its covered share to this power. 0: whatever saves most. A quarter costs .004 of net offload "
+            "divided by its covered share to this power. 0: whatever saves most. A quarter costs .005 of net offload "
             "where causes are very unlike.",
         ),
     ] = Policy().fairness
