@@ -261,6 +261,8 @@ def test_no_connection_is_made_before_the_choice_is_honoured(case: Case) -> None
         ("on", "off", False),  # the visitor's own, which stays from visit to visit
     ]
     for peers, chosen, may_connect in plans:
+        # Nobody is met beside a mirror that brings the file within a second.
+        case.scene.slow_down("1MB/s" if may_connect else "4MB/s")
         visitor = case.visit(links, attributes={"data-peers": peers})
         if chosen is not None:
             visitor.page.evaluate(f"localStorage.setItem('distribute-io:peers', '{chosen}')")

@@ -9,8 +9,8 @@
  * - R4 With nothing missing nobody is wanted.
  * - R5 While the mirrors alone will be done within {@link SOON_S}, nothing counts as missing: it takes that long to meet
  *   somebody on a real line, who would learn the visitor's address for nothing, and who beside a fast mirror costs more than
- *   he gives. Mirrors of unknown rate get {@link MEASURE_US} from the download's start to show it. Whoever would rather
- *   spare the mirrors asks donors at once.
+ *   he gives. Mirrors of unknown rate get {@link MEASURE_US} from the download's start to show it. Once a donor takes part
+ *   this ends: nobody is let go for it. Whoever would rather spare the mirrors asks donors at once.
  */
 
 import type { Policy, SourceStatus } from "./scheduler/messages.ts";
@@ -33,7 +33,9 @@ export function mirrorsSuffice(
 ): boolean {
   let bytesPerS = 0;
   for (const { kind, state, rateBytesPerS } of sources) {
-    if (kind === "mirror" && state === "ready") bytesPerS += rateBytesPerS ?? (ageUs < MEASURE_US ? Infinity : 0);
+    if (state !== "ready" && state !== "probation") continue;
+    if (kind === "peer") return false;
+    if (state === "ready") bytesPerS += rateBytesPerS ?? (ageUs < MEASURE_US ? Infinity : 0);
   }
   return policy !== "spare-mirrors" && bytesPerS * SOON_S >= missingBytes;
 }
