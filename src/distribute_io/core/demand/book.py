@@ -46,6 +46,10 @@ RECENT_FILES_MAX: Final = 65_536
 """Files that are known only because they were published; older ones have next to no prior anyway."""
 
 ANNOUNCED_MAX: Final = 1_024
+
+_RELEASES_AT_ONCE: Final = 16
+"""Announced releases that are reckoned without a turn for others: each may name dozens of regions."""
+
 _NAT_PRIOR: Final = (0.3, 20.0)
 """Restricted share before anything was seen, and the requests that this is worth."""
 
@@ -234,7 +238,11 @@ class DemandBook:
         comes before the first of them takes some turns too, with nothing to tell.
         """
         outlook = yield from self._look(now_us)
-        releases = list(self._releases(outlook, now_us))
+        releases: list[Expectation] = []
+        for release in self._releases(outlook, now_us):
+            releases.append(release)
+            if len(releases) % _RELEASES_AT_ONCE == 0:
+                yield []
         files = outlook.files
         for start, (some, shares) in zip(
             range(0, len(files), FILES_AT_ONCE), outlook.estimate.shares_of(outlook.numbers), strict=True
@@ -261,7 +269,9 @@ class DemandBook:
             yield []
         by_file = dict(zip(outlook.files, of_files, strict=True))
         numbers = {name: region for region, name in enumerate(outlook.names)}
-        for release in self._releases(outlook, now_us):
+        for place, release in enumerate(self._releases(outlook, now_us), 1):
+            if place % _RELEASES_AT_ONCE == 0:
+                yield []
             seconds = max(0.0, min(within_s - release.lead_s, release.lasts_s))
             for rates in release.rates:
                 downloads_there = seconds * (rates.open_per_s + rates.restricted_per_s)
@@ -355,6 +365,7 @@ class DemandBook:
 
     def _releases(self, outlook: _Outlook, now_us: int) -> Iterable[Expectation]:
         half_life_s = self._tuning.release_half_life_s
+        spreads: dict[str, Floats] = {}  # the same few regions, release after release
         for known in outlook.announced:
             since_s = (now_us - known.release_at_us) / 1e6
             peak_per_s = known.downloads * math.log(2.0) / half_life_s
@@ -362,8 +373,10 @@ class DemandBook:
             counted = self._counted_per_s(known.file_id, outlook) if since_s > 0.0 else np.zeros(len(outlook.names))
             if known.regions:
                 by_region = np.zeros(len(outlook.names))
-                for region in known.regions:
-                    by_region += per_s / len(known.regions) * outlook.spread(coarse(region))
+                for region in map(coarse, known.regions):
+                    if region not in spreads:
+                        spreads[region] = outlook.spread(region)
+                    by_region += per_s / len(known.regions) * spreads[region]
                 by_region = np.maximum(0.0, by_region - counted)
             else:
                 by_region = max(0.0, per_s - float(counted.sum())) * outlook.usual

@@ -173,7 +173,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     fill_doubling_s: float = 15.0
     fairness: float = 0.25
     """Exponent of fairness between causes: the value of a cause is divided by its covered share to this power
-    (docs/decisions/0047)."""
+    (docs/decisions/0044)."""
     network_share_max: float = 0.5
     """Copies of a run that one network may hold, where at least three networks could."""
 

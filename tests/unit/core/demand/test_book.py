@@ -186,6 +186,16 @@ def test_a_release_that_is_announced_during_a_look_is_of_the_next(turns: int) ->
     assert of(book, B, START).lead_s == 60.0
 
 
+def test_many_releases_leave_room_for_others_between_them() -> None:
+    book = DemandBook()
+    for number in range(64):
+        file_id = FileId(f"{number:064x}")
+        book.announce(Announcement(file_id=file_id, release_at_us=START + S, downloads=9, regions=("EU/DE", "EU")))
+    turns = list(book.expected(START))
+    assert len(turns) > 64 // 16
+    assert len(turns[-1]) == 64
+
+
 def test_regions_of_a_release_that_are_one_when_coarse_have_all_of_it() -> None:
     book = DemandBook()
     book.announce(
