@@ -52,7 +52,7 @@ const STAGES = [
   ],
   [
     ["front.js", "src/pages/front.ts", 4_500],
-    ["donate.js", "src/pages/donate.ts", 15_600],
+    ["donate.js", "src/pages/donate.ts", 15_900],
     ["badge-page.js", "src/pages/badge.ts", 12_000],
   ],
   [[LOADER, "src/snippet/loader.ts", 6_000]],

@@ -5,6 +5,8 @@
  * Rules:
  * - Nothing runs, and no connection exists, before `start`.
  * - A Web Lock is held while donating: it keeps a second tab from donating, and the browser from freezing this one.
+ * - Limits that are changed hold from then on, whatever it does at that moment: a start that is under way begins with them, and
+ *   what is stored above a smaller limit goes as soon as nothing else has the store.
  * - The tab that donates tells the others how it goes, and stops when one of them says so.
  */
 
@@ -73,6 +75,10 @@ export class DonorControl {
   #unwatchDevice: (() => void) | undefined;
   /** What the site's count was set to last. */
   #kept: Charged = NOTHING_CHARGED;
+  /** The latest limits: a worker that starts gets these. */
+  #settings: DonorSettings | undefined;
+  /** A smaller limit of storage, in bytes, until what is above it is known to go. */
+  #toFree: number | undefined;
   /** The start that counts: whatever ends a donor voids the start that is under way. */
   #startNumber = 0;
 
@@ -89,9 +95,14 @@ export class DonorControl {
     return this.#state;
   }
 
-  /** Starts donating, unless it is done already, here or in another tab. Never throws: the state says what became of it. */
-  async start(settings: DonorSettings): Promise<void> {
+  /**
+   * Starts donating, unless it is done already, here or in another tab. Never throws: the state says what became of it.
+   *
+   * @param first done before anything is given, when nobody else on this site gives any more; false: not to start.
+   */
+  async start(settings: DonorSettings, first: () => Promise<boolean> = () => Promise.resolve(true)): Promise<void> {
     if (this.#state.is !== "off" && this.#state.is !== "failed" && this.#state.is !== "elsewhere") return;
+    this.change(settings);
     this.#startNumber += 1;
     const own = this.#startNumber;
     this.#set({ is: "starting" });
@@ -112,23 +123,29 @@ export class DonorControl {
     }
     this.#release = release;
     try {
+      const mayStart = await first();
+      if (own !== this.#startNumber) return;
+      if (!mayStart) {
+        this.#end({ is: "off", erased: false });
+        return;
+      }
       const { coordinatorUrl } = this.#place;
       const [worker, sessionUrl] = await Promise.all([this.#place.workers.start(), sessionUrlOf(coordinatorUrl)]);
       if (own !== this.#startNumber) {
         worker.terminate();
         return;
       }
-      this.#worker = worker;
-      worker.onmessage = (event: MessageEvent<FromDonor>) => {
-        this.#report(event.data);
-      };
-      worker.onerror = () => {
-        this.#fail(new UsageError("part_unavailable", "The donor worker broke down. Please reload the page."));
-      };
+      this.#heed(worker);
       const { port1, port2 } = new MessageChannel();
       this.#host = new RtcHost(port1, browserWindow(), [], true);
       const tallySecret = this.#place.tallySecret?.() ?? "";
-      const start = { coordinatorUrl, sessionUrl, settings, tallySecret, charged: siteCharge() };
+      const start = {
+        coordinatorUrl,
+        sessionUrl,
+        settings: this.#settings ?? settings,
+        tallySecret,
+        charged: siteCharge(),
+      };
       this.#tell({ type: "start", start, rtc: port2 }, [port2]);
       const unwatch = [
         watchDevice((device) => {
@@ -146,16 +163,24 @@ export class DonorControl {
     }
   }
 
-  /** New limits. They hold at once, also for what is stored. */
+  /** New limits. They hold at once, also for what a donor stores. */
   change(settings: DonorSettings): void {
+    this.#settings = settings;
+    if (this.#toFree !== undefined) this.#toFree = settings.storageBytes;
     this.#tell({ type: "change", settings });
   }
 
-  /** A smaller limit of storage while it is off: what is above it goes at once, too. */
+  /** A smaller limit of storage: what is above it goes, also while it is off, at once or when what is under way has ended. */
   async free(storageBytes: number): Promise<void> {
-    if (this.#state.is !== "off") return;
+    this.#toFree = storageBytes;
+    if (this.#state.is === "off" || this.#state.is === "failed") await this.#free();
+  }
+
+  async #free(): Promise<void> {
     this.#set({ is: "freeing" });
-    if (await this.#startKeeper()) this.#tell({ type: "free", storageBytes });
+    if (!(await this.#startKeeper()) || this.#toFree === undefined) return;
+    this.#tell({ type: "free", storageBytes: this.#toFree });
+    this.#toFree = undefined;
   }
 
   /** Stops at once; with `erase` nothing of what was held is left. In whichever tab it runs. */
@@ -187,15 +212,22 @@ export class DonorControl {
         this.#setElsewhere(null);
         return false;
       }
-      this.#worker = await this.#place.workers.start();
-      this.#worker.onmessage = (event: MessageEvent<FromDonor>) => {
-        this.#report(event.data);
-      };
+      this.#heed(await this.#place.workers.start());
       return true;
     } catch (error) {
       this.#fail(asError(error));
       return false;
     }
+  }
+
+  #heed(worker: Worker): void {
+    this.#worker = worker;
+    worker.onmessage = (event: MessageEvent<FromDonor>) => {
+      this.#report(event.data);
+    };
+    worker.onerror = () => {
+      this.#fail(new UsageError("part_unavailable", "The donor worker broke down. Please reload the page."));
+    };
   }
 
   #hear(told: Told): void {
@@ -213,6 +245,7 @@ export class DonorControl {
       case "status":
         this.#tell({ type: "heard" });
         this.#keepCharge(message.status);
+        if (this.#toFree !== undefined && message.status.usedBytes <= this.#toFree) this.#toFree = undefined;
         if (this.#state.is === "stopping") return;
         this.#tabs.postMessage({ type: "status", status: message.status } satisfies Told);
         this.#set({ is: "running", status: message.status });
@@ -267,6 +300,9 @@ export class DonorControl {
   #set(state: DonorState): void {
     this.#state = state;
     this.#changed(state);
+    if (state.is !== "off") return;
+    if (state.erased) this.#toFree = undefined;
+    else if (this.#toFree !== undefined) void this.#free();
   }
 
   #tell(message: ToDonor, transfer: Transferable[] = []): void {

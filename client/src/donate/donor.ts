@@ -438,7 +438,7 @@ export class Donor {
 
   /** Looks one held file up that has no name yet: people want to see what they hold. */
   async #nameOne(): Promise<void> {
-    if (this.#naming || this.#sessionState !== "online") return;
+    if (this.#naming || this.#sessionState !== "online" || !this.#allowance.mayFill(this.#device)) return;
     const nameless = this.#store.records.find(
       ({ fileId }) => this.#catalogue.about(fileId) === undefined && !this.#unnamed.has(fileId),
     );

@@ -164,6 +164,11 @@ export class Serving {
         return;
       case "withdrawn":
         this.#letGo((taker) => taker.match.file_id === message.file_id, 0);
+        for (const [matchId, match] of [...this.#unoffered]) {
+          if (match.file_id !== message.file_id) continue;
+          this.#unoffered.delete(matchId);
+          this.#say({ type: "match_report", match_id: matchId, outcome: "failed", code: "peer_closed" });
+        }
         return;
       default:
     }

@@ -28,7 +28,7 @@ import {
   remember,
   storageSteps,
 } from "./donate-settings.ts";
-import { FIGURES, setText, stateWords, toneOf } from "./donate-words.ts";
+import { FIGURES, setText, stateWords, switchOf, toneOf } from "./donate-words.ts";
 import { element } from "./elements.ts";
 import { PlainSight } from "./plain-sight.ts";
 
@@ -205,8 +205,7 @@ class Badge {
   }
 
   #show(state: DonorState): void {
-    const on = state.is !== "off" && state.is !== "failed" && state.is !== "freeing";
-    const busy = state.is === "starting" || state.is === "stopping" || state.is === "freeing";
+    const { on, busy } = switchOf(state);
     const status = state.is === "running" || state.is === "elsewhere" ? state.status : null;
     this.#main.dataset["on"] = String(on);
     this.#start.hidden = on;

@@ -1,5 +1,7 @@
 /** All words of the donor page that its script writes, in one place. */
 
+const STARTS_SOON = "It starts in five seconds; each change below gives you five more, and Stop keeps it off.";
+
 export const TEXT = {
   start: "Start donating",
   stop: "Stop",
@@ -58,14 +60,17 @@ export const TEXT = {
   somewhere: "country not known",
   measuring: "Measuring your upload: a few seconds …",
   measured: (rate: string, most: string) =>
-    `Your line sends about ${rate}; at most ${most} of it is given. It starts in five seconds: change that below if you like.`,
-  unmeasured: (most: string) =>
-    `Your line could not be measured, so at most ${most} is given. It starts in five seconds: change that below if you like.`,
+    `Your line sends about ${rate}; at most ${most} of it is given. ${STARTS_SOON}`,
+  slow: (most: string) => `Your line is too slow to be measured, so at most ${most} is given. ${STARTS_SOON}`,
+  unmeasured: (most: string) => `Your line could not be measured, so at most ${most} is given. ${STARTS_SOON}`,
   freeing: "Off. Making room …",
-  rateNote: (measured: string | undefined, most: string) =>
-    measured === undefined
-      ? "For all people together. Unless you choose it, the first start measures your line and takes a quarter. Mobile plans may charge for it."
-      : `For all people together. Your line sent about ${measured} when it was measured; unless you choose, a quarter of that, at most ${most}. Mobile plans may charge for it.`,
+  /** @param measured 0: the line was too slow for that; undefined: nothing was. */
+  rateNote: (measured: string | 0 | undefined, most: string) =>
+    measured === 0
+      ? "For all people together. Your line was too slow to be measured. Mobile plans may charge for it."
+      : measured === undefined
+        ? "For all people together. Unless you choose it, the first start measures your line and takes a quarter. Mobile plans may charge for it."
+        : `For all people together. Your line sent about ${measured} when it was measured; unless you choose, a quarter of that, at most ${most}. Mobile plans may charge for it.`,
   phone: "Phones stop pages that are not in sight: keep this one open and the screen stays on while you give.",
   complain: "Something here should not be spread? Tell the operator: ",
   noContact: "The operator of this site has named nobody to complain to.",

@@ -9,7 +9,7 @@ import { showCountries } from "./donate-countries.ts";
 import { MoreLimits } from "./donate-limits.ts";
 import { HeldMap } from "./donate-map.ts";
 import { TEXT } from "./donate-text.ts";
-import { FIGURES, leftWords, setText, stateWords, toneOf } from "./donate-words.ts";
+import { FIGURES, leftWords, measuredWords, setText, stateWords, switchOf, toneOf } from "./donate-words.ts";
 import { element } from "./elements.ts";
 
 /** Below and above these needs (0 to 1) a cause is well served, and in need. */
@@ -107,11 +107,10 @@ export class DonateView {
     setText(this.#state, TEXT.measuring);
   }
 
-  /** What was measured, before anything is given. @param bytesPerS undefined: it could not be. */
+  /** What was measured, before anything is given. @param bytesPerS as `measuredWords` takes it. */
   showMeasured(bytesPerS: number | undefined): void {
     this.#start.hidden = false;
-    const most = FIGURES.rate(this.chosen().upBytesPerS);
-    setText(this.#state, bytesPerS ? TEXT.measured(FIGURES.rate(bytesPerS), most) : TEXT.unmeasured(most));
+    setText(this.#state, measuredWords(bytesPerS, FIGURES.rate(this.chosen().upBytesPerS)));
   }
 
   endMeasuring(): void {
@@ -123,7 +122,7 @@ export class DonateView {
     this.#rates = including(RATE_STEPS, upBytesPerS);
     this.#rate.max = String(this.#rates.length - 1);
     this.#rate.value = String(stepOf(this.#rates, upBytesPerS));
-    const measured = measuredBytesPerS === undefined ? undefined : FIGURES.rate(measuredBytesPerS);
+    const measured = measuredBytesPerS && FIGURES.rate(measuredBytesPerS);
     element("rate-note", HTMLElement).textContent = TEXT.rateNote(measured, FIGURES.rate(DEFAULT_BYTES_PER_S_MAX));
     this.#showLimits();
   }
@@ -174,8 +173,7 @@ export class DonateView {
    */
   show(state: DonorState, stored: boolean, words?: string): void {
     if (this.#measuring) return;
-    const on = state.is !== "off" && state.is !== "failed" && state.is !== "freeing";
-    const busy = state.is === "starting" || state.is === "stopping" || state.is === "freeing";
+    const { on, busy } = switchOf(state);
     const status = state.is === "running" || state.is === "elsewhere" ? state.status : null;
     // The focus must not fall off the page when the button under it goes.
     const refocus = document.activeElement === this.#start || document.activeElement === this.#stop;

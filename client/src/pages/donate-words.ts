@@ -16,6 +16,25 @@ export function toneOf(state: DonorState): string {
   return state.status.session === "offline" || state.status.pause !== null ? "warn" : "good";
 }
 
+/** `on`: there is something to stop. `busy`: no button counts until it has another state. */
+export function switchOf({ is }: DonorState): { readonly on: boolean; readonly busy: boolean } {
+  return {
+    on: is !== "off" && is !== "failed" && is !== "freeing",
+    busy: is === "starting" || is === "stopping" || is === "freeing",
+  };
+}
+
+/**
+ * What a measurement found, before anything is given.
+ *
+ * @param bytesPerS 0: the line is too slow to be measured; undefined: it could not be.
+ * @param most what is given of it, in words.
+ */
+export function measuredWords(bytesPerS: number | undefined, most: string): string {
+  if (bytesPerS === undefined) return TEXT.unmeasured(most);
+  return bytesPerS === 0 ? TEXT.slow(most) : TEXT.measured(FIGURES.rate(bytesPerS), most);
+}
+
 /** @param stored whether an earlier visit left something in this browser. */
 export function stateWords(state: DonorState, stored: boolean): string {
   switch (state.is) {

@@ -34,7 +34,7 @@ async function run(scriptUrl: string): Promise<void> {
   const shell = new AppShell(() => recall().on);
   let { rateKnown } = remembered;
   let last: DonorState["is"] = "off";
-  let timer: number | undefined;
+  let changeTimer: number | undefined;
   let stored = false;
   /** The measurement that is under way, and the time to change what it found. */
   let measuring: AbortController | undefined;
@@ -58,19 +58,19 @@ async function run(scriptUrl: string): Promise<void> {
     view.show(control.state, stored);
   };
   /** Measures the line and says what of it would be given. @returns whether to go on: nobody stopped it. */
-  const measure = async (): Promise<boolean> => {
-    const { signal } = (measuring = new AbortController());
-    view.showMeasuring();
+  const measure = async (signal: AbortSignal): Promise<boolean> => {
     const found = await measureUpload(view.chosen().allowance, signal);
     if (!signal.aborted && !view.rateMoved) {
-      remember({ measuredBytesPerS: found });
       rateKnown = found !== undefined;
       view.showRate(found === undefined ? UP_BYTES_PER_S_MIN : defaultRate(found, UP_BYTES_PER_S_MIN), found);
+      remember({ measuredBytesPerS: found });
+      save(); // who stops now need not be measured again
       view.showMeasured(found);
       await new Promise<void>((goOn) => {
         signal.addEventListener("abort", () => {
           goOn();
         });
+        let timer: number | undefined;
         settleRate = (now) => {
           window.clearTimeout(timer);
           timer = window.setTimeout(goOn, now ? 0 : SETTLE_AFTER_MS);
@@ -81,17 +81,30 @@ async function run(scriptUrl: string): Promise<void> {
     }
     if (signal.aborted) return false;
     endMeasuring();
+    goes();
+    control.change(view.chosen());
     return true;
+  };
+  /** What goes with a start. */
+  const goes = () => {
+    save();
+    leave(true);
+    void shell.keep(partsOf(scriptUrl));
+    void keeping.started();
   };
   /** @param click whether the person asked for it just now: nothing is measured without. */
   const start = async (click: boolean) => {
     settleRate?.(true);
     if (view.noCauseChosen || measuring !== undefined) return;
-    if (click && !rateKnown && !view.rateMoved && !(await measure())) return;
-    save();
-    leave(true);
-    void shell.keep(partsOf(scriptUrl));
-    void keeping.started();
+    if (click && !rateKnown && !view.rateMoved) {
+      const { signal } = (measuring = new AbortController());
+      view.showMeasuring();
+      // Under the lock of whoever gives: nobody else counts meanwhile, or takes a part of the line.
+      await control.start(view.chosen(), () => measure(signal));
+      if (!signal.aborted) endMeasuring(); // another tab gives
+      return;
+    }
+    goes();
     await control.start(view.chosen());
   };
   const stop = () => {
@@ -119,13 +132,11 @@ async function run(scriptUrl: string): Promise<void> {
       if (settleRate !== undefined) {
         view.showMeasured(recall().measuredBytesPerS);
         settleRate(false);
-        return;
       }
-      window.clearTimeout(timer);
-      timer = window.setTimeout(() => {
+      window.clearTimeout(changeTimer);
+      changeTimer = window.setTimeout(() => {
         const chosen = view.chosen();
-        const isSmaller = chosen.storageBytes < storageBytes;
-        if (stored && isSmaller && measuring === undefined) void control.free(chosen.storageBytes);
+        if (stored && chosen.storageBytes < storageBytes) void control.free(chosen.storageBytes);
         ({ storageBytes } = chosen);
         control.change(chosen);
       }, CHANGE_AFTER_MS);

@@ -113,7 +113,7 @@ export class ShareControl {
     addEventListener("storage", heedOthers, { signal });
     this.#set({ is: "starting" });
     try {
-      if (!canConnect() || !keepSiteCharge(siteCharge())) throw new Error("not possible here");
+      if (!canConnect()) throw new Error("not possible here");
       const { held } = await navigator.locks.query();
       // Our own last worker may still be putting its books in order: that is nobody else.
       const isElsewhere = this.#worker === undefined && held?.some(({ name }) => name === GIVING_LOCK) === true;
@@ -147,6 +147,7 @@ export class ShareControl {
 
   /** Serves until the signal says stop. @throws Error when the worker cannot run here. */
   async #serve(signal: AbortSignal): Promise<void> {
+    if (!keepSiteCharge(siteCharge())) throw new Error("nothing can be counted here");
     const worker = await this.#workers.start();
     if (signal.aborted) {
       worker.terminate();

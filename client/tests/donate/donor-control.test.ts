@@ -14,7 +14,8 @@ class FakeLocks {
   held = 0;
   grant: () => void = () => undefined;
 
-  async request(_name: string, _options: unknown, run: (lock: object | null) => unknown): Promise<void> {
+  async request(_name: string, ...rest: unknown[]): Promise<void> {
+    const run = rest.at(-1) as (lock: object | null) => unknown; // as: after options or without
     await new Promise<void>((resolve) => {
       this.grant = resolve;
     });
@@ -30,16 +31,27 @@ class FakeLocks {
 
 class FakeWorker {
   readonly told: ToDonor["type"][] = [];
+  readonly messages: ToDonor[] = [];
   terminated = false;
   onmessage: unknown = null;
   onerror: unknown = null;
 
   postMessage(message: ToDonor): void {
     this.told.push(message.type);
+    this.messages.push(message);
   }
 
   terminate(): void {
     this.terminated = true;
+  }
+
+  /** Limits of storage that it was told, in bytes, in their order. */
+  get limits(): number[] {
+    return this.messages.flatMap((message) => {
+      if (message.type === "free") return [message.storageBytes];
+      if (message.type === "change") return [message.settings.storageBytes];
+      return message.type === "start" ? [message.start.settings.storageBytes] : [];
+    });
   }
 
   report(message: FromDonor): void {
@@ -70,6 +82,15 @@ class Scene {
       this.erased ||= state.is === "off" && state.erased;
     });
   }
+}
+
+/** Lets a free begin, which takes the lock and a worker. */
+async function freeing(scene: Scene): Promise<void> {
+  await settled();
+  scene.locks.grant();
+  await settled();
+  scene.deliver();
+  await settled();
 }
 
 async function settled(): Promise<void> {
@@ -225,4 +246,116 @@ test("what an earlier visit left is erased, and the lock given back", async () =
   assert.deepEqual(scene.states, ["stopping", "off"]);
   assert.equal(scene.locks.held, 0);
   assert.equal(scene.erased, true);
+});
+
+test("limits that are lowered while the donor starts are those that it starts with", async () => {
+  const scene = new Scene();
+  const started = scene.control.start(SETTINGS);
+  scene.locks.grant();
+  await settled();
+  scene.control.change({ ...SETTINGS, storageBytes: 1_000, upBytesPerS: 64_000 });
+  scene.deliver();
+  await started;
+  const [start] = scene.worker.messages;
+  assert.ok(start?.type === "start");
+  assert.deepEqual(start.start.settings, { ...SETTINGS, storageBytes: 1_000, upBytesPerS: 64_000 });
+  void scene.control.stop(false);
+});
+
+test("a second smaller storage while the first frees is freed after it", async () => {
+  const scene = new Scene();
+  void scene.control.free(500);
+  await freeing(scene);
+  void scene.control.free(100);
+  assert.deepEqual(scene.worker.limits, [500]);
+  scene.worker.report({ type: "stopped", erased: false });
+  await freeing(scene);
+  scene.worker.report({ type: "stopped", erased: false });
+  await settled();
+  assert.deepEqual([scene.worker.limits, scene.control.state.is, scene.locks.held], [[500, 100], "off", 0]);
+});
+
+test("a smaller storage is freed when the other tab has ended, after a stop, and after a failure", async () => {
+  const elsewhere = new Scene();
+  elsewhere.locks.held = 1;
+  void elsewhere.control.free(100);
+  elsewhere.locks.grant();
+  await settled();
+  assert.equal(elsewhere.control.state.is, "elsewhere");
+  elsewhere.locks.held = 0;
+  elsewhere.locks.grant(); // to whoever waits for it
+  await freeing(elsewhere);
+  assert.deepEqual(elsewhere.worker.limits, [100]);
+
+  const stopping = new Scene();
+  const started = stopping.control.start(SETTINGS);
+  await freeing(stopping);
+  await started;
+  void stopping.control.stop(false);
+  void stopping.control.free(100);
+  stopping.worker.report({ type: "stopped", erased: false });
+  await freeing(stopping);
+  assert.deepEqual(stopping.worker.limits, [SETTINGS.storageBytes, 100]);
+  stopping.worker.report({ type: "failed", code: "store_unreadable", message: "no" });
+  assert.equal(stopping.control.state.is, "failed");
+  void stopping.control.free(50);
+  await freeing(stopping);
+  assert.equal(stopping.worker.limits.at(-1), 50);
+});
+
+test("what a donor has freed itself, or a larger storage has taken back, is not freed again", async () => {
+  const scene = new Scene();
+  const started = scene.control.start(SETTINGS);
+  await freeing(scene);
+  await started;
+  void scene.control.free(100);
+  scene.control.change({ ...SETTINGS, storageBytes: 100 });
+  scene.worker.report({ type: "status", status: { usedBytes: 100 } as DonorStatus }); // as: what is used of it
+  void scene.control.stop(false);
+  scene.worker.report({ type: "stopped", erased: false });
+  await freeing(scene);
+  assert.equal(scene.control.state.is, "off");
+
+  void scene.control.free(200);
+  await settled();
+  scene.control.change({ ...SETTINGS, storageBytes: 300 });
+  await freeing(scene);
+  assert.equal(scene.worker.limits.at(-1), 300);
+});
+
+test("a worker that breaks down while it frees leaves no state that nothing ends", async () => {
+  const scene = new Scene();
+  void scene.control.free(100);
+  await freeing(scene);
+  (scene.worker.onerror as () => void)(); // as: set by who is tested
+  await settled();
+  assert.deepEqual([scene.control.state.is, scene.locks.held], ["failed", 0]);
+});
+
+test("what comes before a start is done under the lock: it can stop it, and not where another tab gives", async () => {
+  const scene = new Scene();
+  let heldThen = 0;
+  const first = (mayStart: boolean) => () => {
+    heldThen = scene.locks.held;
+    return Promise.resolve(mayStart);
+  };
+  const started = scene.control.start(SETTINGS, first(false));
+  scene.locks.grant();
+  await started;
+  await settled();
+  assert.deepEqual([heldThen, scene.locks.held, scene.states, scene.worker.told], [1, 0, ["starting", "off"], []]);
+
+  const again = scene.control.start(SETTINGS, first(true));
+  await freeing(scene);
+  await again;
+  assert.deepEqual(scene.worker.told, ["start"]);
+  void scene.control.stop(false);
+
+  const other = new Scene();
+  other.locks.held = 1;
+  let isDone = false;
+  const refused = other.control.start(SETTINGS, () => Promise.resolve((isDone = true)));
+  other.locks.grant();
+  await refused;
+  assert.deepEqual([isDone, other.states], [false, ["starting", "elsewhere"]]);
 });

@@ -56,3 +56,24 @@ test("what the site's pages gave before counts in the donor's budgets", async ()
   const { pause, sentTodayBytes, sentThisMonthBytes } = scene.status;
   assert.deepEqual([pause, sentTodayBytes, sentThisMonthBytes], ["day_used", 700, 900]);
 });
+
+test("while it rests no names of held files are fetched either", async () => {
+  const file = makeFile("a.iso", 2 * SEGMENT_BYTES);
+  const first = new Scene([file]);
+  await first.welcome();
+  await first.assign({ file, runs: [0, 2] });
+  assert.deepEqual(
+    first.status.files.map(({ name }) => name),
+    ["a.iso"],
+  );
+  await (await first.donor()).stop(false);
+  const allowance = { ...NO_LIMITS, hours: [600, 720] as const };
+  const second = new Scene([file], { ...SETTINGS, allowance }, first.root);
+  await second.welcome();
+  await second.clock.pass(5_000_000);
+  const names = () => second.status.files.map(({ name }) => name);
+  assert.deepEqual([second.status.pause, names()], ["hours", [""]]);
+  second.time = { ...second.time, minute: 600 };
+  await second.clock.pass(5_000_000);
+  assert.deepEqual([second.status.pause, names()], [null, ["a.iso"]]);
+});

@@ -114,3 +114,26 @@ test("a second tab waits for the first, and begins where that one ended; so does
   assert.deepEqual(reloaded.charged, CHARGED);
   await end(reloaded);
 });
+
+test("who waits for its turn writes nothing: a charge that was confirmed meanwhile stays", async () => {
+  const [first, second] = [new Tab(), new Tab()];
+  void first.control.start();
+  await settled();
+  stored.clear();
+  void second.control.start();
+  await settled();
+  assert.equal(stored.size, 0, "the count has one writer");
+  await end(first);
+  assert.deepEqual(second.charged, CHARGED);
+  await end(second);
+});
+
+test("where nothing can be counted nothing is shared", async () => {
+  const refuse = () => {
+    throw new Error("QuotaExceededError");
+  };
+  Object.defineProperty(globalThis, "localStorage", { value: { getItem: () => null, setItem: refuse } });
+  const tab = new Tab();
+  await tab.control.start();
+  assert.deepEqual([tab.states, tab.told], [["starting", "failed"], []]);
+});

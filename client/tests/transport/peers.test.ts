@@ -409,6 +409,18 @@ test("no byte of a withdrawn file goes out after the word, though it is there st
   assert.deepEqual([donor.serving.takers, scene.removed], [0, [["donor 1", "peer_closed"]]]);
 });
 
+test("whoever is yet to offer for a withdrawn file is let go as well, and gets no connection", async () => {
+  const scene = new Scene();
+  const donor = scene.donor("donor", [[0, layout.count]]);
+  await scene.clock.pass(400_000);
+  const matchId = scene.coordinator.introduce("downloader", "donor", FILE, [0, layout.count], true);
+  scene.coordinator.tell("donor", { type: "withdrawn", file_id: FILE });
+  await scene.clock.pass(400_000);
+  assert.deepEqual([donor.window.connections, donor.serving.takers], [0, 0]);
+  const left = { type: "match_report", match_id: matchId, outcome: "failed", code: "peer_closed" };
+  assert.deepEqual(scene.coordinator.said("donor", "match_report"), [left]);
+});
+
 test("a downloader that reads nothing, whatever it grants, holds no more memory than its queue", async () => {
   const scene = new Scene();
   const donor = scene.donor("donor", [[0, layout.count]]);
