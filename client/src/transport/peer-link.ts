@@ -7,8 +7,7 @@
  *
  * Rules:
  * - Candidates that are gathered before a match are kept and sent right after it.
- * - The channel is the negotiated one, but towards a native peer an in-band one: it cannot agree on an id beforehand. That
- *   one is opened with its answer, since most peers are browsers; the other is closed.
+ * - The channel is the negotiated one, but towards a native peer the in-band one; the other is closed.
  * - `open` events may be missing, doubled or late in worker-held channels: a frame opens the channel as well, and the
  *   machines take a second `opened` for nothing.
  * - Every link ends with exactly one `closed`.
@@ -79,6 +78,7 @@ export class PeerLink {
   readonly #events: LinkEvents;
   readonly #connection: RtcConnection;
   readonly #offers: boolean;
+  #channels = new Map<ChannelKind, RTCDataChannel>();
   #channel: RTCDataChannel | undefined;
   #match: LinkMatch | undefined;
   #localSdp: string | undefined;
@@ -141,11 +141,7 @@ export class PeerLink {
   bind(match: LinkMatch, listening: Promise<unknown> = this.#listening): void {
     this.#match = match;
     this.#listening = listening;
-    if (match.peerNative) {
-      this.#channel?.close();
-      this.#channel = undefined;
-    }
-    this.#listen();
+    this.#choose();
     if (this.#localSdp !== undefined && !this.#offers) this.#events.signal({ kind: "answer", sdp: this.#localSdp });
     for (const candidate of this.#candidates.splice(0)) this.#send(candidate);
     this.#prove();
@@ -168,7 +164,7 @@ export class PeerLink {
       });
     } else if (signal.kind === "answer" && this.#offers && this.#remoteSdp === undefined) {
       this.#remoteSdp = signal.sdp;
-      this.#connection.takeAnswer(signal.sdp, this.#match?.peerNative === true);
+      this.#connection.takeAnswer(signal.sdp);
       this.#prove();
     }
   }
@@ -202,18 +198,23 @@ export class PeerLink {
   }
 
   #adopt(kind: ChannelKind, channel: RTCDataChannel): void {
-    if (this.#closed || (kind === "negotiated" && this.#match?.peerNative === true)) {
+    if (this.#closed) {
       channel.close();
       return;
     }
-    this.#channel = channel;
-    this.#listen();
+    this.#channels.set(kind, channel);
+    this.#choose();
   }
 
-  /** Hears what comes over the channel, once it and the match are there. */
-  #listen(): void {
-    const channel = this.#channel;
-    if (this.#match === undefined || channel === undefined) return;
+  /** Takes the channel that the match needs, once both are known. */
+  #choose(): void {
+    if (this.#match === undefined || this.#channel !== undefined) return;
+    const wanted: ChannelKind = this.#match.peerNative ? "in_band" : "negotiated";
+    const channel = this.#channels.get(wanted);
+    if (channel === undefined) return;
+    this.#channel = channel;
+    for (const [kind, other] of this.#channels) if (kind !== wanted) other.close();
+    this.#channels.clear();
     channel.binaryType = "arraybuffer";
     channel.bufferedAmountLowThreshold = QUEUE_LOW_BYTES;
     channel.onopen = () => {

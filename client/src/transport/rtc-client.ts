@@ -17,7 +17,7 @@ export interface RtcClientPort {
 
 /** What a connection tells its owner. Called in the order of the window's reports. */
 export interface RtcConnectionEvents {
-  /** A channel of this connection, not open yet. The negotiated one comes before the description. */
+  /** A channel of this connection, not open yet. Comes before the description. */
   onChannel(kind: ChannelKind, channel: RTCDataChannel): void;
   /** The local description: to be relayed unchanged. */
   onDescription(sdp: string): void;
@@ -29,8 +29,7 @@ export interface RtcConnectionEvents {
 export interface RtcConnection {
   /** Hands the description out at once, complete or not. */
   hurry(): void;
-  /** From a native peer it opens an in-band channel as well. */
-  takeAnswer(sdp: string, native: boolean): void;
+  takeAnswer(sdp: string): void;
   addCandidate(candidate: IceCandidate): void;
   /** Closes it. Does nothing when it is closed. */
   close(): void;
@@ -67,7 +66,7 @@ export class RtcClient {
     if (this.#nat !== "unknown") this.#tellNat();
   }
 
-  /** A connection that offers: one channel, then its description. */
+  /** A connection that offers: two channels, then its description. */
   makeOffer(events: RtcConnectionEvents, urgent: boolean): RtcConnection {
     const connection = this.#next(events);
     this.#port.postMessage({ type: "make_offer", connection, urgent });
@@ -95,8 +94,8 @@ export class RtcClient {
       hurry: () => {
         post({ type: "hurry", connection });
       },
-      takeAnswer: (sdp, native) => {
-        post({ type: "take_answer", connection, sdp, native });
+      takeAnswer: (sdp) => {
+        post({ type: "take_answer", connection, sdp });
       },
       addCandidate: (candidate) => {
         post({ type: "add_candidate", connection, candidate });

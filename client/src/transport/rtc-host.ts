@@ -141,7 +141,7 @@ export class RtcHost {
         return;
       case "take_answer":
         this.#guard(command.connection, (connection) =>
-          this.#setRemote(command.connection, connection, { type: "answer", sdp: command.sdp }, command.native),
+          this.#setRemote(command.connection, connection, { type: "answer", sdp: command.sdp }),
         );
         return;
       case "add_candidate":
@@ -174,6 +174,8 @@ export class RtcHost {
 
   async #makeOffer(id: ConnectionId, connection: RTCPeerConnection, urgent: boolean): Promise<void> {
     this.#handOver(id, "negotiated", negotiatedChannel(connection));
+    // A native peer cannot agree on an id beforehand; towards a browser this second channel stays unused.
+    this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
     await connection.setLocalDescription();
     const describe = () => {
       this.#describe(id, connection);
@@ -242,10 +244,7 @@ export class RtcHost {
     id: ConnectionId,
     connection: RTCPeerConnection,
     description: RTCSessionDescriptionInit,
-    native?: boolean,
   ): Promise<void> {
-    // It cannot agree on an id beforehand.
-    if (native) this.#handOver(id, "in_band", connection.createDataChannel(CHANNEL_LABEL));
     await connection.setRemoteDescription(description);
     const early = this.#early.get(id) ?? [];
     this.#early.delete(id);

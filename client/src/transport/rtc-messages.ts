@@ -22,17 +22,14 @@ export interface IceCandidate {
 /** What the worker tells the window to do. */
 export type RtcCommand =
   | { readonly type: "configure"; readonly stunUrls: readonly string[] }
-  /**
-   * Make a connection that offers. Answered by one `channel` report and one `description`, or by `closed`. `urgent`:
-   * somebody waits for it, so it is handed out at once and its candidates are trickled.
-   */
+  /** Make a connection that offers. Answered by two `channel` reports and one `description`, or by `closed`. */
+  /** `urgent`: somebody waits for it, so it is handed out at once and its candidates are trickled. */
   | { readonly type: "make_offer"; readonly connection: ConnectionId; readonly urgent: boolean }
   /** Make a connection that answers `sdp`. Answered by one `channel` report and one `description`, or by `closed`. */
   | { readonly type: "take_offer"; readonly connection: ConnectionId; readonly sdp: string }
   /** Somebody waits for this offer now: hand it out as it is. */
   | { readonly type: "hurry"; readonly connection: ConnectionId }
-  /** Of a peer that is `native`, it brings one more `channel` report. */
-  | { readonly type: "take_answer"; readonly connection: ConnectionId; readonly sdp: string; readonly native: boolean }
+  | { readonly type: "take_answer"; readonly connection: ConnectionId; readonly sdp: string }
   | { readonly type: "add_candidate"; readonly connection: ConnectionId; readonly candidate: IceCandidate }
   | { readonly type: "close"; readonly connection: ConnectionId };
 

@@ -351,8 +351,9 @@ export class DownloadRun {
     if (sourceId !== link) return;
     const verdict = judgeLink(code, isReplaced(this.#link?.lastModifiedS ?? null, publishedAtS), pinned);
     this.#linkIsChanged = verdict === "ban";
-    if (verdict === "follow")
-      this.#fail(new RefusedError("link_changed", "The link leads to another file than the coordinator knows it by."));
+    // Nobody is to blame, so the last word on sources is not told.
+    if (verdict === "follow" && this.#stop())
+      this.#end(new RefusedError("link_changed", "The link leads to another file than the coordinator knows it by."));
   }
 
   #fail(error: DistributeError): void {

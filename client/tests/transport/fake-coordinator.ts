@@ -25,8 +25,6 @@ export class FakeCoordinator {
   donorSecret: Buffer | undefined;
   /** Offers that went into matches. */
   #used = 0;
-  /** Whether donors are native. */
-  donorsAreNative = false;
   /** Whether sessions are up. */
   up = true;
 
@@ -80,7 +78,6 @@ export class FakeCoordinator {
     this.tell(downloader, {
       ...match,
       role: "downloader",
-      peer_native: this.donorsAreNative,
       ticket: { secret: secret.toString("base64"), valid_ms: 60_000 },
       make_offer: offer === undefined,
       offer_id: offer?.offer_id ?? null,

@@ -59,6 +59,7 @@ interface Connection {
   readonly owner: FakeWindow;
   readonly id: ConnectionId;
   readonly negotiated: FakeChannel;
+  readonly inBand: FakeChannel | undefined;
   readonly sdp: string;
   remote: Connection | undefined;
 }
@@ -133,10 +134,10 @@ export class FakeWindow implements RtcClientPort, Line {
   #obey(command: RtcCommand): void {
     switch (command.type) {
       case "make_offer":
-        this.#make(command.connection);
+        this.#make(command.connection, new FakeChannel(this));
         return;
       case "take_offer": {
-        const made = this.#make(command.connection);
+        const made = this.#make(command.connection, undefined);
         const offerer = this.#network.find(command.sdp);
         made.remote = offerer;
         return;
@@ -144,7 +145,6 @@ export class FakeWindow implements RtcClientPort, Line {
       case "take_answer": {
         const offerer = this.#live.get(command.connection);
         const answerer = this.#network.find(command.sdp);
-        if (command.native) this.#channel(command.connection, "in_band", new FakeChannel(this));
         if (offerer === undefined || answerer === undefined) return;
         offerer.remote = answerer;
         offerer.negotiated.open(answerer.negotiated);
@@ -161,17 +161,19 @@ export class FakeWindow implements RtcClientPort, Line {
     }
   }
 
-  #make(id: ConnectionId): Connection {
+  #make(id: ConnectionId, inBand: FakeChannel | undefined): Connection {
     const connection: Connection = {
       owner: this,
       id,
       negotiated: new FakeChannel(this),
+      inBand,
       sdp: this.#network.sdp(),
       remote: undefined,
     };
     this.#live.set(id, connection);
     this.#network.add(connection);
     this.#channel(id, "negotiated", connection.negotiated);
+    if (inBand !== undefined) this.#channel(id, "in_band", inBand);
     this.#report({ type: "description", connection: id, sdp: connection.sdp });
     const candidate = { candidate: `candidate:${id}`, sdpMid: "0", sdpMLineIndex: 0 };
     this.#report({ type: "candidate", connection: id, candidate });

@@ -91,17 +91,6 @@ test("while nothing is wanted of donors no connection is made and none kept that
   assert.equal(scene.coordinator.said("downloader", "want").at(-1)?.peers_max, 0);
 });
 
-test("a channel is opened in-band towards native donors only", async () => {
-  const scene = new Scene();
-  scene.donor("page", [[0, layout.count]]);
-  await scene.meet("page");
-  scene.donor("native", [[0, layout.count]]);
-  scene.coordinator.donorsAreNative = true;
-  await scene.meet("native");
-  const answers = scene.window.commands.flatMap((command) => (command.type === "take_answer" ? [command.native] : []));
-  assert.deepEqual(answers, [false, true]);
-});
-
 test("after a lost session the want and the unused offers are said again, and open channels go on", async () => {
   const scene = new Scene();
   scene.donor("donor", [[0, layout.count]]);

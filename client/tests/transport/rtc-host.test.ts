@@ -106,33 +106,25 @@ class Scene {
 test("an offer that somebody waits for is handed out before gathering ends", async () => {
   const scene = new Scene();
   await scene.tell({ type: "make_offer", connection: 1, urgent: false });
-  assert.deepEqual(scene.types, ["channel"]);
+  assert.deepEqual(scene.types, ["channel", "channel"]);
   await scene.tell(
     { type: "hurry", connection: 1 },
     { type: "hurry", connection: 1 },
     { type: "hurry", connection: 7 },
   );
-  assert.deepEqual(scene.types, ["channel", "description"]);
+  assert.deepEqual(scene.types, ["channel", "channel", "description"]);
 });
 
-test("with a native peer's answer an in-band channel is opened and handed over", async () => {
-  const scene = new Scene();
-  await scene.tell({ type: "make_offer", connection: 1, urgent: true });
-  await scene.tell({ type: "take_answer", connection: 1, sdp: "x", native: true });
-  assert.deepEqual(scene.connection().channels.at(-1), { label: "dio" });
-  assert.equal(scene.types.filter((type) => type === "channel").length, 2);
-});
-
-test("an offer: its channel first, the description when gathering ends, later candidates trickled", async () => {
+test("an offer: both channels first, the description when gathering ends, later candidates trickled", async () => {
   const scene = new Scene();
   await scene.tell({ type: "configure", stunUrls: ["stun:a:1"] }, { type: "make_offer", connection: 1, urgent: false });
   assert.deepEqual(scene.made[0]?.configuration, { iceServers: [{ urls: ["stun:a:1"] }] });
-  assert.deepEqual(scene.connection().channels, [{ label: "dio", negotiated: true, id: 100 }]);
-  assert.deepEqual(scene.types, ["channel"]);
+  assert.deepEqual(scene.connection().channels, [{ label: "dio", negotiated: true, id: 100 }, { label: "dio" }]);
+  assert.deepEqual(scene.types, ["channel", "channel"]);
   scene.connection().iceGatheringState = "complete";
   scene.connection().onicegatheringstatechange?.();
   await settled();
-  assert.deepEqual(scene.reports.slice(1), [
+  assert.deepEqual(scene.reports.slice(2), [
     { type: "description", connection: 1, sdp: "local" },
     { type: "gathered", connection: 1, sdp: "local" },
   ]);
@@ -140,7 +132,7 @@ test("an offer: its channel first, the description when gathering ends, later ca
   scene.connection().onicecandidate?.({ candidate });
   scene.connection().onicecandidate?.({ candidate: { ...candidate, candidate: "" } });
   scene.connection().onicecandidate?.({ candidate: { ...candidate, protocol: "tcp" } });
-  assert.deepEqual(scene.reports.slice(3), [
+  assert.deepEqual(scene.reports.slice(4), [
     {
       type: "candidate",
       connection: 1,
@@ -156,12 +148,12 @@ test("an offer is handed out with what a STUN server saw; only what comes later 
   const candidate = { candidate: "candidate:1", sdpMid: null, sdpMLineIndex: 0 };
   scene.connection().onicecandidate?.({ candidate: { ...candidate, type: "host" } });
   await settled();
-  assert.deepEqual(scene.types, ["channel"]);
+  assert.deepEqual(scene.types, ["channel", "channel"]);
   scene.connection().onicecandidate?.({ candidate: { ...candidate, type: "srflx" } });
   await settled();
-  assert.deepEqual(scene.types, ["channel", "description"]);
+  assert.deepEqual(scene.types, ["channel", "channel", "description"]);
   scene.connection().onicecandidate?.({ candidate });
-  assert.deepEqual(scene.types, ["channel", "description", "candidate"]);
+  assert.deepEqual(scene.types, ["channel", "channel", "description", "candidate"]);
 });
 
 test("the end of gathering is told with all candidates, also when the description went out before", async () => {
@@ -285,7 +277,7 @@ test("commands for connections that are gone do nothing", async () => {
   const scene = new Scene();
   await scene.tell(
     { type: "close", connection: 9 },
-    { type: "take_answer", connection: 9, sdp: "x", native: false },
+    { type: "take_answer", connection: 9, sdp: "x" },
     { type: "add_candidate", connection: 9, candidate: { candidate: "c" } },
   );
   assert.deepEqual(scene.reports, []);
