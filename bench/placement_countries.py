@@ -186,7 +186,10 @@ def run(options: list[str]) -> bool:
 def _runs_of_before(scenario: Scenario) -> dict[int, dict[str, Any]]:  # Any: JSON of any shape
     path = RESULTS / f"{_NAME}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    if "scenario" not in before or _played(before["scenario"]) != _played(_as_json(scenario)):
+    if "scenario" not in before:
+        return {}
+    then = msgspec.convert(before["scenario"], Scenario)  # fields that came since have their defaults
+    if _played(_as_json(then)) != _played(_as_json(scenario)):
         return {}
     return {each["seed"]: each for each in before["runs"]}
 

@@ -28,7 +28,15 @@ from distribute_io.ids import FileId, SegmentDigest, SegmentIndex
 from distribute_io.manifest.segments import verify_segment
 from distribute_io.transport.peer_link import PeerLink, Proofs
 from distribute_io.transport.webrtc import IceCandidate, PeerConnection, PeerEvents
-from distribute_io.wire.frames import ROLE_DOWNLOADER, DataFrame, Frame, GrantFrame, HelloFrame, RequestFrame
+from distribute_io.wire.frames import (
+    ROLE_DOWNLOADER,
+    DataFrame,
+    Frame,
+    GrantFrame,
+    HelloFrame,
+    HoldingsFrame,
+    RequestFrame,
+)
 from distribute_io.wire.limits import FRAME_BYTES_MAX, PROTOCOL_VERSION
 from distribute_io.wire.session import (
     AnySignal,
@@ -244,6 +252,12 @@ class Scene:
         self.frame_bytes_max[match_id] = frame_bytes_max
         self._takers[match_id] = HandTaker(self, match_id, fill=fill)
         return self._takers[match_id]
+
+    async def met(self, number: int) -> HandTaker:
+        """Introduce a downloader, and wait until it has heard what is held."""
+        taker = self.meet(number)
+        await self.until(lambda: taker.heard(HoldingsFrame))
+        return taker
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Let things happen until the condition holds."""

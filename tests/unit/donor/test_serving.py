@@ -32,8 +32,7 @@ def test_a_downloader_that_takes_the_same_again_and_again_is_let_go(
 ) -> None:
     async def play() -> None:
         async with donor(tmp_path, monkeypatch, held=4) as scene:
-            taker = scene.meet(1)
-            await scene.until(lambda: taker.heard(HoldingsFrame))
+            taker = await scene.met(1)
             most = 2 * 4 * SEGMENT_BYTES + 2**22
             for request_id in range(1, 1000):
                 taker.ask(request_id, request_id % 4)
@@ -53,8 +52,7 @@ def test_a_downloader_that_asks_for_what_is_not_there_without_end_is_let_go(
 ) -> None:
     async def play() -> None:
         async with donor(tmp_path, monkeypatch, held=1) as scene:
-            taker = scene.meet(1)
-            await scene.until(lambda: taker.heard(HoldingsFrame))
+            taker = await scene.met(1)
             for request_id in range(1, 3_000):
                 taker.ask(request_id, 99)
             await scene.until(lambda: taker.closed)
@@ -67,8 +65,7 @@ def test_a_downloader_that_asks_for_what_is_not_there_without_end_is_let_go(
 def test_receipts_without_end_are_forwarded_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> None:
         async with donor(tmp_path, monkeypatch, held=1) as scene:
-            taker = scene.meet(1)
-            await scene.until(lambda: taker.heard(HoldingsFrame))
+            taker = await scene.met(1)
             taker.ask(1, 0)
             await scene.until(lambda: taker.received_bytes == SEGMENT_BYTES)
             for total in range(1, 501):
@@ -85,8 +82,7 @@ def test_receipts_without_end_are_forwarded_once_a_second(tmp_path: Path, monkey
 def test_an_honest_download_in_the_smallest_ranges_is_no_flood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> None:
         async with donor(tmp_path, monkeypatch, held=16) as scene:
-            taker = scene.meet(1)
-            await scene.until(lambda: taker.heard(HoldingsFrame))
+            taker = await scene.met(1)
             granted = 2**40
             for request_id in range(64):
                 index, part = divmod(request_id, 4)
@@ -106,8 +102,7 @@ def test_what_a_downloader_says_of_its_donor_is_no_complaint_of_the_donor(
 ) -> None:
     async def play() -> None:
         async with donor(tmp_path, monkeypatch, held=1) as scene:
-            taker = scene.meet(1)
-            await scene.until(lambda: taker.heard(HoldingsFrame))
+            taker = await scene.met(1)
             taker.link.send(ByeFrame(4))
             await scene.until(lambda: len(scene.said(MatchReport)) == 2)
             assert scene.said(MatchReport)[-1].code == "peer_closed"
@@ -137,8 +132,7 @@ def test_a_withdrawn_file_is_erased_and_nothing_of_it_is_given_any_more(
 ) -> None:
     async def play() -> None:
         async with donor(tmp_path, monkeypatch, held=8, up_bytes_per_s=1_000_000) as scene:
-            taker = scene.meet(1)
-            await scene.until(lambda: taker.heard(HoldingsFrame))
+            taker = await scene.met(1)
             for index in range(8):
                 taker.ask(index + 1, index)
             await scene.until(lambda: taker.received_bytes > 0)
