@@ -426,7 +426,6 @@ class DonorAgent:
         self._filler.forget(file_id)
         self._fill_peers.withdraw(file_id)
         self._store.erase_file(file_id)
-        self._statements.changed(file_id)
         for taker in [each for each in self._takers.values() if each.file_id == file_id]:
             taker.leave()
         if was_known:  # a withdrawal may be said again

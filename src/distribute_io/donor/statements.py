@@ -2,7 +2,8 @@
 
 Rules:
 
-1. After each welcome it states all that it holds, completely; later what has changed, when it is asked to.
+1. After each welcome it states all that it holds, completely; later what has changed, when it is asked to. The store
+   says what that is: besides what was fetched it is what made room for it, and what was found spoilt.
 2. A message has at most `FILES_PER_MESSAGE_MAX` files and, all of them together, `RUNS_MAX` runs: so a large store
    that is held in many runs still fits `MESSAGE_BYTES_MAX`.
 3. Receipts go on when they are asked to, the latest of each match: a downloader may write one for each byte, and the
@@ -31,15 +32,16 @@ class Statements:
         self._store = store
         self._say = say
         self._is_heard = False
-        self._changed: set[FileId] = set()
         self._filled: dict[FileId, Filled] = {}
+        self._filled_since: set[FileId] = set()
         self._receipts: dict[str, Receipt] = {}
 
     def begin(self) -> None:
         """There is a session: state all that is held, and what no session has heard."""
         self._is_heard = True
         self._filled.clear()  # told per session
-        self._changed.clear()
+        self._filled_since.clear()
+        self._store.take_changed()
         messages = list(_messages(self._file_runs(file_id) for file_id in self._store.files())) or [[]]
         for number, files in enumerate(messages, 1):
             self._say(Holdings(files, complete=number == len(messages)))
@@ -53,20 +55,16 @@ class Statements:
         """A segment was fetched and is durable."""
         before = self._filled.get(file_id, Filled(file_id, 0, 0))
         self._filled[file_id] = Filled(file_id, before.mirror_bytes + mirror_bytes, before.donor_bytes + donor_bytes)
-        self._changed.add(file_id)
-
-    def changed(self, file_id: FileId) -> None:
-        """What is held of a file is not what it was."""
-        self._changed.add(file_id)
+        self._filled_since.add(file_id)
 
     def tell_changes(self) -> list[FileId]:
         """State what has changed; returns these files."""
-        changed, self._changed = sorted(self._changed), set()
+        changed = sorted(self._store.take_changed())
         for files in _messages(self._file_runs(file_id) for file_id in changed):
             self._say(Holdings(files, complete=False))
-        for file_id in changed:
-            if file_id in self._filled:
-                self._say(self._filled[file_id])
+        for file_id in sorted(self._filled_since):
+            self._say(self._filled[file_id])
+        self._filled_since.clear()
         return changed
 
     def receipt(self, match_id: str, bytes_total: int, mac: bytes) -> None:

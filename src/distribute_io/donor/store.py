@@ -70,6 +70,7 @@ class SegmentStore:
         self._folders: set[FileId] = set()
         self._writing: FileId | None = None
         self._checked: set[tuple[FileId, SegmentIndex]] = set()
+        self._changed: set[FileId] = set()
         self._lock_fd = -1
 
     def open(self) -> None:
@@ -115,6 +116,12 @@ class SegmentStore:
         """The segments of a file that are held."""
         with self._lock:
             return run_sets.of_indices(self._held.get(file_id, {}))
+
+    def take_changed(self) -> set[FileId]:
+        """The files of which other segments are held than when this was asked last, for whatever reason."""
+        with self._lock:
+            changed, self._changed = self._changed, set()
+            return changed
 
     def size_of(self, file_id: FileId, digest: SegmentDigest) -> int | None:
         """Size of a segment that is held of this file; None when it is not."""
@@ -270,6 +277,7 @@ class SegmentStore:
         return equal[0] if equal else None
 
     def _remember(self, file_id: FileId, index: SegmentIndex, digest: SegmentDigest, size_bytes: int) -> None:
+        self._changed.add(file_id)
         self._held.setdefault(file_id, {})[index] = (digest, size_bytes)
         self._by_digest.setdefault(file_id, {}).setdefault(digest, []).append(index)
 
@@ -281,6 +289,7 @@ class SegmentStore:
         return data[offset : offset + length] if hashlib.sha256(data).digest() == digest else None
 
     def _erase_one(self, file_id: FileId, index: SegmentIndex) -> None:
+        self._changed.add(file_id)
         digest, size_bytes = self._held[file_id].pop(index)
         equal = self._by_digest[file_id][digest]
         equal.remove(index)

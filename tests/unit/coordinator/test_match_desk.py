@@ -94,6 +94,26 @@ def test_donors_that_never_say_a_word_tell_nothing_of_a_downloaders_network(tmp_
     play(tmp_path, scene)
 
 
+@pytest.mark.parametrize(("code", "again"), [("not_held", False), ("over_budget", False), ("busy", True)])
+def test_donor_that_refused_for_good_is_not_introduced_again(tmp_path: Path, code: str, again: bool) -> None:
+    files(tmp_path, 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with AsyncExitStack() as stack:
+            donor = await stack.enter_async_context(Peer.connect(served))
+            await donor.donate(held=[{"file_id": file_id, "runs": [0, 4]}])
+            taker = await stack.enter_async_context(Peer.connect(served))
+            await taker.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            match_id = (await donor.hear("match"))["match_id"]
+            await donor.send("match_report", match_id=match_id, outcome="failed", code=code)
+            await taker.hear("match_ended")
+            await taker.send("want", file_id=file_id, missing=[0, 4], peers_max=1)
+            await taker.hear("match" if again else "unmatched")
+
+    play(tmp_path, scene)
+
+
 def test_each_protocol_code_is_a_breach_or_may_be_chance() -> None:
     of_sessions = {"message_malformed", "message_too_large", "message_unexpected", "message_unknown", "match_unknown"}
     chance = {"hello_timeout", "idle_timeout", "protocol_version", "slow_reader"}
