@@ -22,7 +22,7 @@ class Usage:
     cpu_s: float
     # By `--type=` of the process ("browser" is the first one); several of one type are added.
     cpu_s_by_type: dict[str, float]
-    # Name and CPU seconds of each thread of the renderer with the highest peak, by thread id: in order of their start.
+    # Name and CPU seconds of each thread of the busiest renderer, by thread id: in order of their start.
     renderer_threads: dict[int, tuple[str, float]]
     # VmHWM, the most that was ever resident, of that renderer.
     renderer_peak_bytes: int
@@ -36,14 +36,17 @@ def measure_browser(profile: Path) -> Usage:
     """
     processes = _processes(profile)
     by_type: dict[str, float] = {}
-    renderers: list[tuple[int, int]] = []
+    renderers: list[tuple[float, int]] = []  # a spare one, without a page, can have the larger memory
     for pid, kind in processes.items():
         with contextlib.suppress(OSError):  # ended meanwhile
-            by_type[kind] = by_type.get(kind, 0.0) + _cpu_s(_PROC / str(pid) / "stat", children=True)
+            cpu_s = _cpu_s(_PROC / str(pid) / "stat", children=True)
+            by_type[kind] = by_type.get(kind, 0.0) + cpu_s
             if kind == "renderer":
-                renderers.append((_peak_bytes(pid), pid))
-    peak_bytes, renderer = max(renderers, default=(0, 0))
-    return Usage(sum(by_type.values()), by_type, _threads(renderer) if renderer else {}, peak_bytes)
+                renderers.append((cpu_s, pid))
+    if not renderers:
+        return Usage(sum(by_type.values()), by_type, {}, 0)
+    _, renderer = max(renderers)
+    return Usage(sum(by_type.values()), by_type, _threads(renderer), _peak_bytes(renderer))
 
 
 def _processes(profile: Path) -> dict[int, str]:

@@ -52,7 +52,7 @@ import { SegmentIntake } from "./segment-intake.ts";
 const PROGRESS_MS = 250;
 
 /** Bytes received and not yet stored, at most. Phones (4 GiB and less) get half: their tabs are killed early. */
-const MEMORY_BYTES = 32 * 1024 * 1024;
+const MEMORY_BYTES = 24 * 1024 * 1024;
 
 /** A service worker with nothing to do is ended after 30 s, and in Firefox its download with it. */
 const STREAM_RUNS_MS = 10_000;
