@@ -188,7 +188,8 @@ def _runs_of_before(scenario: Scenario) -> dict[int, dict[str, Any]]:  # Any: JS
     before = json.loads(path.read_text()) if path.exists() else {}
     if "scenario" not in before:
         return {}
-    then = msgspec.convert(before["scenario"], Scenario)  # fields that came since have their defaults
+    here = {name: value for name, value in before["scenario"].items() if name in Scenario.__struct_fields__}
+    then = msgspec.convert(here, Scenario)  # fields that came since have their defaults, those that went are dropped
     if _played(_as_json(then)) != _played(_as_json(scenario)):
         return {}
     return {each["seed"]: each for each in before["runs"]}

@@ -224,3 +224,13 @@ class CoordinatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             "where causes are very unlike.",
         ),
     ] = Policy().fairness
+    far_byte_weight: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="What a byte is worth that a donor serves to another region, near being 1, when donors are "
+            "filled; a scenario of dio simulate says it as far_weight. Below a half, holdings follow demand from one "
+            "region to another even where the far ones have it all; 1: it is only counted how much donors save.",
+        ),
+    ] = Policy().far_weight

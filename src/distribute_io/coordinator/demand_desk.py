@@ -18,6 +18,7 @@ from distribute_io.coordinator.hour_books import Forecast, HourBooks
 from distribute_io.coordinator.region_books import RegionBooks
 from distribute_io.coordinator.session import Session
 from distribute_io.core.demand.book import Announcement, CellState, DemandBook, DemandState, after_pause
+from distribute_io.core.placement.downlinks import Downlinks
 from distribute_io.core.placement.model import Expectation
 from distribute_io.core.placement.stays import DonorKind, Stays, StaysState
 from distribute_io.errors import DistributeError
@@ -51,6 +52,8 @@ class _Kept(msgspec.Struct, frozen=True):
     demand: DemandState = DemandState()
     stays: StaysState | None = None
     written_at_us: int = 0
+    rates_bytes_per_s: list[float] = []
+    """Of the last downloads."""
 
 
 class DemandDesk:
@@ -62,6 +65,7 @@ class DemandDesk:
         self._clock_us = clock_us
         self.book = DemandBook()
         self.stays = Stays()
+        self.downlinks = Downlinks()
         self._expected: tuple[Expectation, ...] = ()
         self._expected_at_us: int | None = None
         self._foreseen: Forecast | None = None
@@ -88,6 +92,7 @@ class DemandDesk:
             demand = after_pause(demand, max(0, self._clock_us() - kept.written_at_us))
         self.book = DemandBook(state=demand)
         self.stays = Stays(kept.stays)
+        self.downlinks = Downlinks(kept.rates_bytes_per_s)
 
     def begin(self, file_ids: Collection[FileId]) -> None:
         """All files that can be asked for; releases of others were taken down while nobody looked."""
@@ -121,7 +126,7 @@ class DemandDesk:
         """A session wants a file; the first time counts."""
         if file_id in session.asked or len(session.asked) >= FILES_ASKED_MAX:
             return
-        session.asked.add(file_id)
+        session.asked[file_id] = self._clock_us()
         self.hours.came(self.regions.asked(session.region), file_id)
         self.book.asked(file_id, session.region, session.nat, self._clock_us())
         session.asked_unknown += session.nat == "unknown"
@@ -135,6 +140,16 @@ class DemandDesk:
     def fell_through(self, session: Session, file_id: FileId, share: float) -> None:
         """A share of the file came from mirrors."""
         self.book.fell_through(file_id, session.region, share, self._clock_us())
+
+    def downloaded(self, session: Session, file_id: FileId, size_bytes: int) -> None:
+        """A session says that it has all of a file. How fast that was is counted once a session: it is its word."""
+        began_us = session.asked.get(file_id)
+        if began_us is None or session.rate_counted:
+            return
+        session.rate_counted = True
+        took_us = self._clock_us() - began_us
+        if took_us > 0:  # else the clock was put back
+            self.downlinks.seen(size_bytes, took_us / 1e6)
 
     def stayed(self, *, native: bool, stay_s: float, left: bool) -> None:
         """A donor was here; not `left` when it would have stayed had the coordinator not stopped."""
@@ -202,7 +217,7 @@ class DemandDesk:
         for some in self.book.cells():
             cells += some
             await asyncio.sleep(0)
-        kept = _Kept(self.book.state_of(cells), self.stays.state(), self._clock_us())
+        kept = _Kept(self.book.state_of(cells), self.stays.state(), self._clock_us(), self.downlinks.rates)
         await self._catalogue.put_note(NOTE, await asyncio.to_thread(msgspec.msgpack.encode, kept))
         await self._write_releases()
 

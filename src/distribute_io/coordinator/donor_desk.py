@@ -411,6 +411,7 @@ class DonorDesk:
             donors=views,
             files=[self._shapes.view(shape) for shape in self._shapes.all()],
             demand=await self._demand.expectations(),
+            down_bytes_per_s=self._demand.downlinks.typical_bytes_per_s,
             is_guess=self._demand.book.is_guess,
             joining=joining & records.keys(),
             standing=standing,

@@ -55,6 +55,8 @@ class Ledger:
         from_mirrors = mirrors - (before.mirror_bytes if before is not None else 0)
         if from_mirrors > 0:
             self._demand.fell_through(session, shape.file_id, min(1.0, from_mirrors / shape.size_bytes))
+        if message.mirror_bytes + message.donor_bytes >= shape.size_bytes:
+            self._demand.downloaded(session, shape.file_id, shape.size_bytes)
         amounts = Totals(
             mirrors_bytes=from_mirrors,
             rejected_bytes=rejected - (before.rejected_bytes if before is not None else 0),

@@ -158,7 +158,9 @@ class Session:
         self.used: dict[FileId, Usage] = {}
         self.avoided: dict[SessionId, None] = {}
         self.accused: dict[MatchId, None] = {}
-        self.asked: set[FileId] = set()
+        self.asked: dict[FileId, int] = {}
+        """Files that it wanted, and since when (microseconds since 1970)."""
+        self.rate_counted = False
         self.asked_unknown = 0
         """Of these, how many before its NAT class was known."""
         self.measured: set[Pair] = set()

@@ -84,9 +84,7 @@ def build_sessions(
         state=state,
         catalogue=catalogue,
         shapes=shapes,
-        policy=Policy(
-            run_bytes=config.run_bytes_min, lease_us=config.lease_ms * 1_000, fairness=config.fairness_between_causes
-        ),
+        policy=planning_policy(config),
         office=office,
         demand=demand,
         sessions=registry,
@@ -125,6 +123,16 @@ def build_sessions(
         clock_us=monotonic_us,
     )
     return SessionSide(state, shapes, sessions, demand, office, donors, matches, tallies, regions.named)
+
+
+def planning_policy(config: CoordinatorConfig) -> Policy:
+    """How a coordinator plans; `dio simulate` plans by the same, but for what a scenario says itself."""
+    return Policy(
+        run_bytes=config.run_bytes_min,
+        lease_us=config.lease_ms * 1_000,
+        fairness=config.fairness_between_causes,
+        far_weight=config.far_byte_weight,
+    )
 
 
 def monotonic_us() -> int:

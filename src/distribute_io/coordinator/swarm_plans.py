@@ -199,6 +199,7 @@ class SwarmPlans:
             files=files,
             demand=demand,
             stays=self._demand.stays.state(),
+            down_bytes_per_s=self._demand.downlinks.typical_bytes_per_s,
             is_guess=self._demand.book.is_guess,
             joining=joining,
         )

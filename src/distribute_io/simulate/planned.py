@@ -40,11 +40,7 @@ class PlannedPlacer:
 
     def __init__(self, scenario: Scenario, policy: Policy | None = None) -> None:
         self.scenario = scenario
-        self.policy = policy or Policy(
-            far_weight=scenario.network.far_weight,
-            burst_s=scenario.burst_s
-            or scenario.catalogue.segments * scenario.segment_bits / scenario.network.down_median_bit_per_s / 2,
-        )
+        self.policy = policy or Policy(far_weight=scenario.network.far_weight)
         self.join_s: list[float] = []
         self.full_s: list[float] = []
         self._book = DemandBook()
@@ -123,6 +119,7 @@ class PlannedPlacer:
             donors=[self._view(swarm, donor) for donor in swarm.donors.values()],
             files=self._views[: self._known],
             demand=self.expectations(swarm),
+            down_bytes_per_s=self.scenario.network.down_median_bit_per_s / 8.0,
             is_guess=self._book.is_guess,
             joining=joining,
             standing=standing,

@@ -107,7 +107,8 @@ class Network(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     restricted_share: float = 0.5
     """Peers behind a restricted NAT, donors and downloaders alike; two of them cannot connect."""
     far_weight: float = 1.0
-    """What a byte is worth that comes from another region."""
+    """What a byte is worth that comes from another region, to the planner (`far_byte_weight` of a coordinator) and in
+    the weighted net offload."""
     down_median_bit_per_s: float = 14e6
     """What a downloader can receive, and gets of the mirrors alone; log-normal. 50 MiB take 30 s at the median."""
     down_sigma: float = 0.5
@@ -149,8 +150,6 @@ class Scenario(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Time between two plans for standing donors."""
     plan_first_s: float = 0.0
     """Time of the first of them."""
-    burst_s: float | None = None
-    """`Policy.burst_s` of the planner; None: half of what a download takes at the median downlink."""
     bound_window_s: float = 600.0
     """Windows of the bound; shorter ones make it tighter and slower."""
     donors: Donors = Donors()

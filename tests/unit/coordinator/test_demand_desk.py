@@ -15,11 +15,13 @@ from distribute_io.coordinator.hour_books import HOUR_US
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.stats import Statistics
 from distribute_io.core.demand.book import Announcement
+from distribute_io.core.placement.downlinks import FIRST
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.stores.catalogue import CauseRecord, Totals
 from distribute_io.stores.memory_state import MemoryState
 
 S = 1_000_000
+MIB = 1 << 20
 FILE = FileId("f")
 CAUSE = CauseId("main")
 
@@ -94,6 +96,32 @@ def test_forecasts_are_told_by_region_file_and_cause_beside_what_came(tmp_path: 
                 assert (told.forecast_last_hour, told.came_last_hour) == (round(foretold, 1), 140)
             assert (region.region, region.came_last_hour) == ("EU/DE", 140)
             assert sum(each.forecast_last_hour for each in report.regions) == pytest.approx(foretold, abs=0.2)
+        finally:
+            await catalogue.close()
+
+    asyncio.run(play())
+
+
+def test_how_fast_downloads_go_is_learned_once_a_session_and_outlives_a_restart(tmp_path: Path) -> None:
+    async def play() -> None:
+        clock = Clock()
+        catalogue = open_catalogue(CoordinatorConfig(data_dir=str(tmp_path)))
+        try:
+            desk = DemandDesk(catalogue, clock_us=clock)
+            for number in range(FIRST):
+                session = a_session(number)
+                desk.downloaded(session, FILE, 80 * MIB)  # it never wanted it
+                desk.asked(session, FILE)
+                clock.now_us -= S
+                desk.downloaded(a_session(number), FILE, 80 * MIB)
+                clock.now_us += 9 * S
+                desk.downloaded(session, FILE, 80 * MIB)
+                desk.downloaded(session, FILE, 80 * MIB)
+            assert desk.downlinks.rates == [10 * MIB] * FIRST
+            await desk.write()
+            again = DemandDesk(catalogue, clock_us=clock)
+            await again.load()
+            assert again.downlinks.typical_bytes_per_s == 10 * MIB
         finally:
             await catalogue.close()
 

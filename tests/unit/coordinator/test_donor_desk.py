@@ -12,6 +12,7 @@ from msgspec import structs
 from distribute_io.coordinator import donor_desk, session_side
 from distribute_io.coordinator.app import open_catalogue
 from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.core.placement import downlinks
 from distribute_io.core.placement.model import Plan, Policy, Snapshot
 from distribute_io.core.runs import Runs
 from distribute_io.errors import RefusedError
@@ -274,6 +275,38 @@ def test_plans_reckon_with_the_causes_weights_as_they_are_now_and_with_fairness(
 
     play(tmp_path, scene, fairness_between_causes=0.5)
     assert seen[0] == (1.0, 0.5)
+
+
+def test_plans_reckon_with_how_fast_downloads_go_and_with_what_far_bytes_are_worth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "0.bin", bytes(4 * MIB))
+    seen: list[tuple[float, float]] = []
+    planned = PlanOffice.plan
+
+    async def plan(office: PlanOffice, snapshot: Snapshot, policy: Policy) -> Plan:
+        seen.append((snapshot.down_bytes_per_s, policy.far_weight))
+        return await planned(office, snapshot, policy)
+
+    monkeypatch.setattr(PlanOffice, "plan", plan)
+    monkeypatch.setattr(donor_desk, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(donor_desk, "PLAN_EVERY_S", 0.02)
+    monkeypatch.setattr(downlinks, "FIRST", 1)
+
+    async def scene(served: Served) -> None:
+        file_id = await served.file_id("0.bin")
+        async with Peer.connect(served) as donor, Peer.connect(served) as downloader:
+            await donor.donate()
+            await downloader.send("want", file_id=file_id, missing=[0, 4], peers_max=0)
+            await downloader.send("usage", file_id=file_id, mirror_bytes=3 * MIB, donor_bytes=MIB)
+
+            async def learned() -> bool:
+                return seen[-1][0] != downlinks.FIRST_BYTES_PER_S
+
+            await served.until(learned)
+
+    play(tmp_path, scene, far_byte_weight=0.6)
+    assert seen[0] == (downlinks.FIRST_BYTES_PER_S, 0.6)
 
 
 def test_a_lease_is_renewed_at_half_of_its_time_while_the_donor_is_here(

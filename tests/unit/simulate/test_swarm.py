@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from distribute_io.coordinator.config import CoordinatorConfig
+from distribute_io.coordinator.session_side import planning_policy
+from distribute_io.core.placement.downlinks import FIRST_BYTES_PER_S
 from distribute_io.simulate.ledger import Outcome
 from distribute_io.simulate.matchers import CoreMatcher
 from distribute_io.simulate.people import draw_people
 from distribute_io.simulate.planned import PlannedPlacer
 from distribute_io.simulate.runs import POLICIES, run_policy
-from distribute_io.simulate.scenario import Catalogue, Donors, Scenario, Trouble, load_scenario
+from distribute_io.simulate.scenario import Catalogue, Donors, Network, Scenario, Trouble, load_scenario
 from distribute_io.simulate.swarm import Swarm
 
 SMALL = Scenario(
@@ -48,6 +51,16 @@ def test_the_planner_serves_most() -> None:
     assert planned > run("lru").net_offload
     assert planned > run("rendezvous").net_offload
     assert run("oracle").net_offload > 0.2
+
+
+def test_a_scenario_is_planned_as_a_coordinator_plans() -> None:
+    coordinators = planning_policy(CoordinatorConfig())
+    told = msgspec.structs.replace(SMALL, network=Network(far_weight=CoordinatorConfig().far_byte_weight))
+    simulated = PlannedPlacer(told).policy
+    # The simulator has no leases; all else that plans are made by is the same.
+    assert msgspec.structs.replace(coordinators, lease_us=simulated.lease_us) == simulated
+    assert PlannedPlacer(load_scenario("wandering-far")).policy.far_weight == 0.5
+    assert Scenario(title="", about="").network.down_median_bit_per_s == 8 * FIRST_BYTES_PER_S
 
 
 def test_standing_donors_are_looked_at_again_when_one_has_left() -> None:

@@ -23,6 +23,7 @@ import numpy as np
 
 from distribute_io.core.demand.regions import coarse
 from distribute_io.core.placement.curves import served_share
+from distribute_io.core.placement.downlinks import waits_s
 from distribute_io.core.placement.model import DonorView, Policy, Snapshot
 from distribute_io.core.placement.readings import Held, Misses, Readings, log_miss_of
 from distribute_io.core.placement.rows import Floats, Ints, Rows
@@ -43,6 +44,7 @@ class Board(Readings):
         regions |= {coarse(donor.region) for donor in snapshot.donors}
         self.region: dict[str, int] = {name: place for place, name in enumerate(sorted(regions))}
         self.held: list[Held] = [self._held_of(donor) for donor in snapshot.donors]
+        self.wait_s = waits_s(rows.file_bytes, snapshot.down_bytes_per_s)
         self.asked_per_s = self._asked_now(snapshot)
         self._by_region = policy.far_weight < 1.0
         areas = len(self.region) if self._by_region else 0
@@ -85,7 +87,7 @@ class Board(Readings):
         asked = np.zeros(len(self.rows.files))
         for expected in snapshot.demand:
             place = self.rows.place.get(expected.file_id)
-            if place is not None and expected.lead_s <= self.policy.burst_s:
+            if place is not None and expected.lead_s <= self.wait_s[place]:
                 asked[place] += sum(rates.open_per_s + rates.restricted_per_s for rates in expected.rates)
         return asked
 
@@ -106,7 +108,7 @@ class Board(Readings):
         for _ in range(_ROUNDS):
             others = np.bincount(row, serving, self.rows.count)[row] - serving
             routed = size / (1.0 + others)
-            at_once = np.bincount(pair, routed, pairs)[pair] / (up[donor] * self.policy.burst_s)
+            at_once = np.bincount(pair, routed, pairs)[pair] / (up[donor] * self.wait_s[file])
             on_average = (np.bincount(donor, routed * self.asked_per_s[file], len(self.held)) / up)[donor]
             serving = share * self.policy.reach * served_share(at_once + on_average, self.policy.busy_sharpness)
         start = 0

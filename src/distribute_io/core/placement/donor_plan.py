@@ -220,7 +220,7 @@ class DonorPlanner:
         """Count one more copy (or, negative, one less) into the donor's load."""
         file, up = int(self._rows.file[row]), self._held.up_bytes_per_s
         routed = share * float(self._rows.size_bytes[row]) / (1.0 + max(0.0, float(self._board.serving[row])))
-        self._at_once[file] = max(0.0, float(self._at_once[file]) + routed / (up * self._policy.burst_s))
+        self._at_once[file] = max(0.0, float(self._at_once[file]) + routed / (up * float(self._board.wait_s[file])))
         self._on_average = max(0.0, self._on_average + routed * float(self._board.asked_per_s[file]) / up)
 
     def _is_run(self, row: int) -> bool:

@@ -106,7 +106,7 @@ def fill(
     routed, file = board.routed_bytes(candidates), rows.file[candidates]
     if lacks is not None:
         routed *= lacks
-    adds = routed / (up * policy.burst_s), routed * board.asked_per_s[file] / up
+    adds = routed / (up * board.wait_s[file]), routed * board.asked_per_s[file] / up
     queue = best_first(file, worth, loads=loads, adds=adds, sharpness=policy.busy_sharpness)
     # Lists: a number out of an array costs ten times as much.
     names, sizes = candidates.tolist(), size.tolist()

@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from distribute_io.core.placement.downlinks import FIRST_BYTES_PER_S
 from distribute_io.core.runs import Runs
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.wire.session import NatClass
@@ -111,6 +112,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     files: Sequence[FileView]
     """All files that could be given to them."""
     demand: Sequence[Expectation] = ()
+    down_bytes_per_s: float = FIRST_BYTES_PER_S
+    """How fast downloads go, typically (`downlinks.py`)."""
     is_guess: bool = False
     """Nothing is known of the demand yet, and what pays cannot be told: joining donors are filled all the same."""
     joining: frozenset[SessionId] = frozenset()
@@ -137,12 +140,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     ahead_s: float = 240.0
     """How long before demand begins donors are filled for it. They hold nothing else in that room meanwhile: a quarter
     of an hour takes .006 of net offload from an announced release (`dio simulate announced`, seeds 1 to 4)."""
-    burst_s: float = 15.0
-    """How long a request waits for a donor before mirrors have done the work: half of what a download takes."""
     busy_sharpness: float = 4.0
-    """Exponent p of the share `(1 + load^p)^(-1/p)` of the asked that a donor serves within `burst_s`. With 2, a donor
-    counted as busy long before it was, and files that are asked for a lot got second copies before others got a first:
-    .521 of net offload in steady demand, with 4 .538 (`dio simulate`, the planner's oracle, seeds 1 to 4)."""
+    """Exponent p of the share `(1 + load^p)^(-1/p)` of the asked that a donor serves while a request waits for it
+    (`downlinks.py`). With 2, a donor counted as busy long before it was, and files that are asked for a lot got second
+    copies before others got a first: .521 of net offload in steady demand, with 4 .538 (`dio simulate`, the planner's
+    oracle, seeds 1 to 4)."""
     reach: float = 0.97
     """Probability that an introduction of two that can connect leads to a connection."""
     outlasts_s: float = 15.0

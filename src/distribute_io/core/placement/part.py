@@ -103,6 +103,7 @@ class Columns:
         "serving",
         "size_bytes",
         "start",
+        "wait_s",
     )
 
     def __init__(
@@ -112,6 +113,7 @@ class Columns:
         fixed: tuple[Ints, Ints, Ints, Ints, Ints],
         copies: tuple[Floats, Floats, Floats, Floats],
         asked_per_s: Floats,
+        wait_s: Floats,
         alike: Alike,
     ) -> None:
         """Keep them.
@@ -121,12 +123,13 @@ class Columns:
             fixed: file, start, end, size in bytes, run of each row.
             copies: of each row: logarithm of a miss for open and for restricted downloaders, serving holders, copies.
             asked_per_s: requests by file.
+            wait_s: how long a request waits for donors, by file.
             alike: the networks.
         """
         self.files = files
         self.file, self.start, self.end, self.size_bytes, self.run = fixed
         self.miss_open, self.miss_restricted, self.serving, self.copies = copies
-        self.asked_per_s = asked_per_s
+        self.asked_per_s, self.wait_s = asked_per_s, wait_s
         self.alike = alike
 
     def part(self, positions: Ints) -> Columns:
@@ -147,6 +150,7 @@ class Columns:
                 self.copies.take(positions),
             ),
             asked_per_s=self.asked_per_s,
+            wait_s=self.wait_s,
             alike=self.alike,
         )
 
@@ -214,6 +218,7 @@ class Part(Readings):
         self.serving = columns.serving.take(positions)
         self.copies = columns.copies.take(positions)
         self.asked_per_s = columns.asked_per_s.take(self._rows.places)
+        self.wait_s = columns.wait_s.take(self._rows.places)
         self.near_open = None if near is None else near[0].copy()
         self.near_restricted = None if near is None else near[1].copy()
 

@@ -107,6 +107,8 @@ class Readings(ABC):
     copies: Floats
     asked_per_s: Floats
     """Requests for each file, now."""
+    wait_s: Floats
+    """How long a request for each file waits for donors."""
 
     @property
     @abstractmethod
@@ -140,7 +142,7 @@ class Readings(ABC):
         """The load on a lifted donor if it had these copies: at once by file, and on average (rule 2)."""
         file = self.rows.file[rows]
         routed = self.routed_bytes(rows) * shares
-        at_once = np.bincount(file, routed, len(self.rows.files)) / (held.up_bytes_per_s * self.policy.burst_s)
+        at_once = np.bincount(file, routed, len(self.rows.files)) / (held.up_bytes_per_s * self.wait_s)
         return at_once, float(routed @ self.asked_per_s[file]) / held.up_bytes_per_s
 
     def routed_bytes(self, rows: Ints) -> Floats:

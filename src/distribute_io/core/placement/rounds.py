@@ -22,6 +22,7 @@ from msgspec import Struct, structs
 
 from distribute_io.core.placement.board import network_of
 from distribute_io.core.placement.donor_plan import DonorPlanner
+from distribute_io.core.placement.downlinks import FIRST_BYTES_PER_S, waits_s
 from distribute_io.core.placement.join_lists import JoinLists, RegionList, put_in_order
 from distribute_io.core.placement.model import Assignment, DonorView, Expectation, FileView, Policy, Reason, Rejection
 from distribute_io.core.placement.outlook import Outlook
@@ -31,7 +32,7 @@ from distribute_io.core.placement.readings import DonorDemand, Held
 from distribute_io.core.placement.rows import Floats, Ints, Rows
 from distribute_io.core.placement.stays import Stays, StaysState
 from distribute_io.core.placement.stock import Stock
-from distribute_io.core.placement.survey import Screen, Survey
+from distribute_io.core.placement.survey import Asked, Screen, Survey
 from distribute_io.core.placement.weigh import reasons_of
 from distribute_io.ids import SessionId
 
@@ -65,6 +66,8 @@ class Changes(Struct, frozen=True, kw_only=True):
     demand: Sequence[bytes] = ()
     """What is expected, some of it at a time (`encode_demand`)."""
     stays: StaysState
+    down_bytes_per_s: float = FIRST_BYTES_PER_S
+    """How fast downloads go, typically (`downlinks.py`)."""
     is_guess: bool = False
     joining: frozenset[SessionId] = frozenset()
     """Donors that have to be given an assignment."""
@@ -203,7 +206,9 @@ class Rounds:
         for expected in demand:
             for rates in expected.rates:
                 stock.region_of(rates.region)
-        survey = Survey(stock, rows, policy, left_s=self._left_s(changes), asked_per_s=self._asked(demand), seed=seed)
+        wait_s = waits_s(rows.file_bytes, changes.down_bytes_per_s)
+        asked = Asked(self._asked(demand, wait_s), wait_s)
+        survey = Survey(stock, rows, policy, left_s=self._left_s(changes), asked=asked, seed=seed)
         changed = len(changes.donors) > (1.0 - _SETTLED_SHARE) * len(stock)
         survey.settle(_SETTLE_STEPS if changed else 1)
         outlook = Outlook.of(demand, rows, stock.regions, file_weights(rows, survey, policy), ahead_s=policy.ahead_s)
@@ -235,12 +240,12 @@ class Rounds:
         )
         return np.where(self._stock.number("is_native"), native, browser)
 
-    def _asked(self, demand: Sequence[Expectation]) -> Floats:
+    def _asked(self, demand: Sequence[Expectation], wait_s: Floats) -> Floats:
         """Requests per second for each file, now or within the time that a request waits."""
         asked = np.zeros(len(self._rows.files))
         for expected in demand:
             place = self._rows.place.get(expected.file_id)
-            if place is not None and expected.lead_s <= self._policy.burst_s:
+            if place is not None and expected.lead_s <= wait_s[place]:
                 asked[place] += sum(rates.open_per_s + rates.restricted_per_s for rates in expected.rates)
         return asked
 
@@ -284,6 +289,7 @@ class _Look:
             fixed=(rows.file, rows.start, rows.end, rows.size_bytes, rows.run),
             copies=(survey.miss_open, survey.miss_restricted, survey.serving, survey.copies),
             asked_per_s=survey.asked_per_s,
+            wait_s=survey.wait_s,
             alike=self._alike(),
         )
         self._smallest = int(rows.size_bytes.min(initial=1 << 62))
@@ -378,7 +384,7 @@ class _Look:
         columns = self._columns.part(self._listed)
         columns.files = [self._rows.files[place] for place in places.tolist()]
         columns.file = np.searchsorted(places, columns.file)
-        columns.asked_per_s = self._columns.asked_per_s[places]
+        columns.asked_per_s, columns.wait_s = self._columns.asked_per_s[places], self._columns.wait_s[places]
         columns.alike = self._columns.alike.renumbered(self._listed)
         for of in self._lists.values():
             of.rows = np.searchsorted(self._listed, of.rows)

@@ -15,7 +15,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,15 @@ class Screen:
         """The region's list, ascending."""
 
 
+class Asked(NamedTuple):
+    """What is asked now, by file."""
+
+    per_s: Floats
+    """Requests."""
+    wait_s: Floats
+    """How long a request waits for donors."""
+
+
 class Survey:
     """One look. Caller's duties: `settle`, then `region` for each region."""
 
@@ -64,7 +73,7 @@ class Survey:
         policy: Policy,
         *,
         left_s: Floats,
-        asked_per_s: Floats,
+        asked: Asked,
         seed: int,
     ) -> None:
         """Keep the parts.
@@ -74,14 +83,14 @@ class Survey:
             rows: of all files.
             policy: how to plan.
             left_s: how long each donor is expected to stay yet.
-            asked_per_s: requests now, by file.
+            asked: what is asked now.
             seed: for rule 2's chance.
         """
         self._stock, self._rows, self._policy = stock, rows, policy
         self.left_s = left_s
         self.stay_s = np.minimum(left_s, policy.horizon_s)
         self._stays = left_s / (left_s + policy.outlasts_s)
-        self.asked_per_s = asked_per_s
+        self.asked_per_s, self.wait_s = asked
         self._up = np.maximum(UP_MIN, stock.number("up_bytes_per_s").astype(np.float64))
         self._slot = np.repeat(np.arange(len(stock), dtype=np.int32), np.diff(stock.offsets))
         self._load: Singles = np.zeros(len(stock.row), dtype=np.float32)
@@ -105,11 +114,13 @@ class Survey:
         pair = np.cumsum(begins_of(file) | begins_of(slot)) - 1
         up = self._up
         asked = self.asked_per_s.astype(np.float32)[file]
+        carries = up.astype(np.float32)[slot]
+        carries *= self.wait_s.astype(np.float32)[file]
         for _ in range(steps):
             serving = np.bincount(row, stock.serving, self._rows.count).astype(np.float32)
             routed = size / (1.0 + np.maximum(0.0, serving[row] - stock.serving))
             at_once = np.bincount(pair, routed).astype(np.float32)[pair]
-            at_once /= (up * policy.burst_s).astype(np.float32)[slot]
+            at_once /= carries
             self.on_average = np.bincount(slot, routed * asked, len(stock)) / up
             self._load = at_once + self.on_average.astype(np.float32)[slot]
             served = served_share(self._load, policy.busy_sharpness)

@@ -32,6 +32,8 @@ from distribute_io.wire.session import NatClass
 MIB = 1 << 20
 POLICY = Policy()
 RESERVE = POLICY.reserve_bytes
+DOWN_BYTES_PER_S = 8 * MIB / 30
+"""Eight segments take half a minute."""
 
 
 def a_file(name: str, segments: int, *, cause: str = "main", size_bytes: int | None = None) -> FileView:
@@ -89,7 +91,9 @@ def planned(
 ) -> Plan:
     expected = asked(**{file.file_id: 0.01 for file in files}) if demand is None else demand
     joining = frozenset(donor.session_id for donor in donors) if joins else frozenset[SessionId]()
-    snapshot = Snapshot(now_us=now_us, donors=donors, files=files, demand=expected, joining=joining)
+    snapshot = Snapshot(
+        now_us=now_us, donors=donors, files=files, demand=expected, joining=joining, down_bytes_per_s=DOWN_BYTES_PER_S
+    )
     return plan(snapshot, policy, random.Random(seed))
 
 

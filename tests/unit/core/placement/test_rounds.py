@@ -354,8 +354,9 @@ def test_where_all_rows_are_listed_others_would_be_no_better() -> None:
 
 def test_what_was_given_meanwhile_is_counted_by_new_lists() -> None:
     files = [a_file(0, 16)]
-    lists = a_round(Rounds(POLICY), changes([], files, asked(files))).lists
-    planner = JoinPlanner(lists, POLICY, {file.file_id: file for file in files}.get)
+    # Downloads take half a minute, so that one donor can give half of one.
+    told = structs.replace(changes([], files, asked(files)), down_bytes_per_s=files[0].size_bytes / 30)
+    planner = JoinPlanner(a_round(Rounds(POLICY), told).lists, POLICY, {file.file_id: file for file in files}.get)
     planner.count(a_donor(0), {files[0].file_id: ((0, 8),)})
     assignment = planner.plan(a_donor(3, segments=8), 10**9, is_guess=False, is_known=False)
     assert assignment is not None
