@@ -25,8 +25,9 @@ import numpy as np
 
 from distribute_io.simulate import masks
 from distribute_io.simulate.forecasts import Forecast
+from distribute_io.simulate.parties import Donor, Download
 from distribute_io.simulate.people import Floats, Request
-from distribute_io.simulate.swarm import Donor, Download, Swarm
+from distribute_io.simulate.swarm import Swarm
 
 _TOLERANCE = 0.25
 """A file has far too many or too few copies beyond this share of what it should have."""

@@ -16,7 +16,8 @@ import numpy as np
 from distribute_io.simulate.scenario import Scenario
 
 if TYPE_CHECKING:
-    from distribute_io.simulate.swarm import Download, Swarm
+    from distribute_io.simulate.parties import Download
+    from distribute_io.simulate.swarm import Swarm
 
 MINUTE_S: Final = 60.0
 SETTLED_S: Final = 1800.0

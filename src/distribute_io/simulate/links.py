@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from distribute_io.simulate.swarm import Donor, Download
+    from distribute_io.simulate.parties import Donor, Download
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +31,9 @@ class Links:
         self.download: list[Download | None] = []
         self.downloads: list[Download | None] = []
         self.bit: list[int] = []
+        self.number: list[int] = []
+        """In the order in which connections were opened."""
+        self._opened = 0
         self._donor_of = np.zeros(0, dtype=np.int64)
         self._download_of = np.zeros(0, dtype=np.int64)
         self.left = np.zeros(0)
@@ -92,6 +95,8 @@ class Links:
         if not self._free_links:
             self._grow()
         link = self._free_links.pop()
+        self._opened += 1
+        self.number[link] = self._opened
         self.donor[link] = donor
         self.download[link] = download
         self._donor_of[link] = donor.slot
@@ -166,6 +171,7 @@ class Links:
         self.donor += [None] * more
         self.download += [None] * more
         self.bit += [0] * more
+        self.number += [0] * more
         for name in ("_donor_of", "_download_of"):
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, dtype=np.int64)]))
         for name in ("left", "mirrored", "useful", "rate", "_cap"):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from distribute_io.core.matching import Candidate, Demand, choose_donors
 from distribute_io.ids import SessionId
 from distribute_io.simulate import masks
-from distribute_io.simulate.swarm import Donor, Download, Swarm
+from distribute_io.simulate.parties import Donor, Download
+from distribute_io.simulate.swarm import Swarm
 from distribute_io.wire.session import NatClass
 
 

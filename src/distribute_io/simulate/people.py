@@ -193,8 +193,9 @@ def _with_properties(
     downs = draw_downlinks(scenario, rng, people)
     restricted = rng.random(people) < network.restricted_share
     regions = rng.integers(network.regions, size=people)
-    if donors.regions_in_turn:
-        regions = np.arange(people) % network.regions
+    if donors.as_many_in_each_region:
+        # In turn they would come in step with the segments that they are given: each region would get every third.
+        regions = rng.permutation(np.arange(people) % network.regions)
     poisoners = rng.random(people) < scenario.trouble.poisoner_share
     order = sorted(range(len(drawn)), key=lambda number: (max(0.0, drawn[number][0]), number))
     place = {number: index for index, number in enumerate(order)}

@@ -25,9 +25,10 @@ from distribute_io.core.runs import Runs
 from distribute_io.ids import CauseId, FileId, SessionId
 from distribute_io.simulate import masks
 from distribute_io.simulate.matchers import nat_class, region_name
+from distribute_io.simulate.parties import Donor, Download
 from distribute_io.simulate.people import Floats, Rates, Request
 from distribute_io.simulate.scenario import Scenario
-from distribute_io.simulate.swarm import Donor, Download, Swarm
+from distribute_io.simulate.swarm import Swarm
 
 _EPOCH_US: Final = 1_700_000_000_000_000
 """When virtual time begins, in microseconds since 1970: demand has hours of the day."""

@@ -30,8 +30,8 @@ class Donors(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     native: bool = False
     """Programs on servers (`dio donate`) instead of pages: believed to stay for long before anything was seen."""
-    regions_in_turn: bool = False
-    """As many in each region, instead of by chance."""
+    as_many_in_each_region: bool = False
+    """Instead of by chance."""
     online: int = 30
     """Donors at once, on average."""
     pool_share: float = 0.3
@@ -53,6 +53,9 @@ class Donors(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     up_sigma: float = 1.0
     up_min_bit_per_s: float = 0.2e6
     up_max_bit_per_s: float = 50e6
+    fill_after_s: float | None = None
+    """From an assignment of what others hold to the first byte of it: these are asked first, and serve downloads before
+    they fill. None: an introduction's time, as where nobody holds it."""
 
 
 class Catalogue(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,6 +126,9 @@ class Network(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     peers_first_byte` has to the first byte, where these are nothing (0.18 s)."""
     peers_max: int = 16
     """Donors that a downloader has open at once."""
+    active_max: int | None = None
+    """As `core.peer_roster` has it: of these so many are asked at once, in the order of their introduction, and who
+    left is replaced at once. None: all are asked, and others looked for while they do not fill the downlink."""
     takers_max: int = 8
     """Downloaders that a donor serves at once."""
 

@@ -8,11 +8,13 @@ Rules:
    download waits for a donor (the scheduler's rule for mirrors, spec/scheduler.md S8 and S9, `balanced`).
 3. A connection fetches one segment after another that the donor holds and nobody fetches; those first that fewest of
    the connected donors hold. Mirrors take what no connected donor holds first. When nothing is left to begin, they take
-   the far end of what would be last (S10).
+   the far end of what would be last (S10). With `active_max` set only so many of a download's donors count as connected
+   here; the others wait for their turn.
 4. Introductions are the choice of `core.matching`; a connection begins after `introduction_s` and four round trips.
 5. What a donor delivered counts when the segment is whole. If the donor leaves before, it counts as the mirrors'.
 6. A donor fetches its target from mirrors segment by segment at its own downlink, an introduction's time after it is
-   told, as it asks donors first. What it is no longer to hold is erased before: it never holds more than its storage.
+   told (or `fill_after_s`), as it asks donors first. What it is no longer to hold is erased before: it never holds more
+   than its storage.
 7. Segments of poisoners are thrown away, fetched from a mirror, and the donor is dropped; after three accusers by all.
 
 Delivered = from donors + from mirrors, for every download, to the byte (`Download.check`).
@@ -22,7 +24,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -30,6 +31,7 @@ import numpy as np
 from distribute_io.simulate import masks
 from distribute_io.simulate.ledger import Ledger
 from distribute_io.simulate.links import Links
+from distribute_io.simulate.parties import Donor, Download
 from distribute_io.simulate.people import People, Rates, Request, Visit
 from distribute_io.simulate.scenario import Scenario, path_rates, setups_s
 
@@ -38,53 +40,6 @@ REMATCH_S: Final = 4.0
 """A download whose donors do not fill its downlink asks for more so often."""
 ACCUSERS: Final = 3
 _EPSILON: Final = 1e-9
-
-
-class Donor:
-    """One donor that is here."""
-
-    __slots__ = ("coming", "connections", "filled", "fills_from_s", "holdings", "left", "slot", "target", "visit")
-
-    def __init__(self, visit: Visit, slot: int) -> None:
-        self.visit = visit
-        self.slot = slot
-        self.holdings: dict[int, int] = {}
-        self.target: dict[int, int] = {}
-        self.coming: list[tuple[int, int]] = []
-        self.filled = 0.0
-        self.fills_from_s = 0.0
-        self.connections: set[int] = set()
-        self.left = False
-
-    def lacking(self) -> dict[int, int]:
-        """What it is told to fetch and does not hold."""
-        lacking: dict[int, int] = {}
-        for file, bit in self.coming:
-            lacking[file] = lacking.get(file, 0) | bit
-        return lacking
-
-    def held(self) -> int:
-        """Segments that it holds."""
-        return sum(mask.bit_count() for mask in self.holdings.values())
-
-
-@dataclass(slots=True)
-class Download:
-    """One download under way."""
-
-    request: Request
-    slot: int
-    open: int
-    """Segments that nobody fetches yet."""
-    begun_s: float
-    connections: set[int] = field(default_factory=set)
-    met: set[int] = field(default_factory=set)
-    """Slots of the donors that it has or had a connection with and should not meet again now."""
-    donors_segments: float = 0.0
-    mirror_segments: float = 0.0
-    asked_s: float = -1e9
-    once: int = 0
-    twice: int = 0
 
 
 class Placer(Protocol):
@@ -139,6 +94,7 @@ class Swarm:
         self._own: list[tuple[float, int, int]] = []
         self._filling: set[int] = set()
         self._wants_back = {visit.previous for visit in people.visits if visit.previous >= 0}
+        self._active_max = scenario.network.active_max
         self._setup_s, self._cap = setups_s(scenario), path_rates(scenario)
 
     # --- what placers do ----------------------------------------------------------------------------------------------
@@ -164,8 +120,14 @@ class Swarm:
         assert donor.held() + len(donor.coming) <= self.scenario.donors.quota_segments, "more than its storage"
         if donor.coming:
             if not under_way:
-                donor.fills_from_s = self.now_s + self.scenario.network.introduction_s
+                donor.fills_from_s = self.now_s + self._fill_wait_s(donor)
             self._filling.add(donor.visit.index)
+
+    def _fill_wait_s(self, donor: Donor) -> float:
+        after_s = self.scenario.donors.fill_after_s
+        if after_s is not None and any(self.holders[file] for file, _ in donor.coming):
+            return after_s
+        return self.scenario.network.introduction_s
 
     def run(self, progress: Callable[[float], None] | None = None) -> Ledger:
         """Run to the end of the scenario."""
@@ -295,14 +257,16 @@ class Swarm:
 
     def _rematch(self) -> None:
         links = self._links
+        always = self._active_max is not None
         for download in self.downloads.values():
-            if download.open and self.now_s - download.asked_s >= REMATCH_S and not links.is_full(download.slot):
+            in_need = self.now_s - download.asked_s >= REMATCH_S and not links.is_full(download.slot)
+            if download.open and (always or in_need):
                 self._introduce(download, self.now_s + STEP_S)
 
     def _count_holders(self, download: Download) -> None:
         once = twice = 0
         file = download.request.file
-        for link in download.connections:
+        for link in download.connections if self._active_max is None else download.active:
             donor = self._links.donor[link]
             held = donor.holdings.get(file, 0) if donor is not None else 0
             twice |= once & held
@@ -315,7 +279,7 @@ class Swarm:
         mirrors = 0.0 if self._mirrors_out() else 1.0
         limit = self.scenario.trouble.mirror_bit_per_s
         # To the nearest step: no later on average than it is.
-        for link in links.ready(self.now_s + STEP_S / 2):
+        for link in self._promoted(links.ready(self.now_s + STEP_S / 2)):
             self._got_segment(link)
         finished, grown = links.advance(
             STEP_S, mirrors, limit / self.scenario.segment_bits if limit is not None else None
@@ -326,6 +290,19 @@ class Swarm:
             download = links.downloads[slot]
             if download is not None:
                 self._mirror_takes(download)
+
+    def _promoted(self, ready: list[int]) -> list[int]:
+        """Of the connections that can be used and are idle, those that their downloads ask now (rule 3)."""
+        if self._active_max is None:
+            return ready
+        promoted = []
+        for link in sorted(ready, key=self._links.number.__getitem__):
+            download = self._links.download[link]
+            if download is not None and len(download.active) < self._active_max:
+                download.active.add(link)
+                self._count_holders(download)
+                promoted.append(link)
+        return promoted
 
     def _got_segment(self, link: int) -> None:
         """A connection is new and idle, or has its segment whole: count it and begin the next."""
@@ -404,6 +381,7 @@ class Swarm:
             donor.connections.discard(link)
         if download is not None:
             download.connections.discard(link)
+            download.active.discard(link)
             if download.connections or download.open:
                 self._count_holders(download)
         links.close(link)

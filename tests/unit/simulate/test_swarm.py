@@ -10,6 +10,7 @@ from distribute_io.coordinator.session_side import planning_policy
 from distribute_io.core.placement.downlinks import FIRST_BYTES_PER_S
 from distribute_io.simulate.ledger import Outcome
 from distribute_io.simulate.matchers import CoreMatcher
+from distribute_io.simulate.parties import Donor, Download
 from distribute_io.simulate.people import draw_people
 from distribute_io.simulate.planned import PlannedPlacer
 from distribute_io.simulate.runs import POLICIES, run_policy
@@ -84,6 +85,30 @@ def test_while_no_mirror_answers_donors_still_serve() -> None:
     # What is left is what donors sent before they went: it counts as the mirrors'.
     assert series.from_mirrors[11] < 0.2 * series.from_mirrors[9]
     assert series.from_donors[11] > 0.0
+
+
+def test_of_connected_donors_as_many_are_asked_as_may_be_active(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[int, int] = {}
+    begin_segment = Swarm._begin_segment
+
+    def noted(self: Swarm, link: int, donor: Donor, download: Download, left: float) -> bool:
+        begun = begin_segment(self, link, donor, download, left)
+        fetching = sum(bool(self._links.fetching[each]) for each in download.connections)
+        asked[len(download.connections)] = max(asked.get(len(download.connections), 0), fetching)
+        return begun
+
+    monkeypatch.setattr(Swarm, "_begin_segment", noted)
+    network = msgspec.structs.replace(SMALL.network, peers_max=6, active_max=2)
+    outcome = run("planned", msgspec.structs.replace(SMALL, network=network))
+    assert outcome.net_offload > 0.2
+    assert max(asked) == 6
+    assert max(asked.values()) == 2
+
+
+def test_fills_of_what_others_hold_begin_later_where_donors_are_asked_first() -> None:
+    donors = msgspec.structs.replace(SMALL.donors, fill_after_s=60.0)
+    slow = run("planned", msgspec.structs.replace(SMALL, donors=donors))
+    assert slow.gross_offload < run("planned").gross_offload
 
 
 def test_coarse_scenarios_are_run_by_classes() -> None:
