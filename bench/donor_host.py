@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -26,10 +27,13 @@ from distribute_io.donor.agent import DonorAgent, DonorConfig  # noqa: E402
 from distribute_io.donor.filling import Filler  # noqa: E402
 from distribute_io.donor.kept_allowance import KeptAllowance  # noqa: E402
 from distribute_io.donor.store import SegmentStore  # noqa: E402
+from distribute_io.ids import FileId, SegmentIndex  # noqa: E402
+from distribute_io.manifest.segments import VerifiedSegment  # noqa: E402
 from distribute_io.transport.coordinator_api import CoordinatorApi  # noqa: E402
 from distribute_io.transport.dial import HttpPolicy  # noqa: E402
 from distribute_io.transport.webrtc import WebRtcEngine  # noqa: E402
 from distribute_io.transport.webrtc_child import ChildEngine  # noqa: E402
+from distribute_io.wire.session import Assign, CoordinatorMessage  # noqa: E402
 
 
 class HostedDonor(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,39 @@ class HostedDonor(msgspec.Struct, frozen=True, kw_only=True):
     storage_bytes: int
     up_bytes_per_s: int
     takers_max: int
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """What a donor that held something was assigned anew has begun to come."""
+
+    wait_s: float
+    """From the assignment to the first segment of it that is stored."""
+
+
+class _NotedStore(SegmentStore):
+    """Notes when the first segment came after an assignment."""
+
+    assigned_s: float | None = None
+
+    def put(self, file_id: FileId, index: SegmentIndex, segment: VerifiedSegment) -> bool:
+        """See `SegmentStore`."""
+        done = super().put(file_id, index, segment)
+        assigned_s, self.assigned_s = self.assigned_s, None
+        if assigned_s is not None:
+            print(msgspec.json.encode(Filled(round(time.monotonic() - assigned_s, 3))).decode(), flush=True)
+        return done
+
+
+class _NotedAgent(DonorAgent):
+    """Tells its store when something is assigned to a donor that holds something."""
+
+    noted: _NotedStore
+
+    def on_message(self, message: CoordinatorMessage) -> None:
+        """See `SessionEvents`."""
+        if isinstance(message, Assign) and self.noted.held_bytes:
+            self.noted.assigned_s = time.monotonic()
+        super().on_message(message)
 
 
 class HostPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +90,7 @@ class HostPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _host(plan: HostPlan) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4 * len(plan.donors)))  # fills wait in threads
     engine = ChildEngine("reactor-webrtc")
     await asyncio.sleep(max(0.0, plan.begin_at_s - time.monotonic()))
     try:
@@ -71,10 +109,10 @@ async def _host(plan: HostPlan) -> None:
 async def _donate(plan: HostPlan, donor: HostedDonor, engine: WebRtcEngine) -> None:
     STANDS_AT.set(donor.address)
     folder = Path(donor.data_dir)
-    store = SegmentStore(folder, limit_bytes=donor.storage_bytes)
+    store = _NotedStore(folder, limit_bytes=donor.storage_bytes)
     store.open()
     policy = HttpPolicy(allow_private=True)
-    agent = DonorAgent(
+    agent = _NotedAgent(
         DonorConfig(
             session_url=plan.coordinator.replace("http", "ws", 1) + "/api/v1/ws",
             agent="bench",
@@ -90,6 +128,7 @@ async def _donate(plan: HostPlan, donor: HostedDonor, engine: WebRtcEngine) -> N
         rng=random.Random(),
         tell=_tell,
     )
+    agent.noted = store
     try:
         await agent.run()
     finally:

@@ -2,10 +2,11 @@
 
 The scenario is written once, `countries` of `dio simulate`: forty native donors in three "countries" (127.1.0.0/16,
 127.2.0.0/16, 127.3.0.0/16, by the coordinator's table), one file for each country to ask for, and from each move on the
-next. Run with real processes (a coordinator, a mirror, donors over WebRTC, a `dio get` for each download, from the same
-networks), and in the simulator with the same people: same seed, same donors, same downloads at the same moments.
-Counted are the segments on the donors' disks and `/api/v1/stats`. The donors of a country share a process and its
-WebRTC child (`bench/donor_host.py`).
+next. Run with real processes (a coordinator, a mirror, donors over WebRTC, downloads from the same networks), and in
+the simulator with the same people: same seed, same donors, same downloads at the same moments. Counted are the segments
+on the donors' disks and `/api/v1/stats`. The donors of a country share a process and its WebRTC child
+(`bench/donor_host.py`), its downloads another (`bench/taker_host.py`): a `dio get` for each costs two seconds of
+processor time, and two cores would measure themselves.
 Options: `--seed N` (repeatable, default 1; a run takes four minutes), `--fresh` (forget the runs of other seeds that
 the result has), `--shared` (others use the machine meanwhile: the run is written down and does not count), `--again`
 (no run: the simulator's side anew beside the real runs that the result has).
@@ -48,6 +49,9 @@ _COUNTRIES = list(COUNTRIES.values())
 _PLAN_EVERY_S = 30.0
 """Between two looks of the coordinator at standing donors: the scenario says how long after the first one begins."""
 
+_BUILD_S = 15.0
+"""What the processes and the publishing take at least before the scenario begins."""
+
 _RESERVES_BYTES = 2 * 131_072
 """What a store and the planner keep free of a donor's storage; `dio donate` keeps another 1/256 of it."""
 
@@ -64,11 +68,12 @@ _AGREE = 0.15
 _OWN_SHARE_AT_END = 0.7
 """Of the last third of the last phase: a third would come from the own country by chance."""
 
+_LOOK_EVERY_S = 1.0
 _END_S = 10.0
 _WINDOW_S = 20.0
 """Bytes that cross a border are looked at in spans of this length: a download is over in little more."""
 
-_SEGMENT = 2**20
+_MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -103,14 +108,10 @@ class World:
     scenario: Scenario
     people: People
     coordinator: Coordinator
-    mirror: Mirror
-    public_key: str
     releases: list[Release]
     donors: list[Donor]
     begin_at_s: float
-    downloads: list[Process] = field(default_factory=list)
-    started_s: list[float] = field(default_factory=list)
-    """Of the downloads, by the monotonic clock."""
+    takers: list[Process]
     samples: list[Sample] = field(default_factory=list)
     followed_s: dict[int, float] = field(default_factory=dict)
     lowest: dict[int, float] = field(default_factory=dict)
@@ -133,30 +134,10 @@ class World:
             shares.append(len(wanted & held) / len(wanted))
         return min(shares)
 
-    def start_download(self, number: int) -> None:
-        """The `dio get` of one request."""
-        request = self.people.requests[number]
-        rate = f"{request.down * _SEGMENT:.0f}"
-        words: list[str | Path] = ["get", self.mirror.link(self.releases[request.file].name)]
-        words += ["--coordinator", self.coordinator.url, "--pin", self.public_key, "--limit-rate", rate]
-        words += ["--policy", _MIRROR_USE, "-o", self.stage.folder / f"got-{number}", "--allow-private", "--json", "-q"]
-        address = f"{_COUNTRIES[request.region]}.{100 + number // 250}.{number % 250 + 1}"
-        command = python_module("bench.from_address", address, *words)
-        self.started_s.append(time.monotonic())
-        env = {"BENCH_PEERS_JOINED": str(self._joined(number))}
-        self.downloads.append(self.stage.start("get", command, folder=_ROOT, env=env))
-
-    def _joined(self, number: int) -> Path:
-        return self.stage.folder / f"joined-{number}"
-
-    def introductions_s(self) -> list[float]:
-        """From the start of each download to each of its first donors that could be asked for bytes."""
-        took_s: list[float] = []
-        for number, started_s in enumerate(self.started_s):
-            path = self._joined(number)
-            moments = path.read_text().split()[: self.scenario.network.peers_max] if path.exists() else []
-            took_s += [float(moment) - started_s for moment in moments]
-        return took_s
+    def fill_waits_s(self) -> list[float]:
+        """From assignments to the first segment of them that was stored."""
+        hosts = [process for process in self.stage.processes if process.name.startswith("donors")]
+        return [json.loads(line)["wait_s"] for host in hosts for line in host.stdout().splitlines()]
 
     def sample(self) -> Sample:
         """What the coordinator counted so far."""
@@ -196,8 +177,9 @@ def _runs_of_before(scenario: Scenario) -> dict[int, dict[str, Any]]:  # Any: JS
 
 
 def _played(scenario: dict[str, Any]) -> dict[str, Any]:  # Any: as above
-    """What real processes play of a scenario: how long an introduction takes is theirs to say."""
-    return {**scenario, "about": "", "network": {**scenario["network"], "introduction_s": 0.0}}
+    """What real processes play of a scenario: how long introductions and fills wait is theirs to say."""
+    network, donors = {**scenario["network"], "introduction_s": 0.0}, {**scenario["donors"], "fill_after_s": 0.0}
+    return {**scenario, "about": "", "network": network, "donors": donors}
 
 
 def _as_json(scenario: Scenario) -> dict[str, Any]:  # Any: as above
@@ -211,8 +193,8 @@ def _simulated(scenario: Scenario, seed: int) -> dict[str, Any]:  # Any: as abov
         "net_offload": round(outcome.net_offload, 4),
         "gross_offload": round(outcome.gross_offload, 4),
         "cross_region_share": round(outcome.far_share, 4),
-        "pushed_mib": outcome.pushed_bytes // _SEGMENT,
-        "served_mib": outcome.served_bytes // _SEGMENT,
+        "pushed_mib": outcome.pushed_bytes // _MIB,
+        "served_mib": outcome.served_bytes // _MIB,
     }
 
 
@@ -243,7 +225,10 @@ def _conclude(scenario: Scenario, runs: list[dict[str, Any]]) -> bool:  # Any: a
             "counted_runs": len(counted),
             "medians": figures,
             "followed_s": {"median": statistics.median(each or 1e9 for each in followed), "all": followed},
-            "introduction_s": statistics.median(run["real"]["introduction_s"]["median"] for run in counted),
+            **{
+                name: round(statistics.median(run["real"][name]["mean"] for run in counted), 2)
+                for name in ("introduction_s", "fill_after_s")
+            },
             "own_country_last_third": {"median": statistics.median(own), "least": min(own)},
             "bars": bars,
             "runs": runs,
@@ -261,8 +246,9 @@ def _real(scenario: Scenario, seed: int) -> dict[str, Any]:  # Any: as above
     ):
         load = os.getloadavg()[0]
         world = _build(stage, scenario, draw_people(scenario, seed))
+        before_s = _ended_s()
         _let_it_run(world)
-        cpu_s = {kind: round(seconds, 1) for kind, seconds in _cpu_seconds(stage).items()}
+        cpu_s = {kind: round(seconds, 1) for kind, seconds in _cpu_seconds(stage, before_s).items()}
         return {
             "real": _measured(world),
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -275,21 +261,25 @@ def _build(stage: Stage, scenario: Scenario, people: People) -> World:
     table = stage.folder / "regions.csv"
     table.write_text("".join(f"{network}.0.0/16,{region}\n" for region, network in COUNTRIES.items()))
     served = stage.folder / "served"
-    size_bytes = scenario.catalogue.segments * _SEGMENT
+    size_bytes = scenario.catalogue.segments * scenario.catalogue.segment_bytes
     releases = [make_release(served, f"file-{number}.bin", size_bytes) for number in range(scenario.files)]
     mirror = start_mirror(stage, served)
     coordinator = start_coordinator(stage, options=["--region-table", table])
-    begin_at_s = time.monotonic() + _PLAN_EVERY_S - scenario.plan_first_s
+    rounds = -(-(_BUILD_S + scenario.plan_first_s) // _PLAN_EVERY_S)
+    begin_at_s = time.monotonic() + rounds * _PLAN_EVERY_S - scenario.plan_first_s
     donors = _start_donors(stage, scenario, people, coordinator, begin_at_s)
     publisher = make_publisher(coordinator, [mirror])
     publisher.publish(releases, [mirror])
-    return World(stage, scenario, people, coordinator, mirror, publisher.public_key, releases, donors, begin_at_s)
+    takers = _start_takers(stage, scenario, people, coordinator, mirror, publisher.public_key, releases, begin_at_s)
+    assert time.monotonic() < begin_at_s, "the swarm was not there in time"
+    return World(stage, scenario, people, coordinator, releases, donors, begin_at_s, takers)
 
 
 def _start_donors(
     stage: Stage, scenario: Scenario, people: People, coordinator: Coordinator, begin_at_s: float
 ) -> list[Donor]:
-    quota_bytes = scenario.donors.quota_segments * _SEGMENT + _RESERVES_BYTES
+    segment_bytes = scenario.catalogue.segment_bytes
+    quota_bytes = scenario.donors.quota_segments * segment_bytes + _RESERVES_BYTES
     hosted: dict[int, list[dict[str, Any]]] = {}  # Any: as above
     donors = []
     for visit in people.visits:
@@ -299,8 +289,8 @@ def _start_donors(
             {
                 "address": f"{_COUNTRIES[visit.region]}.1.{visit.index + 1}",
                 "data_dir": str(folder),
-                "storage_bytes": quota_bytes * 256 // 255 + _SEGMENT // 4,
-                "up_bytes_per_s": round(visit.up * _SEGMENT),
+                "storage_bytes": quota_bytes * 256 // 255 + segment_bytes // 4,
+                "up_bytes_per_s": round(visit.up * segment_bytes),
                 "takers_max": _TAKERS_MAX,
             }
         )
@@ -313,27 +303,51 @@ def _start_donors(
     return donors
 
 
+def _start_takers(
+    stage: Stage,
+    scenario: Scenario,
+    people: People,
+    coordinator: Coordinator,
+    mirror: Mirror,
+    public_key: str,
+    releases: list[Release],
+    begin_at_s: float,
+) -> list[Process]:
+    hosted: dict[int, list[dict[str, Any]]] = {}  # Any: as above
+    for request in people.requests:
+        hosted.setdefault(request.region, []).append(
+            {
+                "at_s": begin_at_s + request.at_s,
+                "address": f"{_COUNTRIES[request.region]}.{100 + request.index // 250}.{request.index % 250 + 1}",
+                "link": mirror.link(releases[request.file].name),
+                "rate_bytes_per_s": round(request.down * scenario.catalogue.segment_bytes),
+                "target": str(stage.folder / f"got-{request.index}"),
+            }
+        )
+    started = []
+    for region, of_region in hosted.items():
+        plan = stage.folder / f"takers-{region}.json"
+        common = {"coordinator": coordinator.url, "pin": public_key, "mirror_use": _MIRROR_USE}
+        plan.write_text(json.dumps({**common, "takers": of_region}))
+        started.append(stage.start("takers", python_module("bench.taker_host", plan), folder=_ROOT))
+    return started
+
+
 def _let_it_run(world: World) -> None:
-    """Start each download at its moment, and look once a second at what is held and what was served."""
+    """Look once a second at what is held and what was served, and end it all."""
     begins_s = _phases(world.scenario)
-    look_at_s = 0.0
     while (now_s := world.now_s) < world.scenario.duration_s:
-        due = len(world.downloads)
-        if due < len(world.people.requests) and world.people.requests[due].at_s <= now_s:
-            world.start_download(due)
-        if now_s >= look_at_s:
-            look_at_s = max(look_at_s + 1.0, now_s)
-            phase = sum(now_s >= begin_s for begin_s in begins_s[1:-1])
-            covered = world.coverage(now_s)
-            world.lowest.setdefault(phase, covered)
-            if covered >= _FOLLOWED and phase not in world.followed_s:
-                world.followed_s[phase] = round(now_s - begins_s[phase], 1)
-            world.samples.append(world.sample())
-        time.sleep(0.02)
-    for download in world.downloads:
-        download.send_signal(signal.SIGTERM)  # as in the simulator, the end is the end; what they have counts
-    for download in world.downloads:
-        download.wait(timeout_s=_END_S)
+        phase = sum(now_s >= begin_s for begin_s in begins_s[1:-1])
+        covered = world.coverage(now_s)
+        world.lowest.setdefault(phase, covered)
+        if covered >= _FOLLOWED and phase not in world.followed_s:
+            world.followed_s[phase] = round(now_s - begins_s[phase], 1)
+        world.samples.append(world.sample())
+        time.sleep(max(0.0, min(now_s + _LOOK_EVERY_S, world.scenario.duration_s) - world.now_s))
+    for takers in world.takers:
+        takers.send_signal(signal.SIGTERM)  # as in the simulator, the end is the end; what they have counts
+    for takers in world.takers:
+        takers.wait(timeout_s=_END_S)
     time.sleep(1.5)  # the last receipts are on their way
     world.samples.append(world.sample())
 
@@ -345,12 +359,10 @@ def _phases(scenario: Scenario) -> list[float]:
 
 def _measured(world: World) -> dict[str, Any]:  # Any: as above
     stats = world.coordinator.stats()
-    finished = [json.loads(line) for each in world.downloads if (line := each.stdout().partition("\n")[0])]
-    ended = [each for each in world.downloads if each.exit_code is not None]
-    by_kind = Counter[str]()
-    for result in finished:
-        for source in result["bytes_by_source"]:
-            by_kind[source["kind"]] += source["bytes"]
+    downloads = [json.loads(line) for takers in world.takers for line in takers.stdout().splitlines()]
+    finished = [each for each in downloads if each["outcome"] == "done"]
+    from_donors, from_mirrors = (sum(each[key] for each in finished) for key in ("donors_bytes", "mirrors_bytes"))
+    first_met_s = [moment for each in downloads for moment in each["met_s"][: world.scenario.network.peers_max]]
     phases = []
     for phase, (begin_s, end_s) in enumerate(itertools.pairwise(_phases(world.scenario))):
         third_s = (end_s - begin_s) / 3
@@ -373,14 +385,14 @@ def _measured(world: World) -> dict[str, Any]:  # Any: as above
         "net_offload": stats["net_offload"],
         "gross_offload": stats["gross_offload"],
         "cross_region_share": round(1 - end.nearby / max(1, end.served), 4),
-        "pushed_mib": stats["bytes_pushed"] // _SEGMENT,
-        "served_mib": end.served // _SEGMENT,
-        "from_donors_by_the_takers_count": round(by_kind["peer"] / max(1, by_kind.total()), 4),
-        "downloads": len(world.downloads),
-        "finished": len(finished),
-        "exit_codes": {str(code): count for code, count in sorted(Counter(each.exit_code for each in ended).items())},
-        "introduction_s": _quartiles(world.introductions_s()),
-        "median_s": round(statistics.median(result["seconds"] for result in finished), 2),
+        "pushed_mib": stats["bytes_pushed"] // _MIB,
+        "served_mib": end.served // _MIB,
+        "from_donors_by_the_takers_count": round(from_donors / max(1, from_donors + from_mirrors), 4),
+        "downloads": len(downloads),
+        "outcomes": dict(sorted(Counter(each["outcome"] for each in downloads).items())),
+        "introduction_s": _spread(first_met_s),
+        "fill_after_s": _spread(world.fill_waits_s()),
+        "median_s": round(statistics.median(each["seconds"] for each in finished), 2),
         "phases": phases,
     }
 
@@ -392,16 +404,22 @@ def _far_share(samples: list[Sample], from_s: float, to_s: float) -> float:
     return round(1 - (inside[-1].nearby - inside[0].nearby) / served, 3) if served else 0.0
 
 
-def _quartiles(values: list[float]) -> dict[str, float]:
+def _spread(values: list[float]) -> dict[str, float]:
     first, middle, third = statistics.quantiles(values, n=4)
-    return {"first_quartile": round(first, 2), "median": round(middle, 2), "third_quartile": round(third, 2)}
+    spread = {"first_quartile": first, "median": middle, "third_quartile": third, "mean": statistics.mean(values)}
+    return {name: round(value, 2) for name, value in spread.items()}
 
 
-def _cpu_seconds(stage: Stage) -> dict[str, float]:
-    """CPU time so far of what still runs, children that ended included, by kind of process."""
-    ticks = os.sysconf("SC_CLK_TCK")
+def _ended_s() -> float:
+    """CPU time of all children that ended."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent: dict[str, float] = {"get": ended.ru_utime + ended.ru_stime}  # all others still run
+    return ended.ru_utime + ended.ru_stime
+
+
+def _cpu_seconds(stage: Stage, before_s: float) -> dict[str, float]:
+    """CPU time so far of what still runs, by kind of process; and of the takers, which ended since `before_s`."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    spent = {"takers": _ended_s() - before_s}
     for process in stage.processes:
         for pid in (process.pid, *_children(process.pid)):
             try:
