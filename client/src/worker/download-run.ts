@@ -105,6 +105,8 @@ export class DownloadRun {
   #storedBytes: number;
   /** Donors that came, ever: "mirrors only" and back again does not number anew. */
   #donors = 0;
+  /** A byte came of somebody. */
+  #isHeard = false;
   #over = false;
   /** The browser may be copying the file: our copy is taken away only when it is wrong. */
   #isHandedOver = false;
@@ -292,12 +294,13 @@ export class DownloadRun {
     const nowUs = this.#environment.clock.nowUs();
     const rate = this.#rates.get(sourceId);
     if (rate === undefined) return; // cannot be: bytes come from sources that were added
-    const isFirst = rate.meter === undefined;
     rate.meter ??= new RateMeter(nowUs);
     rate.meter.add(bytes, nowUs);
     this.#total.add(bytes, nowUs);
     this.#senders.sent(rate.row, endByte - bytes, endByte);
-    if (isFirst) this.#tell(); // people see at once that somebody delivers
+    if (this.#isHeard) return;
+    this.#isHeard = true;
+    this.#tell(); // people see at once that somebody delivers; who else does, a moment later
   }
 
   #tell(): void {
