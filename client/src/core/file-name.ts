@@ -19,26 +19,26 @@ const CAUSE = /^[a-z0-9][a-z0-9-]{0,63}$/;
 /**
  * Returns `name` if a file may be saved by it.
  *
- * @throws ManifestError `manifest_bad_name`, with the reason in the text.
+ * @throws ManifestError `manifest_bad_name`; `dio publish`, which refuses it first, says why.
  */
 export function checkName(name: string): string {
-  const fault = faultOf(name);
-  if (fault !== undefined) throw new ManifestError("manifest_bad_name", `The file name is refused: ${fault}.`);
+  if (!isSafe(name)) throw new ManifestError("manifest_bad_name", "The file name is refused.");
   return name;
 }
 
-function faultOf(name: string): string | undefined {
-  if (!isWellFormed(name)) return "it is not UTF-8";
-  if (utf8Length(name) > MANIFEST_LIMITS.NAME_BYTES_MAX) return "it is too long";
-  if (FORBIDDEN.test(name)) return "it has a backslash, a control character or a direction mark";
-  if (/^[A-Za-z]:/.test(name)) return "it begins with a drive letter";
-  for (const part of name.split("/")) {
-    if (part === "") return "it is empty, absolute, or has an empty part";
-    if (utf8Length(part) > MANIFEST_LIMITS.NAME_PART_BYTES_MAX) return "a part is too long";
-    if (part.startsWith(".")) return "a part begins with a dot";
-    if (/^ |[ .]$/.test(part)) return "a part ends in a dot, or begins or ends with a space";
-  }
-  return undefined;
+function isSafe(name: string): boolean {
+  return (
+    isWellFormed(name) &&
+    utf8Length(name) <= MANIFEST_LIMITS.NAME_BYTES_MAX &&
+    !FORBIDDEN.test(name) &&
+    !/^[A-Za-z]:/.test(name) && // a drive
+    name.split("/").every(isSafePart)
+  );
+}
+
+/** Neither empty, so that the whole is not absolute, nor hidden, nor what Windows would write under another name. */
+function isSafePart(part: string): boolean {
+  return part !== "" && utf8Length(part) <= MANIFEST_LIMITS.NAME_PART_BYTES_MAX && !/^[. ]|[ .]$/.test(part);
 }
 
 /**

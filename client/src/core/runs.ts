@@ -22,10 +22,7 @@ export function runsFromWire(flat: readonly number[], segments: number): Runs {
     const start = flat[at] ?? 0;
     const count = flat[at + 1] ?? 0;
     if (count < 1 || start <= endBefore || start + count > segments) {
-      throw new RemoteProtocolError(
-        "message_malformed",
-        "A list of runs is out of order, overlapping or out of range.",
-      );
+      throw new RemoteProtocolError("message_malformed");
     }
     endBefore = start + count;
     runs.push([start, endBefore]);

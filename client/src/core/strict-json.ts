@@ -64,7 +64,7 @@ class Parser {
   parse(): JsonValue {
     const value = this.#value(0);
     this.#take(WHITE_SPACE);
-    if (this.#at !== this.#text.length) throw this.#malformed("something follows the value");
+    if (this.#at !== this.#text.length) throw this.#malformed();
     return value;
   }
 
@@ -74,7 +74,7 @@ class Parser {
     const first = this.#text[this.#at];
     if (first === '"') return this.#string();
     if (first === "[" || first === "{") {
-      if (depth === MANIFEST_LIMITS.DEPTH_MAX) throw this.#malformed("arrays and objects are nested too deeply");
+      if (depth === MANIFEST_LIMITS.DEPTH_MAX) throw this.#malformed();
       this.#at += 1;
       return first === "[" ? this.#array(depth + 1) : this.#object(depth + 1);
     }
@@ -82,7 +82,7 @@ class Parser {
     if (word !== undefined) return word;
     const digits = this.#take(NUMBER);
     const value = Number(digits);
-    if (!INTEGER.test(digits) || !Number.isSafeInteger(value)) throw this.#malformed("an integer or value is expected");
+    if (!INTEGER.test(digits) || !Number.isSafeInteger(value)) throw this.#malformed();
     return value;
   }
 
@@ -91,7 +91,7 @@ class Parser {
     if (this.#skip("]")) return members;
     do members.push(this.#value(depth));
     while (this.#skip(","));
-    if (!this.#skip("]")) throw this.#malformed("an array does not end");
+    if (!this.#skip("]")) throw this.#malformed();
     return members;
   }
 
@@ -101,13 +101,13 @@ class Parser {
     if (this.#skip("}")) return members;
     do {
       this.#take(WHITE_SPACE);
-      if (this.#text[this.#at] !== '"') throw this.#malformed("a key is expected");
+      if (this.#text[this.#at] !== '"') throw this.#malformed();
       const key = this.#string();
-      if (Object.hasOwn(members, key)) throw this.#malformed("an object has a key twice");
-      if (!this.#skip(":")) throw this.#malformed("a colon is expected");
+      if (Object.hasOwn(members, key)) throw this.#malformed();
+      if (!this.#skip(":")) throw this.#malformed();
       members[key] = this.#value(depth);
     } while (this.#skip(","));
-    if (!this.#skip("}")) throw this.#malformed("an object does not end");
+    if (!this.#skip("}")) throw this.#malformed();
     return members;
   }
 
@@ -116,16 +116,16 @@ class Parser {
     let end = start + 1;
     // By hand and not by one pattern: a segment list of megabytes would exhaust the pattern's stack.
     for (; this.#text[end] !== '"'; end += this.#text[end] === "\\" ? 2 : 1) {
-      if (end >= this.#text.length) throw this.#malformed("a string does not end");
+      if (end >= this.#text.length) throw this.#malformed();
     }
     this.#at = end + 1;
     let value: unknown;
     try {
       value = JSON.parse(this.#text.slice(start, this.#at)); // one string: escapes and control characters are its matter
     } catch {
-      throw this.#malformed("a string has a bad escape or a control character");
+      throw this.#malformed();
     }
-    if (typeof value !== "string" || !isWellFormed(value)) throw this.#malformed("a string has an unpaired surrogate");
+    if (typeof value !== "string" || !isWellFormed(value)) throw this.#malformed();
     return value;
   }
 
@@ -145,10 +145,7 @@ class Parser {
     return found;
   }
 
-  #malformed(reason: string): ManifestError {
-    return new ManifestError(
-      "manifest_malformed",
-      `The ${this.#what} is no strict JSON: ${reason} (character ${this.#at}).`,
-    );
+  #malformed(): ManifestError {
+    return new ManifestError("manifest_malformed", `The ${this.#what} is no strict JSON at character ${this.#at}.`);
   }
 }

@@ -87,8 +87,9 @@ export class WorkerFactory {
   }
 }
 
+/** What a script element has brought is taken from the cache, for which it has to be asked in the same way. */
 async function fetchPinned(url: string, integrity: string): Promise<string> {
-  const response = await fetch(url, { integrity, credentials: "omit", referrerPolicy: "no-referrer" });
+  const response = await fetch(url, { integrity, cache: "force-cache", referrerPolicy: "no-referrer" });
   if (!response.ok) throw new Error(`status ${response.status}`);
   return response.text();
 }

@@ -1,4 +1,4 @@
-/** Entry of `download.js`: what the loader brings in when somebody is about to use a link. */
+/** The page's half of `download.js`: what the loader brings in when somebody is about to use a link. */
 
 import { donorsAllowed } from "./donors.ts";
 import { Preparation } from "../download/preparation.ts";
@@ -17,7 +17,8 @@ import {
   type StoredDownload,
 } from "./part.ts";
 
-const WORKER_PART = "download-worker.js";
+/** Page and workers run the same text: it is in the browser's cache by then. */
+const WORKER_PART = "download.js";
 const PANEL_PART = "panel.js";
 const MORE_PART = "more.js";
 
@@ -149,5 +150,8 @@ function workers(options: LinkOptions): WorkerFactory {
   return factory;
 }
 
-const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : undefined;
-registry()[script?.integrity ?? ""] = part;
+/** Leaves in the registry what the loader asks for. */
+export function offerDownloads(): void {
+  const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : undefined;
+  registry()[script?.integrity ?? ""] = part;
+}

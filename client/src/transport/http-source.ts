@@ -83,7 +83,7 @@ export async function fetchRange(
   } catch (cause) {
     if (signal.aborted) return "aborted";
     if (cause instanceof SourceError) throw cause;
-    throw new SourceError("mirror_unreachable", "The mirror did not answer, or the browser may not read its answer.", {
+    throw new SourceError("mirror_unreachable", "No answer that may be read.", {
       cause,
     });
   } finally {
@@ -107,7 +107,7 @@ export function rangeRequest({ startByte, endByte }: ByteRange, signal: AbortSig
 
 /** Reads until the sink wants nothing more. @throws {@link SourceError} `mirror_truncated` when the body ends before. */
 async function readBody(response: Response, sink: RangeSink): Promise<void> {
-  if (response.body === null) throw new SourceError("mirror_truncated", "The mirror sent no body.");
+  if (response.body === null) throw new SourceError("mirror_truncated");
   const read = reader(response.body);
   let started = false;
   for (;;) {
@@ -118,11 +118,11 @@ async function readBody(response: Response, sink: RangeSink): Promise<void> {
       bytes = await read(room);
     } catch (cause) {
       if (!started) throw cause;
-      throw new SourceError("mirror_truncated", "The connection to the mirror broke.", { cause });
+      throw new SourceError("mirror_truncated", "The connection broke.", { cause });
     }
     if (bytes === undefined) {
       if (sink.missingBytes === 0) return;
-      throw new SourceError("mirror_truncated", "The mirror ended the answer early.");
+      throw new SourceError("mirror_truncated");
     }
     started = true;
     // The range may have been shortened while this read was under way.
@@ -178,7 +178,7 @@ export function checkAnswer(response: Response, range: HttpRange): void {
   const fault = judgeAnswer(headOf(response), range, hidden, Math.floor(Date.now() / 1_000));
   if (fault === null) return;
   const retryAfterUs = fault.retryAfterUs ?? undefined;
-  throw new SourceError(fault.code, `The mirror's answer (status ${response.status}) is of no use.`, { retryAfterUs });
+  throw new SourceError(fault.code, `Status ${response.status}.`, { retryAfterUs });
 }
 
 function headOf(response: Response): AnswerHead {
@@ -188,9 +188,9 @@ function headOf(response: Response): AnswerHead {
 /** A redirect must not lead into a private network, nor from https to http. */
 function checkRedirect(asked: URL, answered: URL): void {
   if (isPrivateHost(answered.hostname) && !isPrivateHost(asked.hostname)) {
-    throw new SourceError("mirror_private_address", "The mirror redirects to a private address.");
+    throw new SourceError("mirror_private_address");
   }
   if (asked.protocol === "https:" && answered.protocol === "http:") {
-    throw new SourceError("mirror_redirects", "The mirror redirects from https to plain http.");
+    throw new SourceError("mirror_redirects");
   }
 }

@@ -82,5 +82,5 @@ export class MirrorSource implements Source {
 function asSourceError(cause: unknown): SourceError {
   return cause instanceof SourceError
     ? cause
-    : new SourceError("mirror_unreachable", "The mirror's answer could not be used.", { cause });
+    : new SourceError("mirror_unreachable", "No answer that may be read.", { cause });
 }

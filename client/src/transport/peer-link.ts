@@ -241,7 +241,7 @@ export class PeerLink {
     if (this.#closed) return;
     let frame: Frame;
     try {
-      if (!(data instanceof ArrayBuffer)) throw new RemoteProtocolError("frame_malformed", "A frame is text.");
+      if (!(data instanceof ArrayBuffer)) throw new RemoteProtocolError("frame_malformed");
       frame = decodeFrame(data);
     } catch (error) {
       this.close(codeOf(error, "frame_malformed"));

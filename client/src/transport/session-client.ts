@@ -169,7 +169,7 @@ export class SessionClient {
     let message: Complete<CoordinatorMessage>;
     try {
       if (typeof data !== "string") {
-        throw new RemoteProtocolError("message_malformed", "A session message is no text.");
+        throw new RemoteProtocolError("message_malformed");
       }
       message = decodeCoordinatorMessage(data);
     } catch (error) {

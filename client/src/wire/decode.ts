@@ -49,7 +49,7 @@ export function decodeBody<T>(fields: Struct<T>, value: unknown): Complete<T> {
 
 function parse(text: string): unknown {
   if (text.length > MESSAGE_BYTES_MAX) {
-    throw new RemoteProtocolError("message_too_large", `A message exceeds ${MESSAGE_BYTES_MAX} bytes.`);
+    throw new RemoteProtocolError("message_too_large");
   }
   try {
     return JSON.parse(text);
@@ -59,24 +59,23 @@ function parse(text: string): unknown {
 }
 
 function tagged(value: unknown, tags: Tagged<unknown>): unknown {
-  if (!isRecord(value)) throw malformed("a message", "is no object");
+  if (!isRecord(value)) throw malformed("a message");
   const tag = value[tags.field];
   const fields = typeof tag === "string" && Object.hasOwn(tags.structs, tag) ? tags.structs[tag] : undefined;
-  if (typeof tag !== "string" || fields === undefined)
-    throw new RemoteProtocolError("message_unknown", `There is no message ${JSON.stringify(tag)}.`);
+  if (typeof tag !== "string" || fields === undefined) throw new RemoteProtocolError("message_unknown");
   return { [tags.field]: tag, ...struct(value, fields, tag) };
 }
 
 function struct(value: unknown, fields: Fields, path: string): Record<string, unknown> {
-  if (!isRecord(value)) throw malformed(path, "is no object");
+  if (!isRecord(value)) throw malformed(path);
   const result: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(fields)) {
     const given = Object.hasOwn(value, key) ? value[key] : undefined;
     if (given === undefined) {
-      if (!("default" in field)) throw malformed(`${path}.${key}`, "is missing");
+      if (!("default" in field)) throw malformed(`${path}.${key}`);
       result[key] = field.default;
     } else if (given === null) {
-      if (field.nullable !== true) throw malformed(`${path}.${key}`, "is null");
+      if (field.nullable !== true) throw malformed(`${path}.${key}`);
       result[key] = null;
     } else {
       result[key] = checked(given, field.shape, `${path}.${key}`);
@@ -87,35 +86,46 @@ function struct(value: unknown, fields: Fields, path: string): Record<string, un
 
 function checked(value: unknown, shape: Shape, path: string): unknown {
   switch (shape.is) {
-    case "any":
-      return value;
-    case "boolean":
-      if (typeof value !== "boolean") throw malformed(path, "is no boolean");
-      return value;
-    case "integer":
-    case "number":
-      if (typeof value !== "number" || !(shape.is === "integer" ? Number.isSafeInteger(value) : Number.isFinite(value)))
-        throw malformed(path, `is no ${shape.is}`);
-      if (value < (shape.min ?? -Infinity) || value > (shape.max ?? Infinity)) throw malformed(path, "is out of range");
-      return value;
-    case "string":
-      if (typeof value !== "string") throw malformed(path, "is no string");
-      if (value.length < (shape.min ?? 0) || value.length > (shape.max ?? Infinity))
-        throw malformed(path, "has a wrong length");
-      if (shape.pattern !== undefined && !pattern(shape.pattern).test(value)) throw malformed(path, "is malformed");
-      return value;
-    case "literal":
-      if (typeof value !== "string" || !shape.values.includes(value)) throw malformed(path, "is not one of its values");
-      return value;
     case "array": {
-      if (!Array.isArray(value)) throw malformed(path, "is no array");
+      if (!Array.isArray(value)) throw malformed(path);
       const items: readonly unknown[] = value;
-      if (items.length > (shape.max ?? Infinity)) throw malformed(path, "is too long");
+      if (!within(items.length, shape)) throw malformed(path);
       return items.map((item, index) => checked(item, shape.of, `${path}[${index}]`));
     }
     case "struct":
       return struct(value, shape.fields, path);
+    default:
+      if (!fits(value, shape)) throw malformed(path);
+      return value;
   }
+}
+
+function fits(value: unknown, shape: Exclude<Shape, { is: "array" | "struct" }>): boolean {
+  switch (shape.is) {
+    case "any":
+      return true;
+    case "boolean":
+      return typeof value === "boolean";
+    case "integer":
+      return Number.isSafeInteger(value) && within(value as number, shape); // as: an integer is a number
+    case "number":
+      return Number.isFinite(value) && within(value as number, shape); // as: what is finite is a number
+    case "string":
+      return (
+        typeof value === "string" &&
+        within(value.length, shape) &&
+        (shape.pattern === undefined || pattern(shape.pattern).test(value))
+      );
+    case "literal":
+      return typeof value === "string" && shape.values.includes(value);
+  }
+}
+
+function within(
+  size: number,
+  { min = -Infinity, max = Infinity }: { readonly min?: number; readonly max?: number },
+): boolean {
+  return size >= min && size <= max;
 }
 
 const patterns = new Map<string, RegExp>();
@@ -133,6 +143,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function malformed(path: string, what: string): RemoteProtocolError {
-  return new RemoteProtocolError("message_malformed", `${path} ${what}.`);
+function malformed(path: string): RemoteProtocolError {
+  return new RemoteProtocolError("message_malformed", `${path} is missing or malformed.`);
 }

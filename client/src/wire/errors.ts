@@ -1,7 +1,8 @@
 /**
  * The error tree: who must act, and a stable code for what happened (spec/errors.md); the twin of `distribute_io.errors`.
  *
- * The code is the interface, the text a service: what happened and what to do next, without any address or secret.
+ * The code is the interface, the text a service: what happened and what to do next, without any address or secret. Where no
+ * person ever sees it, as with what a mirror or peer did wrong, there is none but the code, which spec/errors.md explains.
  * Library exceptions are turned into one of these once, at the boundary. Cancellation is not an error.
  */
 
@@ -21,7 +22,7 @@ export abstract class DistributeError<Family extends ErrorFamily = ErrorFamily> 
   abstract readonly family: Family;
   readonly code: CodeOf<Family>;
 
-  constructor(code: CodeOf<Family>, message: string, extras: ErrorExtras = {}) {
+  constructor(code: CodeOf<Family>, message: string = code, extras: ErrorExtras = {}) {
     super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
     this.name = new.target.name;
     this.code = code;
@@ -46,7 +47,7 @@ export class SourceError extends DistributeError<"source"> {
 
   constructor(
     code: CodeOf<"source">,
-    message: string,
+    message?: string,
     extras: ErrorExtras & { readonly retryAfterUs?: number | undefined } = {},
   ) {
     super(code, message, extras);

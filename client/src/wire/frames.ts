@@ -180,13 +180,8 @@ export function writeDataHeader(view: DataView, requestId: number, offset: numbe
  * @throws RemoteProtocolError `frame_too_large`, `frame_unknown` or `frame_malformed`
  */
 export function decodeFrame(message: ArrayBuffer): Frame {
-  if (message.byteLength > FRAME_BYTES_MAX) {
-    throw new RemoteProtocolError(
-      "frame_too_large",
-      `A frame of ${message.byteLength} bytes exceeds ${FRAME_BYTES_MAX}.`,
-    );
-  }
-  if (message.byteLength === 0) throw malformed("A frame is empty.");
+  if (message.byteLength > FRAME_BYTES_MAX) throw new RemoteProtocolError("frame_too_large");
+  if (message.byteLength === 0) throw malformed();
   const view = new DataView(message);
   switch (view.getUint8(0)) {
     case TYPE.hello:
@@ -212,7 +207,7 @@ export function decodeFrame(message: ArrayBuffer): Frame {
       exactly(view, 4);
       return { kind: "bye", code: view.getUint16(2) };
     default:
-      throw new RemoteProtocolError("frame_unknown", `There is no frame of type ${view.getUint8(0)}.`);
+      throw new RemoteProtocolError("frame_unknown");
   }
 }
 
@@ -220,9 +215,8 @@ function parseHello(message: ArrayBuffer, view: DataView): HelloFrame {
   exactly(view, 56);
   const role = view.getUint8(2);
   const frameBytesMax = view.getUint32(52);
-  if (role !== ROLE_DOWNLOADER && role !== ROLE_DONOR) throw malformed(`A hello has the unknown role ${role}.`);
-  if (frameBytesMax < 1024 || frameBytesMax > FRAME_BYTES_MAX)
-    throw malformed("A hello's largest frame is out of range.");
+  if (role !== ROLE_DOWNLOADER && role !== ROLE_DONOR) throw malformed();
+  if (frameBytesMax < 1024 || frameBytesMax > FRAME_BYTES_MAX) throw malformed();
   return {
     kind: "hello",
     version: view.getUint8(1),
@@ -238,19 +232,18 @@ function parseHoldings(view: DataView): HoldingsFrame {
   const flags = view.getUint8(1);
   const count = view.getUint16(2);
   if (flags > 1 || count > RUNS_MAX || view.byteLength !== 4 + 8 * count) {
-    throw malformed("Holdings have a wrong length, flag or count.");
+    throw malformed();
   }
   const runs: [number, number][] = [];
   let end = -1;
   for (let at = 4; at < view.byteLength; at += 8) {
     const start = view.getUint32(at);
     const length = view.getUint32(at + 4);
-    if (start <= end || length === 0)
-      throw malformed("Holdings must be ascending runs that neither overlap nor touch.");
+    if (start <= end || length === 0) throw malformed();
     end = start + length;
     runs.push([start, length]);
   }
-  if (end > 2 ** 32) throw malformed("Holdings reach beyond the largest segment index.");
+  if (end > 2 ** 32) throw malformed();
   return { kind: "holdings", runs, more: flags === 1 };
 }
 
@@ -259,7 +252,7 @@ function parseRequest(message: ArrayBuffer, view: DataView): RequestFrame {
   const offset = view.getUint32(40);
   const length = view.getUint32(44);
   if (length === 0 || offset + length > SEGMENT_BYTES_MAX) {
-    throw malformed("A request is empty or reaches beyond the largest segment.");
+    throw malformed();
   }
   return { kind: "request", requestId: view.getUint32(4), digest: new Uint8Array(message, 8, 32), offset, length };
 }
@@ -268,14 +261,14 @@ function parseData(message: ArrayBuffer, view: DataView): DataFrame {
   atLeast(view, DATA_HEADER_BYTES + 1);
   const offset = view.getUint32(8);
   const payload = new Uint8Array(message, DATA_HEADER_BYTES);
-  if (offset + payload.length > SEGMENT_BYTES_MAX) throw malformed("A data frame reaches beyond the largest segment.");
+  if (offset + payload.length > SEGMENT_BYTES_MAX) throw malformed();
   return { kind: "data", requestId: view.getUint32(4), offset, payload };
 }
 
 function parseRefuse(view: DataView): RefuseFrame {
   exactly(view, 8);
   const code = view.getUint16(2);
-  if (!isRefusalCode(code)) throw malformed(`A refusal has the unknown code ${code}.`);
+  if (!isRefusalCode(code)) throw malformed();
   return { kind: "refuse", code, requestId: view.getUint32(4) };
 }
 
@@ -285,20 +278,20 @@ function isRefusalCode(code: number): code is RefusalCode {
 
 function u53(view: DataView, at: number): number {
   const value = Number(view.getBigUint64(at));
-  if (value > Number.MAX_SAFE_INTEGER) throw malformed("A number of bytes exceeds 2^53 - 1.");
+  if (value > Number.MAX_SAFE_INTEGER) throw malformed();
   return value;
 }
 
 function exactly(view: DataView, length: number): void {
-  if (view.byteLength !== length) throw malformed(`A frame of type ${view.getUint8(0)} has a wrong length.`);
+  if (view.byteLength !== length) throw malformed();
 }
 
 function atLeast(view: DataView, length: number): void {
-  if (view.byteLength < length) throw malformed(`A frame of type ${view.getUint8(0)} is too short.`);
+  if (view.byteLength < length) throw malformed();
 }
 
-function malformed(what: string): RemoteProtocolError {
-  return new RemoteProtocolError("frame_malformed", what);
+function malformed(): RemoteProtocolError {
+  return new RemoteProtocolError("frame_malformed");
 }
 
 function encodedLength(frame: Frame): number {

@@ -1,5 +1,5 @@
 /**
- * The worker's entry. One script, two roles, told by the first message: `download` runs a download, `hash` follows it
+ * A download's workers. One script, two roles, told by the first message: `download` runs a download, `hash` follows it
  * with the whole file's digest. One script, because a page with a strict CSP installs one file on its own origin.
  */
 
@@ -12,7 +12,7 @@ import { runHasher } from "./hasher.ts";
 import { PeerSession } from "./peer-session.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
-const worker = self as unknown as DedicatedWorkerGlobalScope; // the only global scope this script runs in
+const worker = self as unknown as DedicatedWorkerGlobalScope; // the only global scope that is asked to take part
 
 /** `navigator.deviceMemory`, GiB, where the browser tells (Chromium). */
 interface NavigatorWithMemory {
@@ -31,7 +31,7 @@ let peers: PeerSession | undefined;
 /** The download's first request. */
 let headStart: HeadStart | undefined;
 
-worker.onmessage = (event: MessageEvent<ToWorker>) => {
+function heard(event: MessageEvent<ToWorker>): void {
   const message = event.data;
   switch (message.type) {
     case "hash":
@@ -93,15 +93,18 @@ worker.onmessage = (event: MessageEvent<ToWorker>) => {
     case "cancel":
       void run?.then((running) => running.cancel());
   }
-};
+}
 
-worker.addEventListener("securitypolicyviolation", (event) => {
-  const { effectiveDirective, blockedURI, originalPolicy } = event as SecurityPolicyViolationEvent; // as: TypeScript's list lacks it
-  report({ type: "blocked", effectiveDirective, blockedURI, originalPolicy });
-});
-
-void warmStorage();
-report({ type: "ready" });
+/** Takes part in downloads, as the page's messages say. */
+export function serveDownloads(): void {
+  worker.onmessage = heard;
+  worker.addEventListener("securitypolicyviolation", (event) => {
+    const { effectiveDirective, blockedURI, originalPolicy } = event as SecurityPolicyViolationEvent; // as: TypeScript's list lacks it
+    report({ type: "blocked", effectiveDirective, blockedURI, originalPolicy });
+  });
+  void warmStorage();
+  report({ type: "ready" });
+}
 
 /** The first use of the private file system takes the browser some 20 ms: they pass while the coordinator answers. */
 async function warmStorage(): Promise<void> {

@@ -30,7 +30,8 @@ before(async () => {
       workers += 1;
     },
   });
-  await import("../../src/snippet/download-part.ts");
+  const { offerDownloads } = await import("../../src/snippet/download-part.ts");
+  offerDownloads();
   const { registry } = await import("../../src/snippet/part.ts");
   part = registry()[""] as DownloadPart; // as: what the import left there
 });
