@@ -63,7 +63,9 @@ class _NotedStore(SegmentStore):
         done = super().put(file_id, index, segment)
         assigned_s, self.assigned_s = self.assigned_s, None
         if assigned_s is not None:
-            print(msgspec.json.encode(Filled(round(time.monotonic() - assigned_s, 3))).decode(), flush=True)
+            filled = Filled(round(time.monotonic() - assigned_s, 3))
+            sys.stdout.write(msgspec.json.encode(filled).decode() + "\n")  # whole: other donors' threads write too
+            sys.stdout.flush()
         return done
 
 
