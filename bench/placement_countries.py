@@ -155,9 +155,11 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--again", action="store_true")
     chosen = parser.parse_args(options)
     scenario = load_scenario(_SCENARIO)
-    runs = {} if chosen.fresh else _runs_of_before(scenario)
-    for seed in [] if chosen.again else chosen.seed or [1]:
-        runs[seed] = {"seed": seed, "shared_machine": chosen.shared, **_real(scenario, seed)}
+    new = {
+        seed: {"seed": seed, "shared_machine": chosen.shared, **_real(scenario, seed)}
+        for seed in ([] if chosen.again else chosen.seed or [1])
+    }
+    runs = {**({} if chosen.fresh else _runs_of_before(scenario)), **new}  # another may have written meanwhile
     for seed, each in runs.items():
         each["simulated"] = _simulated(scenario, seed)
         print(f"  seed {seed}: {json.dumps(each)}", flush=True)
@@ -169,8 +171,10 @@ def _runs_of_before(scenario: Scenario) -> dict[int, dict[str, Any]]:  # Any: JS
     before = json.loads(path.read_text()) if path.exists() else {}
     if "scenario" not in before:
         return {}
-    here = {name: value for name, value in before["scenario"].items() if name in Scenario.__struct_fields__}
-    then = msgspec.convert(here, Scenario)  # fields that came since have their defaults, those that went are dropped
+    try:
+        then = msgspec.convert(before["scenario"], Scenario)  # fields that came since have their defaults
+    except msgspec.ValidationError:
+        return {}  # fields went since
     if _played(_as_json(then)) != _played(_as_json(scenario)):
         return {}
     return {each["seed"]: each for each in before["runs"]}
