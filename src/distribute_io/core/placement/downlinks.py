@@ -6,7 +6,8 @@ Rules:
    donor that cannot send its part within that time is busy (`curves.py`).
 2. A download takes its size over the typical rate: the median of the last `KEPT` downloads that were seen from their
    beginning to their end. While they are fewer than `FIRST`, downloads at `FIRST_BYTES_PER_S` stand for the others:
-   the rate of the base scenario of `dio simulate`. Small files say nothing of rates: they take some round trips.
+   the rate of the base scenario of `dio simulate`. Small files that came quickly say nothing of rates: they take some
+   round trips.
 3. No wait is shorter than `WAIT_MIN_S` or longer than `WAIT_MAX_S`: rates are what downloaders say of themselves.
 """
 
@@ -26,6 +27,8 @@ FIRST_BYTES_PER_S: Final = 1_750_000.0
 FIRST: Final = 15
 KEPT: Final = 255
 COUNTED_BYTES_MIN: Final = 4 << 20
+COUNTED_S_MIN: Final = 5.0
+"""What took so long was slow because of the line, however small it is."""
 
 WAIT_MIN_S: Final = 2.0
 """An introduction takes most of a second, and no downloader asks for more donors sooner than after some."""
@@ -44,7 +47,7 @@ class Downlinks:
 
     def seen(self, size_bytes: int, took_s: float) -> None:
         """A download of this size took so long."""
-        if size_bytes < COUNTED_BYTES_MIN:
+        if size_bytes < COUNTED_BYTES_MIN and took_s < COUNTED_S_MIN:
             return
         self._rates.append(size_bytes / max(took_s, 1e-3))
         self._typical = None

@@ -10,6 +10,7 @@ import pytest
 
 from distribute_io.core.placement.downlinks import (
     COUNTED_BYTES_MIN,
+    COUNTED_S_MIN,
     FIRST,
     FIRST_BYTES_PER_S,
     KEPT,
@@ -48,8 +49,11 @@ def test_small_files_say_nothing_and_no_time_is_a_short_one() -> None:
     downlinks = Downlinks()
     downlinks.seen(COUNTED_BYTES_MIN - 1, 1e-9)
     assert downlinks.rates == []
+    downlinks.seen(MIB, COUNTED_S_MIN - 0.001)
+    assert downlinks.rates == []
     downlinks.seen(COUNTED_BYTES_MIN, 0.0)
-    assert downlinks.rates == [COUNTED_BYTES_MIN / 1e-3]
+    downlinks.seen(MIB, COUNTED_S_MIN)
+    assert downlinks.rates == [COUNTED_BYTES_MIN / 1e-3, MIB / COUNTED_S_MIN]
 
 
 def test_a_request_waits_for_half_of_its_download_within_bounds() -> None:
