@@ -7,6 +7,7 @@ are compared, both from the click on: everything verified and stored, and the co
 its digest. A page cannot be in the folder before the browser has copied what is stored (bench/page_throttled.py): at 50
 MiB/s that alone takes more than the 5 % which issue 3 allows over the plain link. So the second moment stands against
 three: the plain link, the plain link and such a copy, and the same page with no fault at all.
+With `--data-sw` the site has installed our service worker, and there is no such copy (ADR 0050).
 Options: `--mib N` (default 160), `--mib-per-s N` (of the good mirror, default 50), `--rounds N` (default 3), `--part
 mirrors|donors` (the coordinator is with the donors; default both, a result each), `--only FAULT` (repeatable). Each
 round has a browser of its own. Three rounds of a part take about five minutes.
@@ -45,6 +46,7 @@ from tests.harness.mirror_farm import MirrorKind, start_farm
 from tests.harness.mirrors import Mirror, start_mirror
 from tests.harness.processes import Stage, wait_for
 from tests.harness.site import start_site
+from tests.harness.site_workers import install_workers
 
 _PLAIN: Final = "the plain link"
 _COPIED: Final = "the plain link, and a copy of a stored file"
@@ -91,6 +93,7 @@ def run(options: list[str]) -> bool:
     parser.add_argument("--mib-per-s", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--part", choices=[*_PARTS])
+    parser.add_argument("--data-sw", action="store_true")
     parser.add_argument("--only", action="append", choices=[fault for part in _PARTS.values() for fault in part])
     chosen = parser.parse_args(options)
     outcomes = []
@@ -102,10 +105,11 @@ def run(options: list[str]) -> bool:
 
 
 def _measure(part: str, faults: list[str], chosen: argparse.Namespace) -> bool:
-    comparison = Comparison(f"page_faults_{part}", (__doc__ or "").splitlines()[0], unit="s")
+    name = f"page_faults_{part}{'_data_sw' if chosen.data_sw else ''}"
+    comparison = Comparison(name, (__doc__ or "").splitlines()[0], unit="s")
     said: dict[str, set[str]] = {fault: set() for fault in faults}
     with bench_stage() as stage:
-        stand = _Stand(stage, size_bytes=chosen.mib * MIB, rate=f"{chosen.mib_per_s}MiB/s")
+        stand = _Stand(stage, size_bytes=chosen.mib * MIB, rate=f"{chosen.mib_per_s}MiB/s", has_saver=chosen.data_sw)
         cases = stand.cases([_ALONE, *faults])
         for number in range(chosen.rounds):
             figures = {}
@@ -148,8 +152,9 @@ def _in_folder(fault: str) -> str:
 class _Stand:
     """Everything that the downloads need, and a case for each fault."""
 
-    def __init__(self, stage: Stage, *, size_bytes: int, rate: str) -> None:
+    def __init__(self, stage: Stage, *, size_bytes: int, rate: str, has_saver: bool) -> None:
         self._stage = stage
+        self._saver = {"data-sw": "dio-sw.js"} if has_saver else {}
         self._size_bytes = size_bytes
         self._commands: list[list[str | Path]] = []
         self._folders = {name: stage.folder / name for name in ("served", "other", "empty")}
@@ -161,6 +166,7 @@ class _Stand:
         self._coordinator: Coordinator = start_coordinator(stage)
         self._publisher: Publisher = make_publisher(self._coordinator, [self._good, *self._bad.values()], cause="*")
         self._site = start_site(stage, stage.folder / "site")
+        install_workers(self._site)
         link = self._good.link(make_release(served, "plain.bin", size_bytes).name)
         # An address each, as the browser may keep what it has got from one.
         urls = [self._site.write_page(f"{n}.html", links={"file": f"{link}?{n}"}) for n in range(_PLAIN_CLICKS)]
@@ -169,6 +175,7 @@ class _Stand:
             stage=stage,
             size_bytes=size_bytes,
             with_snippet=urls[0],
+            with_saver=urls[0],
             plain=urls[0],
             link=link,
             coordinator_url=self._coordinator.url,
@@ -236,6 +243,7 @@ class _Stand:
     def _publish(self, release: Release, mirrors: list[Mirror], *, cause: str = CAUSE, peers: str = "off") -> str:
         self._commands.append(self._publisher.publishing([release], mirrors, cause=cause))
         attributes = {"data-select": "a.download", "data-key": self._publisher.public_key, "data-peers": peers}
+        attributes |= self._saver
         links = {"file": self._good.link(release.name)}
         return self._site.write_page(
             f"{release.name}.html", links=links, script=self._coordinator.script_tag(attributes)

@@ -23,6 +23,7 @@ from tests.harness.chromium import Chromium, ChromiumPage, run_chromium, run_pla
 from tests.harness.coordinator import CAUSE, run_dio_well, start_coordinator
 from tests.harness.processes import Stage
 from tests.harness.site import start_site
+from tests.harness.site_workers import install_workers
 
 MIB = 2**20
 FILE = "file.bin"
@@ -74,6 +75,8 @@ class Pages:
     stage: Stage
     size_bytes: int
     with_snippet: str
+    # ... and our service worker, which the site has installed.
+    with_saver: str
     plain: str
     link: str
     coordinator_url: str
@@ -119,7 +122,7 @@ class Pages:
         page.playwright.wait_for_load_state("networkidle")
         page.evaluate(CLICK_TIME)
         in_folder_s = self._in_folder(page, "#file")
-        if url == self.with_snippet:
+        if url != self.plain:
             wait_for_value(page, ENDED, "the end of the download", timeout_s=_TIMEOUT_MS / 1_000)
         stored_s, digest_s = milestones(page)
         return Click(
@@ -188,12 +191,16 @@ def publish(stage: Stage, served: Path, mirrors: Sequence[str]) -> Pages:
         words += ["--mirror", f"{mirror}/"]
     run_dio_well(*words, "--to", coordinator.url, "--token", token, "-o", stage.folder, timeout_s=300)
     site = start_site(stage, stage.folder / "site")
-    tag = coordinator.script_tag({"data-select": "a.download", "data-key": public_key})
+    install_workers(site)
+    attributes = {"data-select": "a.download", "data-key": public_key}
     links = {"file": f"{mirrors[0]}/{FILE}"}
     return Pages(
         stage=stage,
         size_bytes=(served / FILE).stat().st_size,
-        with_snippet=site.write_page("snippet.html", links=links, script=tag),
+        with_snippet=site.write_page("snippet.html", links=links, script=coordinator.script_tag(attributes)),
+        with_saver=site.write_page(
+            "saver.html", links=links, script=coordinator.script_tag(attributes | {"data-sw": "dio-sw.js"})
+        ),
         plain=site.write_page("plain.html", links=links),
         link=links["file"],
         coordinator_url=coordinator.url,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import distribute_io
 from tests.browser.conftest import BOTH, StartBrowser
 from tests.harness.browser import Browser, wait_for_value
 from tests.harness.chromium import Chromium, ChromiumPage
@@ -21,6 +18,7 @@ from tests.harness.coordinator import Release
 from tests.harness.downloads import Visitor, assert_saved
 from tests.harness.processes import Stage, wait_for
 from tests.harness.scene import MIB, MirrorPlan, Scene, make_scene
+from tests.harness.site_workers import install_workers
 
 _LARGE_BYTES = 72 * MIB  # more than the window of 64 MiB, which goes to memory
 _MEDIUM_BYTES = 8 * MIB  # more segments than the hasher has buffers
@@ -39,17 +37,6 @@ FileSystemSyncAccessHandle.prototype.write = function (bytes, options) {
   room -= bytes.byteLength;
   return room < 0 ? 0 : write.call(this, bytes, options);
 };
-importScripts("download-worker.js");
-"""
-
-# A service worker that says nothing while it saves, and a download worker that asks it five times a second for a sign.
-_MUTE_SAVER = """
-self.addEventListener("message", (event) => event.data.type === "runs" && event.stopImmediatePropagation());
-importScripts("dio-sw.js");
-"""
-_HASTY_WORKER = """
-const later = setTimeout;
-self.setTimeout = (callback, delayMs) => later(callback, delayMs === 10_000 ? 200 : delayMs);
 importScripts("download-worker.js");
 """
 
@@ -142,12 +129,8 @@ class Published:
 @pytest.fixture(scope="module")
 def published(module_stage: Stage) -> Published:
     scene = make_scene(module_stage, [MirrorPlan(rate=None)])
-    built = Path(distribute_io.__file__).parent / "client_dist"
-    for part in ("dio-sw.js", "download-worker.js"):
-        shutil.copy(built / part, scene.site.folder)
+    install_workers(scene.site)
     (scene.site.folder / "full-disk-worker.js").write_text(_FULL_DISK)
-    (scene.site.folder / "mute-saver.js").write_text(_MUTE_SAVER)
-    (scene.site.folder / "hasty-worker.js").write_text(_HASTY_WORKER)
     (scene.site.folder / "late-hasher.js").write_text(_LATE_HASHER)
     (scene.site.folder / "mute-hasher.js").write_text(_MUTE_HASHER)
     (scene.site.folder / "bad-disk.js").write_text(_BAD_DISK)

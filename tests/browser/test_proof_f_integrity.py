@@ -9,14 +9,10 @@ import hashlib
 import json
 from collections.abc import Callable
 
-import msgspec
 import pytest
-from msgspec.structs import replace
 from playwright.sync_api import Route
 
-from distribute_io.manifest.build import sign_manifest
-from distribute_io.manifest.keys import load_signing_key
-from distribute_io.manifest.payload import parse_payload
+from tests.harness.broken_publisher import sign_another_digest
 from tests.harness.browser import wait_for_download
 from tests.harness.chromium import Chromium, ChromiumPage
 from tests.harness.coordinator import Release
@@ -96,18 +92,7 @@ def test_a_whole_digest_that_does_not_fit_the_parts_is_named(
     visitor = scene.visit(chromium("visitor"), links)
     page = visitor.page
     assert isinstance(page, ChromiumPage)
-    key = load_signing_key(scene.publisher.key_path)
-
-    def contradict(route: Route) -> None:
-        """What a publisher could do whose tools are broken: sign the right segment list with another file's digest."""
-        entry = route.fetch().json()
-        signed = parse_payload(base64.b64decode(entry["manifests"][0]["payload"]))
-        other = replace(signed, sha256=hashlib.sha256(b"another file").hexdigest())
-        entry["manifests"] = [json.loads(msgspec.json.encode(sign_manifest(other, [key])))]
-        entry["file_id"] = other.sha256
-        route.fulfill(json=entry, headers={"Access-Control-Allow-Origin": "*"})
-
-    page.playwright.route("**/api/v1/resolve**", contradict)
+    sign_another_digest(page, scene.publisher)
     visitor.click("iso")
     visitor.expect_error("file_mismatch")
     # Every part was right, so the browser may have the file; it is not called verified, and our copy is gone.

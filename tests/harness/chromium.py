@@ -70,12 +70,13 @@ class ChromiumPage:
         self.playwright.get_by_role("button", name=re.compile(pattern)).first.click(timeout=10_000)
 
     def downloads(self) -> list[Downloaded]:
-        # A call into Playwright lets it deliver its events; `path` waits for the end of the download.
-        self.playwright.evaluate("1")
-        return [Downloaded(download.suggested_filename, download.path()) for download in self._downloads]
+        # `failure` waits for the end of the download.
+        begun = self.started_downloads()
+        return [Downloaded(each.suggested_filename, each.path()) for each in begun if each.failure() is None]
 
     def started_downloads(self) -> list[Download]:
         """All of them, also those that run and those that failed."""
+        # A call into Playwright lets it deliver its events.
         self.playwright.evaluate("1")
         return list(self._downloads)
 

@@ -10,6 +10,8 @@
  * 5. A service worker's download, where the site has installed ours.
  * 6. Memory, for what is larger and still small.
  * 7. Nothing that needs no click: the visitor is asked, or the plain link is followed.
+ *
+ * Where rungs 2 and 5 are both there, a file of rung 2 may leave for the download folder while it comes ({@link leavesEarly}).
  */
 
 /** One place; `persist` asks for more room and then tries the private file system again. */
@@ -53,6 +55,38 @@ export function nextRung(conditions: SavingConditions): Rung | undefined {
     ["memory", sizeBytes <= MEMORY_BYTES_MAX / share],
   ];
   return rungs.find(([rung, usable]) => usable && !refused.has(rung))?.[0];
+}
+
+/** A smaller one is copied from the private file system to the download folder in 70 ms or less (ADR 0050). */
+export const EARLY_BYTES_MIN = 32 * 1024 * 1024;
+
+/** Above this it may be the machine that is the limit: a stream beside the download would hold that up. */
+export const EARLY_RATE_MAX_BYTES_PER_S = 64 * 1024 * 1024;
+
+/** A rate is worth something after this long ... */
+export const EARLY_AFTER_MS = 500;
+/** ... and a stream is when so much is left to come: it takes some 100 ms to begin. */
+export const EARLY_LEFT_MS_MIN = 1_000;
+
+/** What is known of a file that is on its way into the private file system. */
+export interface EarlyConditions {
+  readonly sizeBytes: number;
+  /** Verified so far, by earlier visits, too. */
+  readonly receivedBytes: number;
+  readonly rateBytesPerS: number;
+  /** Since the first of its bytes could come. */
+  readonly elapsedMs: number;
+}
+
+/** Whether to have the browser save a file from now on, while the rest comes, and not only when it is complete. */
+export function leavesEarly({ sizeBytes, receivedBytes, rateBytesPerS, elapsedMs }: EarlyConditions): boolean {
+  return (
+    sizeBytes >= EARLY_BYTES_MIN &&
+    elapsedMs >= EARLY_AFTER_MS &&
+    rateBytesPerS > 0 &&
+    rateBytesPerS <= EARLY_RATE_MAX_BYTES_PER_S &&
+    (sizeBytes - receivedBytes) * 1_000 >= rateBytesPerS * EARLY_LEFT_MS_MIN
+  );
 }
 
 /** What is known when a finished file is to be handed to the browser's downloads. */

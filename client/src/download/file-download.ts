@@ -16,6 +16,7 @@ import type { ErrorCode } from "../wire/messages.ts";
 import type { Place, StoredFile } from "../storage/stored-file.ts";
 import type { DownloadJob, FromWorker, Progress, SentRuns, ToWorker } from "../worker/messages.ts";
 import type { Target } from "./coordinator.ts";
+import { EarlySave } from "./early-save.ts";
 import { remoteError } from "./errors.ts";
 import { baseName, noteDownload, storedBlob } from "./handover.ts";
 import { pageName } from "./page-name.ts";
@@ -59,6 +60,8 @@ export interface DownloadObserver {
    * @returns whether it is being saved now.
    */
   stored?(blob: Blob): boolean;
+  /** The name under which the browser may save the file while it comes; undefined, or without this: it may not. */
+  savedAs?(file: TrustedFile): string | undefined;
   /** Another tab has this file: so far it has come there, and what becomes of it is waited for. */
   elsewhere(progress: Progress | undefined): void;
 }
@@ -197,10 +200,10 @@ export class FileDownload {
       const sinceMs = Date.now();
       try {
         signal.throwIfAborted();
-        const { stored, progress } = await this.#into(places, place, job, workers);
+        const { stored, progress, isSaved } = await this.#into(places, place, file, job, workers);
         const blob = stored.kind === "delivered" ? null : await blobOf(stored);
         const keptName = stored.kind === "opfs" ? (stored.path.at(-1) ?? null) : null;
-        return { file, progress, blob, keptName, saved: this.#isSaved || blob === null };
+        return { file, progress, blob, keptName, saved: isSaved || this.#isSaved || blob === null };
       } catch (cause) {
         if (!isDistributeError(cause) || !(cause instanceof StoreError)) throw cause;
         if (this.#isSaved) throw cause; // not fetched a second time
@@ -229,14 +232,23 @@ export class FileDownload {
   }
 
   /** Runs the job in one place. */
-  async #into(places: Places, place: Place, job: Omit<DownloadJob, "place">, { worker, hashing }: Workers) {
-    const { stream } = places;
+  async #into(
+    places: Places,
+    place: Place,
+    file: TrustedFile,
+    job: Omit<DownloadJob, "place">,
+    { worker, hashing }: Workers,
+  ) {
+    const early = place.kind === "opfs" ? this.#earlySave(file, worker) : undefined;
+    const stream = place.kind === "stream" ? places.stream : early;
     this.#observer.stores?.(place.kind === "opfs" ? job : null);
     const broadcast = new Broadcast(job.fileId);
     const toHasher = new MessageChannel();
     const ended = this.#outcome(worker, hashing, (message) => {
-      if (message.type === "progress") broadcast.progressed(message.progress);
-      else if (message.type === "stream_runs" && stream?.runs() === false) tell(worker, { type: "stream_gone" });
+      if (message.type === "progress") {
+        broadcast.progressed(message.progress);
+        early?.progressed(message.progress);
+      } else if (message.type === "stream_runs" && stream?.runs() === false) tell(worker, { type: "stream_gone" });
     });
     try {
       tell(hashing, { type: "hash", port: toHasher.port1 }, [toHasher.port1]);
@@ -254,6 +266,16 @@ export class FileDownload {
       broadcast.close();
       stream?.close();
     }
+  }
+
+  /** Undefined where it is not wanted, or the site has no service worker of ours. Chromium alone was measured. */
+  #earlySave(file: TrustedFile, worker: Worker): EarlySave | undefined {
+    const name = this.#observer.savedAs?.(file);
+    const { serviceWorkerUrl } = this.#settings.place;
+    if (name === undefined || serviceWorkerUrl === null || !canPickFile()) return undefined;
+    return new EarlySave(serviceWorkerUrl, name, file.sizeBytes, (port) => {
+      tell(worker, { type: "save_early", port }, [port]);
+    });
   }
 
   /** @returns the file, when the other tab has finished it. */

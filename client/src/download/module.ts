@@ -114,6 +114,7 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
       found: ({ name, sizeBytes }) => {
         file = { name, sizeBytes };
       },
+      savedAs: ({ name }) => (sink === "save" ? baseName(name) : undefined),
       elsewhere: (progress) => progress && options.onProgress?.({ ...file, ...progress }),
       stored: (blob) => {
         if (sink === "save") saveBlob(blob, baseName(file.name));

@@ -8,7 +8,9 @@ export type ToServiceWorker =
    */
   | { readonly type: "open"; readonly id: string; readonly name: string; readonly sizeBytes: number }
   /** The download still runs. */
-  | { readonly type: "runs"; readonly id: string };
+  | { readonly type: "runs"; readonly id: string }
+  /** Its page is left, and the download ends with it. */
+  | { readonly type: "left"; readonly id: string };
 
 /** To the page, on its port. */
 export type FromServiceWorker =

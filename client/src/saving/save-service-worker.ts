@@ -20,9 +20,15 @@ interface Announced {
   readonly bytes: MessagePort;
 }
 
+interface Running {
+  readonly page: MessagePort;
+  /** Once it was asked for: has the browser see that it failed. */
+  readonly fail?: () => void;
+}
+
 /** Downloads that were announced and not yet asked for, and the pages' ports of all that run; some at most. */
 const announced = new Map<string, Announced>();
-const running = new Map<string, MessagePort>();
+const running = new Map<string, Running>();
 const DOWNLOADS_MAX = 32;
 
 worker.addEventListener("install", (event) => {
@@ -35,11 +41,16 @@ worker.addEventListener("message", (event: ExtendableMessageEvent) => {
     tell(running.get(message.id), { type: "alive" });
     return;
   }
+  if (message.type === "left") {
+    running.get(message.id)?.fail?.();
+    running.delete(message.id);
+    return;
+  }
   const [bytes, page] = event.ports;
   if (bytes === undefined || page === undefined || running.size >= DOWNLOADS_MAX) return;
   announced.set(message.id, { name: message.name, sizeBytes: message.sizeBytes, bytes });
-  running.set(message.id, page);
-  tell(page, { type: "ready", tells: true });
+  running.set(message.id, { page });
+  tell({ page }, { type: "ready", tells: true });
 });
 
 worker.addEventListener("fetch", (event) => {
@@ -79,6 +90,14 @@ function streamOf(id: string, port: MessagePort): ReadableStream<Uint8Array> {
           }
           pulled?.();
         };
+        const { page } = running.get(id) ?? {};
+        if (page === undefined) return;
+        running.set(id, {
+          page,
+          fail: () => {
+            controller.error(new Error("The page was left."));
+          },
+        });
       },
       pull: () => {
         send({ type: "pull" });
@@ -98,6 +117,6 @@ function encoded(name: string): string {
   return encodeURIComponent(name).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
 }
 
-function tell(port: MessagePort | undefined, message: FromServiceWorker): void {
-  port?.postMessage(message);
+function tell(download: Running | undefined, message: FromServiceWorker): void {
+  download?.page.postMessage(message);
 }

@@ -70,7 +70,13 @@ async function open(url: string, name: string, sizeBytes: number): Promise<Strea
   frame.hidden = true;
   frame.src = scope + id;
   document.body.append(frame);
+  // Its worker ends without a word, and the browser would wait for the rest.
+  const left = () => {
+    tell(worker, { type: "left", id });
+  };
+  addEventListener("pagehide", left);
   const close = () => {
+    removeEventListener("pagehide", left);
     // To no effect from a port that went to the worker.
     bytes.port1.postMessage({ type: "abort" } satisfies ToStream);
     control.port1.close();

@@ -172,6 +172,7 @@ export class LinkDownload {
           this.#tell({ type: "saving" });
           return true;
         },
+        savedAs: (file) => savedName(this.#plain, file.name),
         elsewhere: (progress) => {
           this.#tell({ type: "elsewhere" });
           if (progress !== undefined) this.#progressed(progress);
@@ -277,8 +278,8 @@ export class LinkDownload {
     this.#progressed(progress);
     this.#tell({ type: "verified", proof: { sha256: fileId, signer, pinned: signedBy !== null } });
     this.#announce("verified", { file, progress, sha256: fileId, signedBy });
-    if (this.#isHandedOver) tellSaved(fileId);
     if (this.#finished.saved) {
+      tellSaved(fileId);
       this.#saved();
       if (this.#isClosed) this.#dismiss();
     } else if (this.#maySave()) this.#save();

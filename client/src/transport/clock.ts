@@ -20,6 +20,21 @@ export function systemClock(): Clock {
   };
 }
 
+/** Calls back again and again. @returns what ends it. */
+export function every(clock: Clock, periodUs: number, callback: () => void): () => void {
+  let cancel: (() => void) | undefined;
+  const arm = () => {
+    cancel = clock.after(periodUs, () => {
+      arm();
+      callback();
+    });
+  };
+  arm();
+  return () => {
+    cancel?.();
+  };
+}
+
 /** One call back at a time, at the last time it was set for: what a machine's `nextDeadlineUs` needs. */
 export class Deadline {
   readonly #clock: Clock;

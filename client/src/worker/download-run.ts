@@ -24,8 +24,9 @@ import { SegmentSenders } from "../core/segment-senders.ts";
 import type { DownloadStore } from "../storage/download-store.ts";
 import { openStore } from "../storage/open-store.ts";
 import type { StoreBrowser } from "../storage/opfs-store.ts";
+import { StreamSink } from "../storage/stream-sink.ts";
 import { sha256 } from "../storage/web-crypto.ts";
-import type { Clock } from "../transport/clock.ts";
+import { every, type Clock } from "../transport/clock.ts";
 import { MirrorSource } from "../transport/mirror-source.ts";
 import type { HeadStart } from "../transport/head-start.ts";
 import type { Fetch } from "../transport/http-source.ts";
@@ -43,6 +44,7 @@ import {
 import { Checkpoints } from "./checkpoints.ts";
 import { DownloadEngine } from "./download-engine.ts";
 import { FrontHasher } from "./front-hasher.ts";
+import { FrontSaver } from "./front-saver.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { DownloadJob, FromWorker, Progress, SourceProgress } from "./messages.ts";
 import { missingRuns, type PeerSession } from "./peer-session.ts";
@@ -56,6 +58,8 @@ const MEMORY_BYTES = 24 * 1024 * 1024;
 
 /** A service worker with nothing to do is ended after 30 s, and in Firefox its download with it. */
 const STREAM_RUNS_MS = 10_000;
+/** ... and where nothing but its end is waited for, one that is gone is to be found out soon. */
+const LAST_RUNS_MS = 500;
 
 /** What is stored is right, and another place may take the rest. */
 const ROOM_CODES: ReadonlySet<ErrorCode> = new Set(["quota_exceeded", "disk_full", "save_interrupted", "saver_gone"]);
@@ -84,6 +88,7 @@ interface SourceRate {
 export class DownloadRun {
   readonly #job: DownloadJob;
   readonly #environment: RunEnvironment;
+  readonly #layout: SegmentLayout;
   readonly #store: DownloadStore;
   readonly #stored: boolean[];
   readonly #keptBytes: number;
@@ -97,7 +102,7 @@ export class DownloadRun {
   readonly #senders: SegmentSenders;
   readonly #peers: PeerSession;
   readonly #stopProgress: () => void;
-  readonly #stopStreamRuns: () => void;
+  #stopStreamRuns: () => void = () => undefined;
   /** The link itself, where it is among the mirrors. */
   #link: MirrorSource | undefined;
   /** It is banned, and seems to lead to another file by now. */
@@ -107,7 +112,11 @@ export class DownloadRun {
   #donors = 0;
   /** A byte came of somebody. */
   #isHeard = false;
+  /** All is stored, or it is over. */
+  #isComplete = false;
   #over = false;
+  /** Has the browser save it while it comes. */
+  #saver: FrontSaver | undefined;
   /** The browser may be copying the file: our copy is taken away only when it is wrong. */
   #isHandedOver = false;
 
@@ -135,6 +144,7 @@ export class DownloadRun {
   ) {
     this.#job = job;
     this.#environment = environment;
+    this.#layout = layout;
     this.#store = store;
     this.#stored = [...store.kept.stored];
     this.#keptBytes = this.#stored.reduce((sum, there, index) => sum + (there ? layout.lengthOf(index) : 0), 0);
@@ -177,6 +187,7 @@ export class DownloadRun {
           const isFirst = this.#storedBytes === this.#keptBytes;
           this.#storedBytes += layout.lengthOf(index);
           this.#stored[index] = true;
+          this.#saver?.advance();
           this.#senders.stored(index);
           this.#checkpoints.segmentStored(layout.lengthOf(index));
           this.#peers.progressed();
@@ -209,9 +220,7 @@ export class DownloadRun {
       this.#peers.progressed(); // or not: mirrors that bring nothing do not suffice any more
       this.#tell();
     });
-    this.#stopStreamRuns = every(environment.clock, STREAM_RUNS_MS * 1_000, () => {
-      if (job.place.kind === "stream") environment.report({ type: "stream_runs" });
-    });
+    if (job.place.kind === "stream") this.#tellStream(STREAM_RUNS_MS);
     environment.report({ type: "opened", progress: this.#progress(), sent: this.#senders.takeNews() });
     const { fetch, headStart } = environment;
     const trouble = browserTrouble(headStart?.ahead(fetch) ?? fetch);
@@ -257,9 +266,32 @@ export class DownloadRun {
     if (!this.#over) this.#engine.resume();
   }
 
-  /** The service worker that streams is not there any more: nobody wanted that, so another place takes the file. */
+  /** The service worker that streams is gone, and nobody wanted that: another way is found, now or at the end. */
   streamGone(): void {
-    this.#fail(new StoreError("saver_gone", "The service worker that saves this file has ended."));
+    if (this.#job.place.kind === "stream")
+      this.#fail(new StoreError("saver_gone", "The service worker that saves this file has ended."));
+    this.#stopStreamRuns();
+    this.#saver?.leave();
+    this.#saver = undefined;
+  }
+
+  /** The browser saves the file from now on, while the rest comes. Takes ownership of the port. */
+  saveEarly(port: MessagePort): void {
+    const sink = new StreamSink(port);
+    if (this.#isComplete) {
+      void sink.abort();
+      return;
+    }
+    this.#saver = new FrontSaver(
+      this.#layout,
+      this.#store,
+      sink,
+      (index) => this.#stored[index] === true,
+      (cause) => {
+        this.#fail(cause);
+      },
+    );
+    this.#tellStream(STREAM_RUNS_MS);
   }
 
   /** Ends the download and forgets what was stored. The page asks for it only as long as it has handed nothing over. */
@@ -303,19 +335,29 @@ export class DownloadRun {
     this.#tell(); // people see at once that somebody delivers; who else does, a moment later
   }
 
+  /** The page tells the service worker again and again that its download runs, and hears whether it does. */
+  #tellStream(periodMs: number): void {
+    this.#stopStreamRuns();
+    const { clock, report } = this.#environment;
+    this.#stopStreamRuns = every(clock, periodMs * 1_000, () => {
+      report({ type: "stream_runs" });
+    });
+  }
+
   #tell(): void {
     this.#environment.report({ type: "progress", progress: this.#progress(), sent: this.#senders.takeNews() });
   }
 
   async #complete(): Promise<void> {
     const progress = this.#progress();
+    this.#isComplete = true;
     this.#stopProgress();
     this.#checkpoints.close(); // the hasher's state ends with the digest
     this.#account();
     this.#peers.close(); // all is here: donors need not wait for the digest
     this.#environment.report({ type: "progress", progress, sent: this.#senders.takeNews() });
     try {
-      if (this.#keptBytes === 0) await this.#handOver();
+      if (this.#keptBytes === 0 && this.#saver === undefined) await this.#handOver();
       const sha256Hex = await this.#hasher.digest();
       if (this.#over) return;
       if (sha256Hex !== this.#job.fileId) {
@@ -327,7 +369,9 @@ export class DownloadRun {
       this.#fail(asStoreError(cause));
       return;
     }
-    if (this.#stop()) await this.#deliver(progress);
+    if (this.#saver !== undefined) this.#tellStream(LAST_RUNS_MS);
+    const isSaved = (await this.#saver?.finish()) === true;
+    if (this.#stop()) await this.#deliver(progress, isSaved);
   }
 
   /** Gives the page the file, whose every segment is right, while its last ones are hashed once more. */
@@ -338,9 +382,9 @@ export class DownloadRun {
     this.#environment.report({ type: "stored", stored });
   }
 
-  async #deliver(progress: Progress): Promise<void> {
+  async #deliver(progress: Progress, isSaved: boolean): Promise<void> {
     try {
-      this.#environment.report({ type: "done", progress, stored: await this.#store.finish() });
+      this.#environment.report({ type: "done", progress, isSaved, stored: await this.#store.finish() });
       this.#stopStreamRuns();
     } catch (cause) {
       this.#end(asStoreError(cause));
@@ -382,7 +426,8 @@ export class DownloadRun {
   /** Ends all that runs. @returns false when it had ended before. */
   #stop(): boolean {
     if (this.#over) return false;
-    this.#over = true;
+    this.#over = this.#isComplete = true;
+    this.#saver?.leave();
     this.#stopProgress();
     this.#account();
     this.#peers.close();
@@ -433,21 +478,6 @@ export class DownloadRun {
       sources,
     };
   }
-}
-
-/** Calls back again and again. @returns what ends it. */
-function every(clock: Clock, periodUs: number, callback: () => void): () => void {
-  let cancel: (() => void) | undefined;
-  const arm = () => {
-    cancel = clock.after(periodUs, () => {
-      arm();
-      callback();
-    });
-  };
-  arm();
-  return () => {
-    cancel?.();
-  };
 }
 
 function asError(code: FailCode): DistributeError {

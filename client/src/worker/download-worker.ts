@@ -85,6 +85,11 @@ function heard(event: MessageEvent<ToWorker>): void {
         running.resume();
       });
       return;
+    case "save_early":
+      void run?.then((running) => {
+        running.saveEarly(message.port);
+      });
+      return;
     case "stream_gone":
       void run?.then((running) => {
         running.streamGone();

@@ -59,6 +59,8 @@ export type ToWorker =
   /** Ask nobody for anything until `resume`; what is stored is kept. */
   | { readonly type: "pause" }
   | { readonly type: "resume" }
+  /** The browser saves the file from now on, while the rest comes; the port leads there (storage/stream-sink.ts). */
+  | { readonly type: "save_early"; readonly port: MessagePort }
   /** The service worker that streams is not there any more. */
   | { readonly type: "stream_gone" }
   /** End, and forget what was stored. */
@@ -112,8 +114,8 @@ export type FromWorker =
   | { readonly type: "progress"; readonly progress: Progress; readonly sent: SentRuns }
   /** All segments are right and stored, all of them in this run; the digest of the whole file is still to come. */
   | { readonly type: "stored"; readonly stored: StoredFile }
-  /** All segments are right and stored, and so is the digest of the whole file. */
-  | { readonly type: "done"; readonly progress: Progress; readonly stored: StoredFile }
+  /** All segments are right and stored, and so is the digest of the whole file; `isSaved`: the browser has it, too. */
+  | { readonly type: "done"; readonly progress: Progress; readonly stored: StoredFile; readonly isSaved: boolean }
   | {
       readonly type: "failed";
       readonly family: ErrorFamily;

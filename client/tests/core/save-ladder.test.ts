@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   MEMORY_BYTES_MAX,
   WINDOW_BYTES,
+  leavesEarly,
   mayHandOver,
   nextRung,
   type Rung,
@@ -68,4 +69,19 @@ test("only a browser that asks before a second download makes the file wait for 
   assert.equal(mayHandOver({ asksBeforeSecond: true, sinceGesture: 0 }), true);
   assert.equal(mayHandOver({ asksBeforeSecond: true, sinceGesture: 1 }), false);
   assert.equal(mayHandOver({ asksBeforeSecond: false, sinceGesture: 5 }), true);
+});
+
+test("a large file is saved while it comes, where its sources are the limit and much is left", () => {
+  const MIB = 1024 * 1024;
+  const slow = { sizeBytes: 160 * MIB, receivedBytes: 25 * MIB, rateBytesPerS: 50 * MIB, elapsedMs: 500 };
+  const may = (given: Partial<typeof slow>) => leavesEarly({ ...slow, ...given });
+  assert.equal(may({}), true);
+  assert.equal(may({ elapsedMs: 499 }), false); // what a rate is by then means nothing
+  assert.equal(may({ rateBytesPerS: 0 }), false);
+  assert.equal(may({ rateBytesPerS: 64 * MIB }), true);
+  assert.equal(may({ rateBytesPerS: 64 * MIB + 1 }), false); // the machine is the limit
+  assert.equal(may({ receivedBytes: 110 * MIB }), true);
+  assert.equal(may({ receivedBytes: 110 * MIB + 1 }), false); // over before the stream has begun
+  assert.equal(may({ sizeBytes: 32 * MIB, receivedBytes: 0, rateBytesPerS: MIB }), true);
+  assert.equal(may({ sizeBytes: 32 * MIB - 1, receivedBytes: 0, rateBytesPerS: MIB }), false); // copied in a moment
 });

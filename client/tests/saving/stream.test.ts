@@ -3,46 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { ToServiceWorker } from "../../src/saving/messages.ts";
 import { openStream } from "../../src/saving/stream.ts";
-
-/** A service worker that is ready at once, and answers as long as it lives. */
-class FakeServiceWorker {
-  readonly state = "activated";
-  lives = true;
-  /** Was it installed since service workers tell that the frame has come? */
-  isNew = true;
-  #page: MessagePort | undefined;
-
-  postMessage(message: ToServiceWorker, ports: MessagePort[]): void {
-    if (message.type === "open") this.#page = ports[1];
-    if (!this.lives) return;
-    if (message.type === "runs") this.#page?.postMessage({ type: "alive" });
-    else this.#page?.postMessage({ type: "ready", ...(this.isNew && { tells: true }) });
-  }
-
-  /** The frame asks for its address. */
-  fetch(): void {
-    if (this.isNew) this.#page?.postMessage({ type: "asked" });
-  }
-}
+import { FakeServiceWorker, installOnPage } from "./fake-service-worker.ts";
 
 async function open(worker: FakeServiceWorker, { framed = true } = {}) {
-  const registered: unknown[] = [];
-  const register = (url: unknown) => {
-    registered.push(url);
-    return Promise.resolve({ active: worker });
-  };
-  Object.defineProperty(globalThis, "navigator", { value: { serviceWorker: { register } }, configurable: true });
-  const frame = { remove: () => undefined };
-  const append = () => {
-    if (framed) worker.fetch();
-  };
-  const page = { createElement: () => frame, body: { append } };
-  const trustedTypes = { createPolicy: () => ({ createScriptURL: (url: string) => ({ trusted: url }) }) };
-  Object.assign(globalThis, { document: page, trustedTypes });
+  const page = installOnPage(worker, framed);
   const stream = await openStream("https://site.example/dio-sw.js", "app.iso", 7);
-  return { stream, registered };
+  return { stream, ...page };
 }
 
 /** Long enough for a message to a port and back. */
@@ -98,5 +65,16 @@ test("a download whose port went nowhere is ended with its stream", async () => 
   });
   stream.close();
   assert.deepEqual(await told, { type: "abort" });
+  stream.port.close();
+});
+
+test("a page that is left takes its download with it, and one that is over is left alone", async () => {
+  const worker = new FakeServiceWorker();
+  const { stream, leavePage } = await open(worker);
+  leavePage();
+  assert.deepEqual(worker.told, ["open", "left"]);
+  stream.close();
+  leavePage();
+  assert.deepEqual(worker.told, ["open", "left"]);
   stream.port.close();
 });

@@ -1,0 +1,62 @@
+/**
+ * A file that the browser saves while it comes (docs/decisions/0050-saved-while-it-comes.md): when the rule says that it
+ * pays (core/save-ladder.ts), the site's service worker opens a download, and the worker fills it from what is stored.
+ *
+ * Tried once. Where it cannot be had, or the browser would ask the visitor first, the file is handed over when it is
+ * complete, as everywhere else.
+ */
+
+import { leavesEarly } from "../core/save-ladder.ts";
+import { openStream, type Stream } from "../saving/stream.ts";
+import type { Progress } from "../worker/messages.ts";
+import { canSaveNow, noteDownload } from "./handover.ts";
+
+export class EarlySave {
+  readonly #serviceWorkerUrl: string;
+  readonly #name: string;
+  readonly #sizeBytes: number;
+  readonly #opened: (port: MessagePort) => void;
+  readonly #sinceMs = performance.now();
+  #wasTried = false;
+  #isOver = false;
+  #stream: Stream | undefined;
+
+  /**
+   * @param name what the file is called, without folders.
+   * @param opened takes the port to the download.
+   */
+  constructor(serviceWorkerUrl: string, name: string, sizeBytes: number, opened: (port: MessagePort) => void) {
+    this.#serviceWorkerUrl = serviceWorkerUrl;
+    this.#name = name;
+    this.#sizeBytes = sizeBytes;
+    this.#opened = opened;
+  }
+
+  progressed(progress: Progress): void {
+    const elapsedMs = performance.now() - this.#sinceMs;
+    if (this.#wasTried || !leavesEarly({ ...progress, sizeBytes: this.#sizeBytes, elapsedMs }) || !canSaveNow()) return;
+    this.#wasTried = true;
+    void this.#open();
+  }
+
+  /** As a stream's; false when there is none, too. */
+  runs(): boolean {
+    return this.#stream?.runs() ?? false;
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#stream?.close();
+  }
+
+  async #open(): Promise<void> {
+    try {
+      this.#stream = await openStream(this.#serviceWorkerUrl, this.#name, this.#sizeBytes);
+    } catch {
+      return; // not installed, or the page's policy has no room for it
+    }
+    noteDownload();
+    if (this.#isOver) this.#stream.close();
+    else this.#opened(this.#stream.port);
+  }
+}
