@@ -20,21 +20,16 @@ import { EarlySave } from "./early-save.ts";
 import { remoteError } from "./errors.ts";
 import { baseName, noteDownload, storedBlob } from "./handover.ts";
 import { pageName } from "./page-name.ts";
-import { Preparation } from "./preparation.ts";
+import type { Preparation } from "./preparation.ts";
 import type { TrustedFile } from "./trust.ts";
-import { tell, type WorkerFactory } from "./worker-code.ts";
+import { tell } from "./worker-code.ts";
 
 export interface DownloadSettings {
-  /** Without a slash at the end. */
-  readonly coordinatorUrl: string;
-  /** Pinned publisher keys; empty: what the coordinator says is compared with itself only. */
-  readonly keys: readonly string[];
-  readonly workers: WorkerFactory;
+  /** Of the same target; taken over. */
+  readonly preparation: Preparation;
   readonly place: PlaceOptions;
   /** How much to spare the mirrors; default `balanced`. */
   readonly policy?: Policy | undefined;
-  /** Of the same target, where the click was foreseen; taken over. */
-  readonly prepared?: Preparation | undefined;
 }
 
 export interface DownloadObserver {
@@ -91,7 +86,7 @@ export class FileDownload {
   readonly #settings: DownloadSettings;
   readonly #observer: DownloadObserver;
   readonly #cancelled = new AbortController();
-  #preparation: Preparation | undefined;
+  readonly #preparation: Preparation;
   #worker: Worker | undefined;
   #peersAllowed = false;
   #isPaused = false;
@@ -102,7 +97,7 @@ export class FileDownload {
   constructor(settings: DownloadSettings, observer: DownloadObserver) {
     this.#settings = settings;
     this.#observer = observer;
-    this.#preparation = settings.prepared;
+    this.#preparation = settings.preparation;
   }
 
   /**
@@ -113,7 +108,7 @@ export class FileDownload {
    */
   async run(target: Target): Promise<FinishedDownload> {
     const signal = this.#cancelled.signal;
-    const preparation = (this.#preparation ??= new Preparation(this.#settings, target));
+    const preparation = this.#preparation;
     if (this.#peersAllowed) preparation.allowPeers();
     else preparation.forbidPeers();
     preparation.seek();
@@ -154,13 +149,13 @@ export class FileDownload {
   /** Donors may be asked from now on. */
   allowPeers(): void {
     this.#peersAllowed = true;
-    this.#preparation?.allowPeers();
+    this.#preparation.allowPeers();
   }
 
   /** Mirrors only from now on: connections to donors are closed. */
   forbidPeers(): void {
     this.#peersAllowed = false;
-    this.#preparation?.forbidPeers();
+    this.#preparation.forbidPeers();
   }
 
   /** Asks nobody for anything until {@link resume}; what is stored stays. Counts in the next place, too. */
@@ -182,7 +177,7 @@ export class FileDownload {
     if (this.#isSaved) return;
     this.#tell({ type: "cancel" });
     this.#cancelled.abort(reason);
-    this.#preparation?.cancel(reason);
+    this.#preparation.cancel(reason);
   }
 
   /** To the worker, if there is one. */
@@ -259,7 +254,7 @@ export class FileDownload {
       }
       tell(worker, { type: "download", job: { ...job, place }, hasher: toHasher.port2 }, ports);
       if (this.#isPaused) this.pause();
-      if (this.#hasTried) this.#preparation?.renewPeers();
+      if (this.#hasTried) this.#preparation.renewPeers();
       this.#hasTried = true;
       return await ended;
     } finally {

@@ -5,6 +5,8 @@ import type { Progress } from "../worker/messages.ts";
 import type { Target } from "./coordinator.ts";
 import { FileDownload, type FinishedDownload, type StoredIn } from "./file-download.ts";
 import { baseName, saveBlob } from "./handover.ts";
+import { adviceOn } from "./policy-advice.ts";
+import { Preparation } from "./preparation.ts";
 import { peersAllowed, type PeersPolicy } from "./preferences.ts";
 import { SHARE_KEY } from "../share/messages.ts";
 import { shareDownload, unshare } from "../share/module.ts";
@@ -102,11 +104,16 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
   let file: Pick<DownloadProgress, "name" | "sizeBytes"> = { name: "", sizeBytes: 0 };
   let shared: StoredIn | undefined;
   let tellStored: ReturnType<typeof shareDownload>;
+  const coordinatorUrl = new URL(options.coordinator, location.href).href.replace(/\/+$/, "");
+  const keys = typeof options.key === "string" ? options.key.split(/\s+/) : (options.key ?? []);
+  const target = targetOf(hrefOrFileId);
+  const preparation = new Preparation(
+    { coordinatorUrl, keys, workers: workersOf(options), advice: adviceOn(coordinatorUrl) },
+    target,
+  );
   const running = new FileDownload(
     {
-      coordinatorUrl: new URL(options.coordinator, location.href).href.replace(/\/+$/, ""),
-      keys: typeof options.key === "string" ? options.key.split(/\s+/) : (options.key ?? []),
-      workers: workersOf(options),
+      preparation,
       place: { handle, serviceWorkerUrl: options.serviceWorker ?? null },
       policy: options.policy,
     },
@@ -141,7 +148,7 @@ export async function download(hrefOrFileId: string, options: DownloadOptions): 
   };
   signal?.addEventListener("abort", abort, { once: true });
   try {
-    const finished = await running.run(targetOf(hrefOrFileId));
+    const finished = await running.run(target);
     const blob = finished.blob ?? (await handle?.getFile()) ?? null;
     // Another tab may have the file already: then the one that was given is still empty.
     const pipe = sink instanceof WritableStream ? sink : finished.blob && (await handle?.createWritable());

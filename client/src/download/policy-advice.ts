@@ -54,6 +54,11 @@ export function adviceLine(lacks: Iterable<string>): string {
 /** Lines that this page's console has. */
 const told = new Set<string>();
 
+/** Collects what is refused of a server's. */
+export function adviceOn(serverUrl: string): PolicyAdvice {
+  return new PolicyAdvice([new URL(serverUrl).origin]);
+}
+
 /** Collects for one download, and tells at its end. */
 export class PolicyAdvice {
   readonly #lacks = new Set<string>();

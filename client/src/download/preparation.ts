@@ -24,7 +24,7 @@ import type { FromWorker, ToWorker } from "../worker/messages.ts";
 import { fetchSegmentList, resolve, type Target } from "./coordinator.ts";
 import { withLink, type JudgedMirrors } from "./mirrors.ts";
 import { pageName } from "./page-name.ts";
-import { PolicyAdvice } from "./policy-advice.ts";
+import type { PolicyAdvice } from "./policy-advice.ts";
 import { heedMirrorsOnly } from "./preferences.ts";
 import { trustedFile, trustedSegmentList, type TrustedFile } from "./trust.ts";
 import { siteVersions } from "./versions.ts";
@@ -50,6 +50,8 @@ export interface PreparationSettings {
   /** Pinned publisher keys; empty: what the coordinator says is compared with itself only. */
   readonly keys: readonly string[];
   readonly workers: WorkerFactory;
+  /** Collects what the page's policy refuses of what is asked of the coordinator. */
+  readonly advice: PolicyAdvice;
 }
 
 export class Preparation {
@@ -74,8 +76,8 @@ export class Preparation {
     this.forbidPeers();
   });
 
-  constructor({ coordinatorUrl, keys, workers }: PreparationSettings, target: Target) {
-    this.#advice = new PolicyAdvice([new URL(coordinatorUrl).origin]);
+  constructor({ coordinatorUrl, keys, workers, advice }: PreparationSettings, target: Target) {
+    this.#advice = advice;
     document.addEventListener("securitypolicyviolation", this.#advice.heard);
     this.asked = new Promise((resolve) => {
       this.#setAsked = resolve;

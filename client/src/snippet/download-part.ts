@@ -71,9 +71,8 @@ const part: DownloadPart = {
         ? { panel: preparation.asked.then(() => (panel ??= makePanel(options))), isHere: hasPanel }
         : undefined;
     const download = new LinkDownload(
-      { link, plain, prepared: preparation },
+      { link, plain, preparation },
       options,
-      workers(options),
       shown,
       options.ui === "panel" ? (stored, sent) => follow(options, stored, sent) : undefined,
     );
@@ -98,9 +97,10 @@ async function follow(
 }
 
 /** Begins what a download of a link needs. */
-function prepared(plain: HTMLAnchorElement, options: LinkOptions): Preparation {
+function prepared(plain: HTMLAnchorElement, options: RunningTag): Preparation {
   const { coordinatorUrl, keys, peers } = options;
-  const preparation = new Preparation({ coordinatorUrl, keys, workers: workers(options) }, targetOf(plain));
+  const advice = options.advise(coordinatorUrl);
+  const preparation = new Preparation({ coordinatorUrl, keys, workers: workers(options), advice }, targetOf(plain));
   if (donorsAllowed(peers, options.ui === "none" || hasPanel) === "on") preparation.allowPeers();
   return preparation;
 }

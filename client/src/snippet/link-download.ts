@@ -26,7 +26,6 @@ import { holdFinished, removeFinished } from "../saving/kept-files.ts";
 import { pickFile } from "../saving/places.ts";
 import { tellSaved } from "../saving/other-tab.ts";
 import type { TrustedFile } from "../download/trust.ts";
-import type { WorkerFactory } from "../download/worker-code.ts";
 import type { Card } from "../ui/card.ts";
 import type { CardEvent } from "../ui/card-state.ts";
 import type { NewCard, Panel } from "../ui/panel.ts";
@@ -84,8 +83,8 @@ export interface ClickedLink {
   readonly link: HTMLAnchorElement;
   /** As it was when it was clicked: what counts. */
   readonly plain: HTMLAnchorElement;
-  /** What the press before the click made ready. */
-  readonly prepared?: Preparation | undefined;
+  /** What the click needs, or what the press before it made ready. */
+  readonly preparation: Preparation;
 }
 
 export class LinkDownload {
@@ -123,9 +122,8 @@ export class LinkDownload {
   #release: (() => void) | undefined;
 
   constructor(
-    { link, plain, prepared }: ClickedLink,
+    { link, plain, preparation }: ClickedLink,
     options: LinkOptions,
-    workers: WorkerFactory,
     coming: ComingPanel | undefined,
     more?: Follow,
     effects = EFFECTS,
@@ -139,10 +137,7 @@ export class LinkDownload {
     this.#follow = more;
     this.#download = effects.download(
       {
-        coordinatorUrl: options.coordinatorUrl,
-        keys: options.keys,
-        workers,
-        prepared,
+        preparation,
         place: { serviceWorkerUrl: options.serviceWorkerUrl },
       },
       {

@@ -1,6 +1,6 @@
 /** Brings in a part, and tells whoever runs the page what its policy lacks for it. */
 
-import { PolicyAdvice } from "../download/policy-advice.ts";
+import { adviceOn } from "../download/policy-advice.ts";
 import { trustedTypesAdvice } from "../transport/script-url.ts";
 import { loadScript } from "./load-script.ts";
 import type { LinkOptions } from "./part.ts";
@@ -16,7 +16,7 @@ export async function loadPart(
   options: LinkOptions,
   ...wanted: [name: string, nonce: string, timeoutMs?: number]
 ): ReturnType<typeof loadScript> {
-  const advice = new PolicyAdvice([new URL(options.partsUrl).origin]);
+  const advice = adviceOn(options.partsUrl);
   document.addEventListener("securitypolicyviolation", advice.heard);
   try {
     return await loadScript(options, ...wanted);

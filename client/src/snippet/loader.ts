@@ -17,6 +17,7 @@
 import { isPlainClick, linkOf } from "./clicks.ts";
 import { followLink, plainCopy } from "./follow-link.ts";
 import { announceFallback } from "./link-events.ts";
+import { adviceOn } from "../download/policy-advice.ts";
 import { loadPart } from "./load-part.ts";
 import { isNewTag, type DownloadPart, type LinkOptions, type RunningTag } from "./part.ts";
 import { readTag } from "./tag.ts";
@@ -51,7 +52,11 @@ function usable(): boolean {
 }
 
 function install(read: LinkOptions, nonce: string): void {
-  const options: RunningTag = { ...read, load: (name, timeoutMs) => loadPart(read, name, nonce, timeoutMs) };
+  const options: RunningTag = {
+    ...read,
+    load: (name, timeoutMs) => loadPart(read, name, nonce, timeoutMs),
+    advise: adviceOn,
+  };
   let part: Promise<DownloadPart> | undefined;
   const load = () => (part ??= options.load(PART) as Promise<DownloadPart>); // as: pinned by its hash
   const warm = (event: Event) => {

@@ -1,5 +1,6 @@
 /** What the loader and the parts know of each other. */
 
+import type { PolicyAdvice } from "../download/policy-advice.ts";
 import type { SharedFile } from "../share/messages.ts";
 import type { Panel } from "../ui/panel.ts";
 import type { SentRuns } from "../worker/messages.ts";
@@ -34,6 +35,8 @@ export interface RunningTag extends LinkOptions {
    * @throws Error when it cannot be had; what the page's policy lacks for it is on the console then.
    */
   readonly load: (name: string, timeoutMs?: number) => Promise<NonNullable<Registry[string]>>;
+  /** Collects what the page's policy refuses of a server's: the loader can, and so no part has it once more. */
+  readonly advise: (serverUrl: string) => PolicyAdvice;
 }
 
 /** What `download.js` leaves in the registry. */

@@ -6,7 +6,6 @@ import { before, mock, test } from "node:test";
 import { SegmentLayout } from "../../src/core/segment-layout.ts";
 import { FileDownload, type DownloadObserver } from "../../src/download/file-download.ts";
 import type { Preparation } from "../../src/download/preparation.ts";
-import type { WorkerFactory } from "../../src/download/worker-code.ts";
 import type { FromWorker, ToWorker } from "../../src/worker/messages.ts";
 
 const FILE = {
@@ -59,11 +58,8 @@ function started(observer: Partial<DownloadObserver> = {}) {
   };
   const download = new FileDownload(
     {
-      coordinatorUrl: "https://dio.example",
-      keys: [],
-      workers: {} as unknown as WorkerFactory, // as: what was prepared has them
+      preparation: prepared as unknown as Preparation, // as: what is used of it
       place: { serviceWorkerUrl: null },
-      prepared: prepared as unknown as Preparation, // as: what is used of it
     },
     { found: nothing, started: nothing, progressed: nothing, elsewhere: nothing, ...observer },
   );

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { before, mock, test } from "node:test";
 
+import { adviceOn } from "../../src/download/policy-advice.ts";
 import { Preparation } from "../../src/download/preparation.ts";
 import { choosePeers } from "../../src/download/preferences.ts";
 import type { WorkerFactory } from "../../src/download/worker-code.ts";
@@ -52,7 +53,8 @@ function prepared(href = MIRROR) {
     terminate: () => undefined,
   });
   const workers = { start: () => Promise.resolve(worker) } as unknown as WorkerFactory; // as: all that is used of it
-  const settings = { coordinatorUrl: "https://dio.example", keys: [], workers };
+  const coordinatorUrl = "https://dio.example";
+  const settings = { coordinatorUrl, keys: [], workers, advice: adviceOn(coordinatorUrl) };
   const preparation = new Preparation(settings, { href });
   return {
     preparation,

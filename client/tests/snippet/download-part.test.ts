@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { before, mock, test } from "node:test";
 
+import { adviceOn } from "../../src/download/policy-advice.ts";
 import { loadPart } from "../../src/snippet/load-part.ts";
 import type { DownloadPart, RunningTag } from "../../src/snippet/part.ts";
 
@@ -14,6 +15,7 @@ const OPTIONS = {
   peers: "off",
   ui: "none",
   workerUrl: "https://page.example/worker.js",
+  advise: adviceOn,
 } as unknown as RunningTag; // as: what is used before a click
 
 let workers = 0;

@@ -7,7 +7,6 @@ import { SegmentLayout } from "../../src/core/segment-layout.ts";
 import type { DownloadObserver, DownloadSettings, FileDownload } from "../../src/download/file-download.ts";
 import { choosePeers } from "../../src/download/preferences.ts";
 import type { TrustedFile } from "../../src/download/trust.ts";
-import type { WorkerFactory } from "../../src/download/worker-code.ts";
 import type { Stopped } from "../../src/snippet/ask-unchecked.ts";
 import { LinkDownload, type ComingPanel } from "../../src/snippet/link-download.ts";
 import type { EventDetail } from "../../src/snippet/link-events.ts";
@@ -120,9 +119,8 @@ async function click(
   };
   // as: fakes
   const clicked = { link, plain } as unknown as ConstructorParameters<typeof LinkDownload>[0];
-  const workers = {} as unknown as WorkerFactory; // as: the fake download has none
   const coming = panel === undefined ? undefined : { panel, isHere: false };
-  const download = new LinkDownload(clicked, options, workers, coming, undefined, effects);
+  const download = new LinkDownload(clicked, options, coming, undefined, effects);
   const ran = download.run();
   if (clicksAgain) {
     await settled();
