@@ -3,6 +3,7 @@
 import { donorsAllowed } from "./donors.ts";
 import { Preparation } from "../download/preparation.ts";
 import { WorkerFactory } from "../download/worker-code.ts";
+import { fetchLanguage } from "../ui/language-part.ts";
 import type { Panel } from "../ui/panel.ts";
 import { LinkDownload, targetOf } from "./link-download.ts";
 import type { SentRuns } from "../worker/messages.ts";
@@ -16,6 +17,7 @@ import {
   type RunningTag,
   type StoredDownload,
 } from "./part.ts";
+import { wantedLanguages, wordFetcher } from "./word-part.ts";
 
 /** Page and workers run the same text: it is in the browser's cache by then. */
 const WORKER_PART = "download.js";
@@ -126,7 +128,7 @@ async function makePanel(options: RunningTag): Promise<Panel | undefined> {
   const load = () => options.load(PANEL_PART, PANEL_TIMEOUT_MS);
   try {
     const part = (await load().catch(load)) as PanelPart; // as: pinned by its hash
-    const made = await part.makePanel(options);
+    const made = part.makePanel(await fetchLanguage(wantedLanguages(), wordFetcher(options)));
     hasPanel = true;
     return made;
   } catch {

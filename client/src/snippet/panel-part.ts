@@ -3,15 +3,12 @@
  * does not draw its own (`data-ui`).
  */
 
-import { loadWords } from "../ui/language.ts";
+import { wordsIn } from "../ui/language.ts";
 import { Panel } from "../ui/panel.ts";
 import { registry, type PanelPart } from "./part.ts";
-import { wantedLanguages, wordFetcher } from "./word-part.ts";
 
 const part: PanelPart = {
-  async makePanel(options) {
-    return new Panel(await loadWords(wantedLanguages(), wordFetcher(options)));
-  },
+  makePanel: (language) => new Panel(wordsIn(language)),
 };
 
 const script = document.currentScript instanceof HTMLScriptElement ? document.currentScript : undefined;

@@ -2,6 +2,7 @@
 
 import type { PolicyAdvice } from "../download/policy-advice.ts";
 import type { SharedFile } from "../share/messages.ts";
+import type { FetchedLanguage } from "../ui/language-part.ts";
 import type { Panel } from "../ui/panel.ts";
 import type { SentRuns } from "../worker/messages.ts";
 
@@ -97,8 +98,8 @@ export interface MorePart {
 
 /** What `panel.js` leaves in the registry: how a page without a display of its own shows its downloads. */
 export interface PanelPart {
-  /** The page's panel in the visitor's language, whose words may have to be fetched. */
-  makePanel(options: LinkOptions): Promise<Panel>;
+  /** The page's panel in the visitor's language; undefined: English. */
+  makePanel(language: FetchedLanguage | undefined): Panel;
 }
 
 /** Where parts leave what they offer, by the SRI hash that they were loaded with. */

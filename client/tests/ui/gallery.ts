@@ -9,7 +9,8 @@ import type { ShareStatus } from "../../src/share/messages.ts";
 import { KEPT } from "../../src/core/segment-senders.ts";
 import { type CardEvent, firstState, type PeersChoice } from "../../src/ui/card-state.ts";
 import type { Action } from "../../src/ui/card-view.ts";
-import { loadWords } from "../../src/ui/language.ts";
+import { wordsIn } from "../../src/ui/language.ts";
+import { fetchLanguage } from "../../src/ui/language-part.ts";
 import { Panel } from "../../src/ui/panel.ts";
 import { PanelFooter } from "../../src/ui/panel-footer.ts";
 import { shareView, type ShareInput } from "../../src/ui/share-view.ts";
@@ -169,7 +170,7 @@ async function show(scene: string, tag: string): Promise<void> {
   const words =
     tag === "xx"
       ? new Words({ tag: "he", direction: "rtl", strings: PSEUDO })
-      : await loadWords([tag], () => Promise.resolve(Response.json(german)));
+      : wordsIn(await fetchLanguage([tag], () => Promise.resolve(Response.json(german))));
   panel ??= new Panel(words);
   const peers: PeersChoice = scene === "asked" ? "ask" : "on";
   const link = document.querySelector("a") ?? document.createElement("a");

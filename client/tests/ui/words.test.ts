@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { loadWords } from "../../src/ui/language.ts";
-import { chooseLanguage } from "../../src/ui/language-part.ts";
+import { wordsIn } from "../../src/ui/language.ts";
+import { chooseLanguage, fetchLanguage } from "../../src/ui/language-part.ts";
 import german from "../../src/ui/strings-de.json" with { type: "json" };
 import { ENGLISH as CARDS } from "../../src/ui/strings-en.ts";
 import { MORE_ENGLISH } from "../../src/ui/strings-more-en.ts";
@@ -75,17 +75,19 @@ test("a language is a part of its own, and English needs none", async () => {
     asked.push(name);
     return Promise.resolve(Response.json(german));
   };
-  assert.equal((await loadWords(["en"], fetchPart)).say("pause"), "Pause");
+  assert.equal(wordsIn(await fetchLanguage(["en"], fetchPart)).say("pause"), "Pause");
   assert.deepEqual(asked, []);
-  assert.equal((await loadWords(["de"], fetchPart)).say("pause"), "Anhalten");
+  assert.equal(wordsIn(await fetchLanguage(["de"], fetchPart)).say("pause"), "Anhalten");
   assert.deepEqual(asked, ["strings-de.json"]);
 });
 
 test("English is spoken when a language cannot be had", async () => {
-  const words = await loadWords(["de"], () => Promise.reject(new TypeError("no network")));
+  const words = wordsIn(await fetchLanguage(["de"], () => Promise.reject(new TypeError("no network"))));
   assert.equal(words.say("pause"), "Pause");
   assert.equal(words.language.tag, "en");
-  const missing = await loadWords(["de"], () => Promise.resolve(new Response("not found", { status: 404 })));
+  const missing = wordsIn(
+    await fetchLanguage(["de"], () => Promise.resolve(new Response("not found", { status: 404 }))),
+  );
   assert.equal(missing.say("pause"), "Pause");
 });
 
