@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from distribute_io.core.placement.curves import Singles, marginal_share, served_share
 from distribute_io.core.placement.model import Policy
 from distribute_io.core.placement.outlook import Outlook
-from distribute_io.core.placement.readings import UP_MIN, log_miss_of, swap_horizon_s
-from distribute_io.core.placement.rows import Floats, Ints, Numbers, Rows, begins_of
+from distribute_io.core.placement.readings import SHARE_MAX, UP_MIN, swap_horizon_s
+from distribute_io.core.placement.rows import Flags, Floats, Ints, Numbers, Rows, begins_of
 from distribute_io.core.placement.stock import Stock
 
 LIST_ROWS: Final = 1_024
@@ -38,6 +38,8 @@ _FILES_SHARE: Final = 8
 
 _NOISE: Final = 0.02
 """By how much less a row may be worth and still be drawn before another (rule 2)."""
+
+_ENTRIES_AT_ONCE: Final = 65_536
 
 _STAY_SHORT_S: Final = 600.0
 """Where demand comes or goes, rows are weighed for a short stay as well as for `Policy.horizon_s`."""
@@ -61,6 +63,31 @@ class Asked(NamedTuple):
     """Requests."""
     wait_s: Floats
     """How long a request waits for donors."""
+
+
+class _Asked:
+    """What is asked of each entry when nobody else holds its row."""
+
+    def __init__(self, entries: int) -> None:
+        self.size_bytes: Singles = np.zeros(entries, dtype=np.float32)
+        self.per_s: Singles = np.zeros(entries, dtype=np.float32)
+        self.carries: Singles = np.zeros(entries, dtype=np.float32)
+        """Bytes that its donor can send while a request waits."""
+        self.begins: Flags = np.zeros(entries, dtype=np.bool_)
+        """Whether it is the first of its file at its donor."""
+
+
+class _Here(NamedTuple):
+    """The donors of one region."""
+
+    slots: slice
+    row: Numbers
+    """Of their entries."""
+    offsets: Ints
+    factor: Singles
+    """What the worth of each entry's row is multiplied by at this donor."""
+    room: Floats
+    """Free bytes of each donor; below zero where it holds more than it may."""
 
 
 class Survey:
@@ -107,31 +134,69 @@ class Survey:
 
     def settle(self, steps: int) -> None:
         """Find the loads of all holders together, and with them what is missed."""
-        stock, policy = self._stock, self._policy
-        row, share, slot = stock.row, stock.share, self._slot
-        file = self._rows.file.astype(np.int32)[row]
-        size = self._rows.size_bytes.astype(np.float32)[row] * share
-        pair = np.cumsum(begins_of(file) | begins_of(slot)) - 1
-        up = self._up
-        asked = self.asked_per_s.astype(np.float32)[file]
-        carries = up.astype(np.float32)[slot]
-        carries *= self.wait_s.astype(np.float32)[file]
-        for _ in range(steps):
-            serving = np.bincount(row, stock.serving, self._rows.count).astype(np.float32)
-            routed = size / (1.0 + np.maximum(0.0, serving[row] - stock.serving))
-            at_once = np.bincount(pair, routed).astype(np.float32)[pair]
-            at_once /= carries
-            self.on_average = np.bincount(slot, routed * asked, len(stock)) / up
-            self._load = at_once + self.on_average.astype(np.float32)[slot]
-            served = served_share(self._load, policy.busy_sharpness)
-            stock.serving = (share * policy.reach * served).astype(np.float32)
-        self._log_miss = log_miss_of(stock.serving, self._stays.astype(np.float32)[slot]).astype(np.float32)
-        is_open = stock.number("is_open")[slot]
-        rows = self._rows.count
+        stock, rows = self._stock, self._rows.count
+        row = stock.row.astype(np.intp)  # else each count would make this copy
+        asked = self._ask(len(row))
+        for step in range(steps):
+            serving = np.bincount(row, stock.serving, rows).astype(np.float32)
+            for slots in self._pieces():
+                self._settle(slots, serving, asked, is_last=step == steps - 1)
+        is_open = stock.number("is_open")[self._slot]
         self.miss_open = _sums(row, self._log_miss, rows)
         self.miss_restricted = _sums(row[is_open], self._log_miss[is_open], rows)
         self.serving = _sums(row, stock.serving, rows)
-        self.copies = _sums(row, share, rows)
+        self.copies = _sums(row, stock.share, rows)
+
+    def _pieces(self) -> Iterator[slice]:
+        """All slots, some at a time: so many entries that what is reckoned of them stays in the processor's cache."""
+        offsets, first = self._stock.offsets, 0
+        while first < len(self._stock):
+            last = int(offsets.searchsorted(offsets[first] + _ENTRIES_AT_ONCE, "right")) - 1
+            yield slice(first, last := min(len(self._stock), max(first + 1, last)))
+            first = last
+
+    def _ask(self, entries: int) -> _Asked:
+        """What `settle` has to know of each entry."""
+        asked, stock = _Asked(entries), self._stock
+        # Half as wide, twice as much of them is in the cache.
+        files, sizes = self._rows.file.astype(np.int32), self._rows.size_bytes.astype(np.float32)
+        up, wait_s, per_s = (column.astype(np.float32) for column in (self._up, self.wait_s, self.asked_per_s))
+        for slots in self._pieces():
+            at = self._at(slots)
+            row, slot = stock.row[at], self._slot[at]
+            file = files[row]
+            asked.size_bytes[at] = sizes[row] * stock.share[at]
+            asked.begins[at] = begins_of(file) | begins_of(slot)
+            asked.carries[at] = up[slot] * wait_s[file]
+            asked.per_s[at] = per_s[file]
+        return asked
+
+    def _settle(self, slots: slice, serving: Singles, asked: _Asked, *, is_last: bool) -> None:
+        """One step of `settle` for some donors: what they would serve of what `serving` leaves to them."""
+        stock, policy, at = self._stock, self._policy, self._at(slots)
+        share, slot = stock.share[at], self._slot[at] - slots.start
+        others = serving[stock.row[at]]
+        others -= stock.serving[at]
+        np.maximum(others, 0.0, out=others)
+        others += 1.0
+        routed = asked.size_bytes[at] / others
+        pairs = np.flatnonzero(asked.begins[at])
+        load = np.repeat(np.add.reduceat(routed, pairs), np.diff(pairs, append=len(slot))) if len(slot) else routed
+        load /= asked.carries[at]
+        routed *= asked.per_s[at]
+        self.on_average[slots] = np.bincount(slot, routed, slots.stop - slots.start) / self._up[slots]
+        load += self.on_average[slots].astype(np.float32)[slot]
+        served = share * served_share(load, policy.busy_sharpness)
+        served *= np.float32(policy.reach)
+        self._load[at], stock.serving[at] = load, served
+        if is_last:
+            # The logarithm of singles is found many at a time, `log1p` is not.
+            served *= self._stays[slots].astype(np.float32)[slot]
+            self._log_miss[at] = np.log(1.0 - np.minimum(served, SHARE_MAX))
+
+    def _at(self, slots: slice) -> slice:
+        """The entries of some donors."""
+        return slice(int(self._stock.offsets[slots.start]), int(self._stock.offsets[slots.stop]))
 
     def entries_of(self, slot: int) -> tuple[Ints, Floats, Floats, Floats]:
         """A donor's rows, shares, what it serves of each, and the logarithm of its miss."""
@@ -181,11 +246,12 @@ class Survey:
         noise = self._noise[offset : offset + self._rows.count]
         listed: list[Ints] = []
         gains = np.full(len(self.slots_of(region)), -1.0)
+        here = self._here(region)
         for is_open, worth in everywhere.worth(region, near):
             rows = self._listed(worth * noise, spans, rooms)
             listed.append(rows)
             best = float(worth[rows].max()) if len(rows) else 0.0
-            self._screen(region, is_open=is_open, worth=worth, best=best, gains=gains)
+            self._screen(here, is_open=is_open, worth=worth, best=best, gains=gains)
         return Screen(self._bounds[region], gains, np.unique(np.concatenate(listed)))
 
     def _listed(self, worth: Singles, spans: Sequence[slice], rooms: int) -> Ints:
@@ -205,21 +271,25 @@ class Survey:
             chosen.append(good[rank < _FILES_SHARE])
         return np.unique(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
 
-    def _screen(self, region: int, *, is_open: bool, worth: Singles, best: float, gains: Floats) -> None:
-        """Rule 3, for the donors of one kind in a region; `worth` is by row and second of stay."""
+    def _here(self, region: int) -> _Here:
+        """The donors of a region, as rule 3 looks at them for any worth."""
         stock, policy, at = self._stock, self._policy, self._entries(region)
         slots = slice(self._bounds[region], self._bounds[region + 1])
-        of_kind = stock.number("is_open")[slots] == is_open
-        stay_s = self.stay_s[slots]
-        share = marginal_share(self._load[at], policy.busy_sharpness).astype(np.float32)
+        row, offsets = stock.row[at], stock.offsets[slots.start : slots.stop + 1]
         # Without its own copies there a donor's rows are worth more: its own factor is taken out of the product.
-        value = worth[stock.row[at]] * np.exp(-self._log_miss[at]) * share
-        value *= stay_s.astype(np.float32)[self._slot[at] - slots.start]
-        worst = _reduce(np.minimum, value, stock.offsets[slots.start : slots.stop + 1], 0.0)
-        size = self._rows.size_bytes[stock.row[at]] * stock.share[at]
-        used = _reduce(np.add, size, stock.offsets[slots.start : slots.stop + 1], 0.0)
+        factor = np.exp(-self._log_miss[at])
+        factor *= marginal_share(self._load[at], policy.busy_sharpness)
+        factor *= self.stay_s[slots].astype(np.float32)[self._slot[at] - slots.start]
+        used = _reduce(np.add, self._rows.size_bytes[row] * stock.share[at], offsets, 0.0)
         room = stock.number("storage_bytes")[slots].astype(np.float64) - policy.reserve_bytes - used
-        top = best * stay_s * marginal_share(self.on_average[slots], policy.busy_sharpness)
+        return _Here(slots, row, offsets, factor, room)
+
+    def _screen(self, here: _Here, *, is_open: bool, worth: Singles, best: float, gains: Floats) -> None:
+        """Rule 3, for the donors of one kind in a region; `worth` is by row and second of stay."""
+        policy, stay_s, room = self._policy, self.stay_s[here.slots], here.room
+        of_kind = self._stock.number("is_open")[here.slots] == is_open
+        worst = _reduce(np.minimum, worth[here.row] * here.factor, here.offsets, 0.0)
+        top = best * stay_s * marginal_share(self.on_average[here.slots], policy.busy_sharpness)
         soon = np.minimum(1.0, swap_horizon_s(policy, self.asked_per_s) / np.maximum(1.0, stay_s))
         swap = top - worst
         swap = np.where((swap * soon >= policy.return_min) | (swap >= policy.swap_anyway_gain), swap, -1.0)
@@ -280,7 +350,7 @@ def highest(values: Singles, count: int) -> Ints:
     return found
 
 
-def _sums(row: Numbers, values: Singles, rows: int) -> Floats:
+def _sums(row: Numbers | Ints, values: Singles, rows: int) -> Floats:
     return np.asarray(np.bincount(row, values, rows), dtype=np.float64)
 
 
