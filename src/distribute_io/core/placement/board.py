@@ -24,6 +24,7 @@ import numpy as np
 from distribute_io.core.demand.regions import coarse
 from distribute_io.core.placement.curves import served_share
 from distribute_io.core.placement.downlinks import waits_s
+from distribute_io.core.placement.groups import copies_max, groups_of, shares
 from distribute_io.core.placement.model import DonorView, Policy, Snapshot
 from distribute_io.core.placement.readings import Held, Misses, Readings, log_miss_of
 from distribute_io.core.placement.rows import Floats, Ints, Rows
@@ -54,7 +55,8 @@ class Board(Readings):
         self.near_restricted = np.zeros((areas, rows.count))
         self.serving = np.zeros(rows.count)
         self.copies = np.zeros(rows.count)
-        self._networks: dict[str, Counter[int]] = {}
+        self._shares = shares(donor.region for donor in snapshot.donors)
+        self._copies_in: dict[str, Counter[int]] = {group: Counter() for group in self._shares}
         self._settle()
 
     @property
@@ -77,7 +79,7 @@ class Board(Readings):
             shares=np.array(shares),
             region=area,
             is_open=donor.nat != "restricted",
-            network=network_of(donor.region),
+            groups=groups_of(donor.region),
             stays=donor.stay_left_s / (donor.stay_left_s + self.policy.outlasts_s),
             up_bytes_per_s=float(donor.up_bytes_per_s),
         )
@@ -143,10 +145,10 @@ class Board(Readings):
                 self.near_restricted[held.region, rows] += log_miss
         self.serving[rows] += sign * held.serving
         self.copies[rows] += sign * held.shares
-        if held.network:
-            network = self._networks.setdefault(held.network, Counter())
-            for row in held.rows.tolist():
-                network[row] += int(sign)
+        for group in held.groups:
+            if (copies_in := self._copies_in.get(group)) is not None:
+                for row in held.rows.tolist():
+                    copies_in[row] += int(sign)
 
     # --- what a copy is worth ---
 
@@ -156,11 +158,15 @@ class Board(Readings):
         return Misses(self.miss_open, self.miss_restricted, self.near_open[region], self.near_restricted[region])
 
     def too_alike(self, held: Held) -> set[int]:
-        if not held.network or len(self._networks) < 3:
-            return set()
-        most = self.policy.network_share_max
-        own = self._networks.get(held.network, Counter())
-        return {row for row, copies in own.items() if copies > 0 and copies + 1 > most * (self.copies[row] + 1)}
+        alike: set[int] = set()
+        for group in held.groups:
+            own = +self._copies_in.get(group, Counter())
+            if own:
+                rows = np.fromiter(own, dtype=np.int64, count=len(own))
+                copies = np.fromiter(own.values(), dtype=np.int64, count=len(own))
+                most = copies_max(self.copies[rows] + 1, self.policy.network_share_max, self._shares[group])
+                alike.update(rows[copies + 1 > most].tolist())
+        return alike
 
 
 def target_of(donor: DonorView) -> dict[FileId, Runs]:
@@ -171,9 +177,3 @@ def target_of(donor: DonorView) -> dict[FileId, Runs]:
         file_id: union(donor.holdings.get(file_id, ()), donor.coming.get(file_id, ()))
         for file_id in {**donor.holdings, **donor.coming}
     }
-
-
-def network_of(region: str) -> str:
-    """The last part of a region where it names a network; else empty."""
-    last = region.rpartition("/")[2]
-    return last if last.startswith("n-") else ""

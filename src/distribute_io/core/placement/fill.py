@@ -6,7 +6,7 @@ Rules:
 2. It ends with the first row that does not pay. A run of a large file has to pay more (`Policy.run_return_times`), and
    is left out where it does not. A row that does not fit is cut, where the donor has nothing of it: as many segments
    from its beginning as fit; where not one fits, it ends.
-3. A row of which the donor's network holds enough is left out.
+3. A row of which the donor's network or provider holds enough is left out.
 4. Equal worth is decided by a hash of donor and run; within a run the first row comes first.
 """
 
@@ -111,7 +111,7 @@ def fill(
     # Lists: a number out of an array costs ten times as much.
     names, sizes = candidates.tolist(), size.tolist()
     run_min = value_min * policy.run_return_times
-    alike = board.too_alike(held) if held.network else frozenset()
+    alike = board.too_alike(held) if any(held.groups) else frozenset()
     chosen: list[int] = []
     values: list[float] = []
     cut: dict[int, int] = {}

@@ -20,8 +20,9 @@ import numpy as np
 
 from distribute_io.core import runs as sets
 from distribute_io.core.demand.regions import coarse
-from distribute_io.core.placement.board import network_of, target_of
+from distribute_io.core.placement.board import target_of
 from distribute_io.core.placement.fill import Fill, Room, Ties, fill
+from distribute_io.core.placement.groups import NOBODY, groups_of
 from distribute_io.core.placement.model import Assignment, DonorView, FileView, Policy
 from distribute_io.core.placement.outlook import Outlook
 from distribute_io.core.placement.part import Columns, Part
@@ -321,7 +322,9 @@ def put_in_order(region: RegionList, columns: Columns, outlook: Outlook, policy:
     expected = outlook.during_of(part.rows.places, region.area, policy.horizon_s)
     nothing, none = np.zeros(0, dtype=np.int64), np.zeros(0)
     for is_open in (False, True):
-        anyone = Held(rows=nothing, shares=none, region=0, is_open=is_open, network="", stays=1.0, up_bytes_per_s=1.0)
+        anyone = Held(
+            rows=nothing, shares=none, region=0, is_open=is_open, groups=NOBODY, stays=1.0, up_bytes_per_s=1.0
+        )
         region.order[is_open] = np.argsort(-part.worth(anyone, expected), kind="stable")
     region.picks_in_order = 0
 
@@ -357,7 +360,7 @@ def _held(donor: DonorView, policy: Policy, rows: Ints, shares: Floats) -> Held:
         shares=shares,
         region=0,
         is_open=donor.nat != "restricted",
-        network=network_of(donor.region),
+        groups=groups_of(donor.region),
         stays=donor.stay_left_s / (donor.stay_left_s + policy.outlasts_s),
         up_bytes_per_s=float(donor.up_bytes_per_s),
     )

@@ -32,7 +32,7 @@ RejectionReason = Literal[
 """Why a donor was not given (more of) a file: it gives to other causes; there is nothing to hold; it holds all of it;
 its storage is too small for one more run; nobody is expected to ask for it; what it would serve before it leaves is
 less than the push costs; other files serve more from the same room; it is filled in steps and this one is next time;
-those of its network hold enough of it."""
+those of its network or its provider hold enough of it."""
 
 
 LOOK_AGAIN_S: Final = 5.0
@@ -57,8 +57,8 @@ class DonorView(Struct, frozen=True, kw_only=True, gc=False):
     up_bytes_per_s: int
     joined_at_us: int
     region: str = ""
-    """From coarse to fine, parts separated by `/`; empty when unknown. A last part that begins with `n-` names the
-    network for the caps on diversity."""
+    """From coarse to fine, parts separated by `/`; empty when unknown. A part `AS…` names the provider, a last part
+    that begins with `n-` the network, for the caps on diversity (`groups.py`)."""
     nat: NatClass = "unknown"
     stay_left_s: float = 3_600.0
     """How much longer it is expected to stay (`stays.py` learns that)."""
@@ -177,7 +177,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Exponent of fairness between causes: the value of a cause is divided by its covered share to this power
     (docs/decisions/0044)."""
     network_share_max: float = 0.5
-    """Copies of a run that one network may hold, where at least three networks could."""
+    """Share of a run's copies that one network or provider may hold, where there are at least three (`groups.py`)."""
 
 
 class Assignment(Struct, frozen=True, kw_only=True, gc=False):

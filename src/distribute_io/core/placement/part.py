@@ -5,35 +5,38 @@ Rules:
 1. `Columns` are what is known of rows for all donors; they outlive a plan. A `Part` is a copy of some of them, by
    position, and what the donor's plan changed is written back.
 2. What near donors hold belongs to one region; it is given beside the columns.
-3. Of the networks only those are kept that hold so much of a row that one more copy might be too alike
-   (`Policy.network_share_max`): for most rows there is none.
+3. Of the networks, and of the providers, only those are kept that hold so much of a row that one more copy might be too
+   alike (`groups.py`): for most rows there is none.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import overload
 
 import numpy as np
 
+from distribute_io.core.placement.groups import copies_max
 from distribute_io.core.placement.model import FileView, Policy
 from distribute_io.core.placement.readings import Held, Misses, Readings
-from distribute_io.core.placement.rows import Floats, Ints, begins_of
+from distribute_io.core.placement.rows import Flags, Floats, Ints, begins_of
 
 
 class Alike:
-    """Copies of a row in one network, where they are so many that it matters (rule 3)."""
+    """Copies of a row in one group, of networks or of providers, where they are so many that it matters (rule 3)."""
 
-    def __init__(self, keys: Ints, counts: Ints, *, binds: bool) -> None:
-        """Keep the pairs, those of a network side by side: a donor asks for its own only.
+    def __init__(self, keys: Ints, counts: Ints, *, binds: bool, shares: Mapping[int, float] | None = None) -> None:
+        """Keep the pairs, those of a group side by side: a donor asks for its own only.
 
         Args:
-            keys: `key_of` row and network, each once.
-            counts: copies of that row in that network.
-            binds: whether there are networks enough for the cap to hold.
+            keys: `key_of` row and group, each once.
+            counts: copies of that row in that group.
+            binds: whether there are groups enough for the cap to hold.
+            shares: of donors, that a group (by `number_of`) may hold whatever the cap; none for those not named.
         """
+        self.shares = dict(shares or {})
         number = keys & 0xFFFF_FFFF
         order = np.lexsort((keys, number))
         self._number: Ints = number[order]
@@ -41,34 +44,45 @@ class Alike:
         self._counts: Ints = counts[order]
         self._binds = binds
         self._added: dict[int, dict[int, int]] = {}
-        """By network and row."""
+        """By group and row."""
 
-    def copies_of(self, rows: Ints, network: str) -> Ints:
-        """Copies of some rows (ascending) in a network, as far as they matter."""
+    def too_alike(self, rows: Ints, copies: Floats, group: str, share_max: float) -> Flags | None:
+        """Which of some rows (ascending) the group holds enough of, when there are so many copies; None: of none."""
+        if not group or not self._binds or not len(rows):
+            return None
+        own = self.copies_of(rows, group)
+        if not own.any():
+            return None
+        most = copies_max(copies + 1, share_max, self.shares.get(number_of(group), 0.0))
+        return np.asarray((own > 0) & (own + 1 > most))
+
+    def copies_of(self, rows: Ints, group: str) -> Ints:
+        """Copies of some rows (ascending) in a group, as far as they matter."""
         counts = np.zeros(len(rows), dtype=np.int64)
-        if not network or not self._binds or not len(rows):
+        if not group or not self._binds or not len(rows):
             return counts
-        number = _number_of(network)
+        number = number_of(group)
         first, last = self._number.searchsorted(number, "left"), self._number.searchsorted(number, "right")
         if first < last:
-            of_network = self._row[first:last]
-            place = np.minimum(rows.searchsorted(of_network), len(rows) - 1)
-            asked = rows[place] == of_network
+            of_group = self._row[first:last]
+            place = np.minimum(rows.searchsorted(of_group), len(rows) - 1)
+            asked = rows[place] == of_group
             counts[place[asked]] = self._counts[first:last][asked]
         if (added := self._added.get(number)) is not None:
             counts += np.fromiter(map(added.get, rows.tolist(), repeat(0)), dtype=np.int64, count=len(rows))
         return counts
 
-    def add(self, rows: Sequence[int], network: str) -> None:
+    def add(self, rows: Sequence[int], group: str) -> None:
         """One more copy of each of these rows."""
-        if network and self._binds:
-            added = self._added.setdefault(_number_of(network), {})
+        if group and self._binds:
+            added = self._added.setdefault(number_of(group), {})
             for row in rows:
                 added[row] = added.get(row, 0) + 1
 
     def renumbered(self, rows: Ints) -> Alike:
         """The same for some rows (ascending), which are then numbered from 0 on; all known pairs are of these rows."""
-        alike = Alike((rows.searchsorted(self._row) << 32) | self._number, self._counts, binds=self._binds)
+        keys = (rows.searchsorted(self._row) << 32) | self._number
+        alike = Alike(keys, self._counts, binds=self._binds, shares=self.shares)
         for number, added in self._added.items():
             known = np.array(list(added), dtype=np.int64)
             places = rows.searchsorted(known)
@@ -78,13 +92,14 @@ class Alike:
         return alike
 
 
-def key_of(row: int, network: str) -> int:
-    """A number for row and network together."""
-    return (row << 32) | _number_of(network)
+def key_of(row: int, group: str) -> int:
+    """A number for row and group together."""
+    return (row << 32) | number_of(group)
 
 
-def _number_of(network: str) -> int:
-    return zlib.crc32(network.encode())
+def number_of(group: str) -> int:
+    """A number for a group; 0 for none."""
+    return zlib.crc32(group.encode())
 
 
 class Columns:
@@ -114,7 +129,7 @@ class Columns:
         copies: tuple[Floats, Floats, Floats, Floats],
         asked_per_s: Floats,
         wait_s: Floats,
-        alike: Alike,
+        alike: tuple[Alike, Alike],
     ) -> None:
         """Keep them.
 
@@ -124,7 +139,7 @@ class Columns:
             copies: of each row: logarithm of a miss for open and for restricted downloaders, serving holders, copies.
             asked_per_s: requests by file.
             wait_s: how long a request waits for donors, by file.
-            alike: the networks.
+            alike: the networks, and the providers.
         """
         self.files = files
         self.file, self.start, self.end, self.size_bytes, self.run = fixed
@@ -231,9 +246,12 @@ class Part(Readings):
         return Misses(self.miss_open, self.miss_restricted, self.near_open, self.near_restricted)
 
     def too_alike(self, held: Held) -> set[int]:
-        own = self._columns.alike.copies_of(self.positions, held.network)
-        alike = (own > 0) & (own + 1 > self.policy.network_share_max * (self.copies + 1))
-        return set(np.flatnonzero(alike).tolist())
+        alike: set[int] = set()
+        for kind, group in zip(self._columns.alike, held.groups, strict=True):
+            which = kind.too_alike(self.positions, self.copies, group, self.policy.network_share_max)
+            if which is not None:
+                alike.update(np.flatnonzero(which).tolist())
+        return alike
 
     def lift(self, held: Held) -> None:
         """Take a donor's copies off."""
@@ -244,7 +262,8 @@ class Part(Readings):
         added = rows[~np.isin(rows, held.rows)] if len(held.rows) else rows
         self.reckon(held, rows, shares)
         self._add(held, 1.0)
-        self._columns.alike.add(self.positions[added].tolist(), held.network)
+        for kind, group in zip(self._columns.alike, held.groups, strict=True):
+            kind.add(self.positions[added].tolist(), group)
 
     def commit(self) -> None:
         """Write what changed back to the columns; what is near is the caller's to take (`near_open`)."""

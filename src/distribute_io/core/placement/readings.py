@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from distribute_io.core.placement.curves import Singles, served_share
+from distribute_io.core.placement.groups import Groups
 from distribute_io.core.placement.model import FileView, Policy
 from distribute_io.core.placement.rows import Floats, Ints
 
@@ -51,7 +52,7 @@ class RowColumns(Protocol):
 class Held:
     """What one donor holds or will hold, as rows. Mutable; owned by the board."""
 
-    __slots__ = ("is_open", "log_miss", "network", "region", "rows", "serving", "shares", "stays", "up_bytes_per_s")
+    __slots__ = ("groups", "is_open", "log_miss", "region", "rows", "serving", "shares", "stays", "up_bytes_per_s")
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Held:
         shares: Floats,
         region: int,
         is_open: bool,
-        network: str,
+        groups: Groups,
         stays: float,
         up_bytes_per_s: float,
     ) -> None:
@@ -70,7 +71,7 @@ class Held:
         self.log_miss: Floats = np.zeros(len(rows))
         self.region = region
         self.is_open = is_open
-        self.network = network
+        self.groups = groups
         self.stays = stays
         """The probability that it is still here when it is asked."""
         self.up_bytes_per_s = max(UP_MIN, up_bytes_per_s)
@@ -121,7 +122,7 @@ class Readings(ABC):
 
     @abstractmethod
     def too_alike(self, held: Held) -> AbstractSet[int]:
-        """Rows of which the donor's network holds as much as one may, where at least three networks are here."""
+        """Rows of which the donor's network or provider holds as much as one may (`groups.py`)."""
 
     def worth(self, held: Held, expected: DonorDemand) -> Floats:
         """Requests, before this donor leaves, that a copy of each row would find and nobody else would serve.

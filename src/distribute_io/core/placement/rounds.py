@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import Final, NamedTuple
 
@@ -20,9 +20,9 @@ import msgspec
 import numpy as np
 from msgspec import Struct, structs
 
-from distribute_io.core.placement.board import network_of
 from distribute_io.core.placement.donor_plan import DonorPlanner
 from distribute_io.core.placement.downlinks import FIRST_BYTES_PER_S, waits_s
+from distribute_io.core.placement.groups import GROUPS_MIN, UNBOUND, groups_of
 from distribute_io.core.placement.join_lists import JoinLists, RegionList, put_in_order
 from distribute_io.core.placement.model import Assignment, DonorView, Expectation, FileView, Policy, Reason, Rejection
 from distribute_io.core.placement.outlook import Outlook
@@ -290,7 +290,7 @@ class _Look:
             copies=(survey.miss_open, survey.miss_restricted, survey.serving, survey.copies),
             asked_per_s=survey.asked_per_s,
             wait_s=survey.wait_s,
-            alike=self._alike(),
+            alike=(self._alike("network", {}), self._alike("provider", self._provider_shares())),
         )
         self._smallest = int(rows.size_bytes.min(initial=1 << 62))
         self._region = -1
@@ -367,7 +367,7 @@ class _Look:
             shares=shares,
             region=0,
             is_open=donor.nat != "restricted",
-            network=network_of(donor.region),
+            groups=groups_of(donor.region),
             stays=donor.stay_left_s / (donor.stay_left_s + policy.outlasts_s),
             up_bytes_per_s=float(donor.up_bytes_per_s),
         )
@@ -385,7 +385,8 @@ class _Look:
         columns.files = [self._rows.files[place] for place in places.tolist()]
         columns.file = np.searchsorted(places, columns.file)
         columns.asked_per_s, columns.wait_s = self._columns.asked_per_s[places], self._columns.wait_s[places]
-        columns.alike = self._columns.alike.renumbered(self._listed)
+        networks, providers = self._columns.alike
+        columns.alike = networks.renumbered(self._listed), providers.renumbered(self._listed)
         for of in self._lists.values():
             of.rows = np.searchsorted(self._listed, of.rows)
         outlook = self._outlook.of_files(places)
@@ -421,17 +422,28 @@ class _Look:
             order = order[[files[place].cause in donor.causes for place in self._rows.file[order].tolist()]]
         return order[: max(CANDIDATES, 4 * min(_PICKS_MAX, room // self._smallest))]
 
-    def _alike(self) -> Alike:
-        """Networks that hold half of a listed row's copies and more."""
+    def _provider_shares(self) -> dict[int, float]:
+        """By provider, the share of its country's donors that have a provider; `UNBOUND` where there are too few."""
+        provider, region = (self._stock.number(name).astype(np.int64) for name in ("provider", "region"))
+        some = provider > 0
+        names, first, donors = np.unique(provider[some], return_index=True, return_counts=True)
+        country = region[some][first]
+        share = donors / np.bincount(country, donors)[country] if len(names) else donors
+        share = np.where(np.bincount(country)[country] >= GROUPS_MIN, share, UNBOUND) if len(names) else share
+        return dict(zip(names.tolist(), share.tolist(), strict=True))
+
+    def _alike(self, kind: str, shares: Mapping[int, float]) -> Alike:
+        """Networks or providers that hold half of a listed row's copies and more."""
         stock = self._stock
-        network = stock.number("network").astype(np.int64)
-        networks = np.unique(network[network > 0])
-        if len(networks) < 3:
+        group = stock.number(kind).astype(np.int64)
+        groups = np.unique(group[group > 0])
+        if len(groups) < GROUPS_MIN:
             return Alike(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), binds=False)
         listed = np.zeros(self._rows.count, dtype=bool)
         listed[self._listed] = True
-        of_entry = np.repeat(network, np.diff(stock.offsets))
+        of_entry = np.repeat(group, np.diff(stock.offsets))
         some = listed[stock.row] & (of_entry > 0)
         keys, counts = np.unique((stock.row[some].astype(np.int64) << 32) | of_entry[some], return_counts=True)
-        bound = (counts + 1) / self._policy.network_share_max > self._survey.copies[keys >> 32]
-        return Alike(keys[bound], counts[bound], binds=True)
+        may = np.array([max(self._policy.network_share_max, shares.get(name, 0.0)) for name in groups.tolist()])
+        bound = (counts + 1) / may[groups.searchsorted(keys & 0xFFFF_FFFF)] > self._survey.copies[keys >> 32]
+        return Alike(keys[bound], counts[bound], binds=True, shares=shares)

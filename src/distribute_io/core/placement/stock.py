@@ -10,7 +10,6 @@ Rules:
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Sequence
 from itertools import chain, repeat
 
@@ -19,19 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distribute_io.core.demand.regions import coarse
-from distribute_io.core.placement.board import network_of, target_of
+from distribute_io.core.placement.board import target_of
 from distribute_io.core.placement.curves import Singles
+from distribute_io.core.placement.groups import groups_of
 from distribute_io.core.placement.model import DonorView
-from distribute_io.core.placement.rows import Ints, Numbers, Rows
+from distribute_io.core.placement.part import number_of
+from distribute_io.core.placement.rows import Ints, Numbers, Rows, begins_of
 from distribute_io.core.placement.stays import DonorKind
 from distribute_io.ids import SessionId
 
-_NUMBERS = ("region", "network", "is_open", "is_native", "up_bytes_per_s", "storage_bytes", "joined_at_us")
-_TYPES = (np.int32, np.int64, np.bool_, np.bool_, np.float64, np.int64, np.int64)
+_NUMBERS = ("region", "network", "provider", "is_open", "is_native", "up_bytes_per_s", "storage_bytes", "joined_at_us")
+_TYPES = (np.int32, np.int64, np.int64, np.bool_, np.bool_, np.float64, np.int64, np.int64)
 
 
-_DONORS_AT_ONCE = 8_192
-"""Donors whose objects are there at a time."""
+_DONORS_AT_ONCE = 1_024
+"""Donors whose objects are there at a time: what is made of them stays in the processor's cache."""
 
 
 class KnownDonor(msgspec.Struct, frozen=True, gc=False):
@@ -76,8 +77,8 @@ class Stock:
         return _DECODER.decode(self._encoded[slot])
 
     def number(self, name: str) -> NDArray[np.generic]:
-        """A column of the donors: `region`, `network` (0: none), `is_open`, `is_native`, `up_bytes_per_s`,
-        `storage_bytes`, `joined_at_us`."""
+        """A column of the donors: `region`, `network` and `provider` (0: none), `is_open`, `is_native`,
+        `up_bytes_per_s`, `storage_bytes`, `joined_at_us`."""
         return self._numbers[name]
 
     def region_of(self, name: str) -> int:
@@ -87,12 +88,13 @@ class Stock:
     def change(self, rows: Rows, told: Sequence[bytes], gone: Collection[SessionId]) -> None:
         """Put these donors (`encode_donor`) in place of what was known of them, and forget the others."""
         names: list[SessionId] = []
+        places: dict[str, tuple[int, int]] = {}
         added: list[tuple[float, ...]] = []
         entries: list[tuple[Ints, Numbers, Singles]] = []
         for start in range(0, len(told), _DONORS_AT_ONCE):
             donors = [_DECODER.decode(data) for data in told[start : start + _DONORS_AT_ONCE]]
             names += [donor.view.session_id for donor in donors]
-            added += [self._line(donor) for donor in donors]
+            added += [self._line(donor, places) for donor in donors]
             entries.append(_entries(rows, donors))
         out = {*names, *gone}
         kept = np.flatnonzero(np.fromiter((name not in out for name in self.ids), dtype=bool, count=len(self.ids)))
@@ -118,13 +120,18 @@ class Stock:
             np.concatenate((np.diff(self.offsets)[kept], counts))[order],
         )
 
-    def _line(self, donor: KnownDonor) -> tuple[float, ...]:
-        """The donor's numbers, in the order of `_NUMBERS`."""
+    def _line(self, donor: KnownDonor, places: dict[str, tuple[int, int]]) -> tuple[float, ...]:
+        """The donor's numbers, in the order of `_NUMBERS`; `places` has region and provider by what networks share."""
         view = donor.view
-        network = network_of(view.region)
+        shared, _, network = view.region.rpartition("/")
+        if not network.startswith("n-"):
+            shared, network = view.region, ""
+        if (place := places.get(shared)) is None:
+            place = places[shared] = self.region_of(coarse(shared)), number_of(groups_of(shared)[1])
         return (
-            self.region_of(coarse(view.region)),
-            zlib.crc32(network.encode()) if network else 0,
+            place[0],
+            number_of(network),
+            place[1],
             view.nat != "restricted",
             donor.kind == "native",
             view.up_bytes_per_s,
@@ -153,9 +160,16 @@ class Stock:
     def _take(self, row: Numbers, share: Singles, serving: Singles, begins: Ints, counts: Ints) -> None:
         """Put the entries into the order of the slots."""
         self.offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
-        taken = np.repeat(begins - self.offsets[:-1], counts)
-        taken += np.arange(len(taken))
-        self.row, self.share, self.serving = row[taken], share[taken], serving[taken]
+        entries = int(self.offsets[-1])
+        self.row = np.empty(entries, dtype=np.int32)
+        self.share, self.serving = np.empty(entries, dtype=np.float32), np.empty(entries, dtype=np.float32)
+        for first in range(0, len(counts), _DONORS_AT_ONCE):
+            slots = slice(first, first + _DONORS_AT_ONCE)
+            start, end = int(self.offsets[first]), int(self.offsets[: first + _DONORS_AT_ONCE + 1][-1])
+            taken = np.repeat(begins[slots] - self.offsets[:-1][slots], counts[slots])
+            taken += np.arange(start, end)
+            self.row[start:end], self.share[start:end] = row[taken], share[taken]
+            self.serving[start:end] = serving[taken]
 
 
 def _entries(rows: Rows, donors: Sequence[KnownDonor]) -> tuple[Ints, Numbers, Singles]:
@@ -178,6 +192,9 @@ def _entries(rows: Rows, donors: Sequence[KnownDonor]) -> tuple[Ints, Numbers, S
     slot, place, start, end = (column[start < end] for column in (slot, place, start, end))
     step = rows.step[place]
     first = start // step
+    # Runs are put in order, not the rows that they become: these are many times as many.
+    order = np.argsort(slot * rows.count + rows.first[place] + first, kind="stable")
+    slot, place, start, end, step, first = (column[order] for column in (slot, place, start, end, step, first))
     counts = (end - 1) // step - first + 1
     run = np.repeat(np.arange(len(slot)), counts)
     within = first[run] + np.arange(len(run)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -186,11 +203,8 @@ def _entries(rows: Rows, donors: Sequence[KnownDonor]) -> tuple[Ints, Numbers, S
     low = np.maximum(start[run], within * step[run]) * unit
     high = np.minimum(np.minimum(end[run], (within + 1) * step[run]) * unit, size)
     share = (high - low) / rows.size_bytes[row]
-    key = slot[run] * rows.count + row
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    begins = np.flatnonzero(np.diff(key, prepend=-1))
-    share = np.add.reduceat(share[order], begins) if len(begins) else share
-    key = key[begins]
-    per_slot = np.bincount(key // rows.count, minlength=len(donors))
-    return per_slot, (key % rows.count).astype(np.int32), share.astype(np.float32)
+    slot = slot[run]
+    begins = np.flatnonzero(begins_of(row) | begins_of(slot))
+    share = np.add.reduceat(share, begins)
+    per_slot = np.bincount(slot[begins], minlength=len(donors))
+    return per_slot, row[begins].astype(np.int32), share.astype(np.float32)
