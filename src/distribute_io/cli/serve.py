@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -101,6 +102,7 @@ def serve(
         sys.stdout.write(render(loaded))
         return
     log_to_stderr()
+    gc.freeze()  # what is loaded by now stays to the end: the collector need not look through it again and again
     raise typer.Exit(asyncio.run(_run(loaded)))
 
 

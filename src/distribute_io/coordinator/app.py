@@ -33,6 +33,7 @@ from distribute_io.coordinator.config import DEFAULT_CAUSE, CoordinatorConfig
 from distribute_io.coordinator.doorway import HEAD_S, IDLE_S, Doorway
 from distribute_io.coordinator.folder_mark import refuse_other_folder
 from distribute_io.coordinator.front_page import contact_link
+from distribute_io.coordinator.heap import Heap
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing
 from distribute_io.coordinator.middleware import add_headers, limited, preflight
@@ -172,6 +173,7 @@ async def serve(config: CoordinatorConfig, started: Callable[[Started], None]) -
             tasks.create_task(sessions.demand.run(), name="demand")
             tasks.create_task(sessions.sessions.run(), name="sessions")
             tasks.create_task(changes.run(), name="changes")
+            tasks.create_task(Heap(lambda: len(sessions.sessions)).run(), name="heap")
             if config.watch_mirrors:
                 tasks.create_task(web_part.watch.run(), name="mirror-watch")
             if library is not None:
@@ -240,7 +242,11 @@ class _Web:
         ceiling = Ceiling(rate_per_s=rate, burst=rate * REQUEST_BURST_S)
         session_route = SessionRoute(sessions.sessions, callers)
         reading = CatalogueApi(
-            catalogue=self._catalogue, listing=self._listing, library=self._library, statistics=statistics
+            catalogue=self._catalogue,
+            listing=self._listing,
+            library=self._library,
+            statistics=statistics,
+            planner=lambda: sessions.office.health,
         )
         claims = Claims(self._catalogue, self._prober, random.SystemRandom())
         publishing = PublishApi(

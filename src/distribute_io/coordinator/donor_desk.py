@@ -32,7 +32,7 @@ import msgspec
 
 from distribute_io.coordinator.assignments import messages
 from distribute_io.coordinator.demand_desk import DemandDesk
-from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.coordinator.plan_office import PlanOffice, tell_of
 from distribute_io.coordinator.session import Session
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.coordinator.swarm_plans import SwarmPlans
@@ -329,7 +329,7 @@ class DonorDesk:
                 )
                 await self._take(assignments, now_us, self._swarm.told, joining)
             except DistributeError as error:
-                log.error("Donors could not be planned (%s); they keep what they have.", error.message)
+                tell_of(error)
             except Exception:  # whatever is wrong with one round must not end the server
                 self._swarm.forget()
                 log.exception("Donors could not be planned; they keep what they have.")
@@ -361,7 +361,7 @@ class DonorDesk:
                 outcome = await self._office.plan(snapshot, self._policy)
                 await self._take(outcome.assignments, snapshot.now_us, records.get, joining)
             except DistributeError as error:
-                log.error("Donors could not be planned (%s); they keep what they have.", error.message)
+                tell_of(error)
                 return False
             except Exception:  # whatever is wrong with one snapshot must not end the server
                 log.exception("Donors could not be planned; they keep what they have.")

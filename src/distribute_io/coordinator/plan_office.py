@@ -5,8 +5,9 @@ Rules:
 1. A plan that takes at most `INLINE_WORK_MAX_US`, as estimated, is made in the loop, where all sessions wait for it:
    sending it away would take longer, and a small coordinator has no second process.
 2. Every other plan is made by one process that gets the snapshot and gives the plan back; it stays for the plans to
-   come. When it dies, or hangs for `PATIENCE_S`, the plan is lost, a new process is there for the next one, and nothing
-   else is.
+   come. When it dies, or hangs for `PATIENCE_S`, the plan is lost, and nothing else is. A new process is there for the
+   next one at once; when that is lost before it has made a plan, after `rest_s`: what kills it, a lack of memory above
+   all, would kill the next one, and each has to be told of everybody. Each loss is one warning in the log.
 3. Plans are made with a seed drawn for each, so that any of them can be made again.
 4. Of a large swarm the process keeps what it is told, and is told what changes (`core.placement.rounds`).
 5. What it is told goes in parts of `_PART_BYTES`: to copy a hundred megabytes at once, twice, holds up the loop, and a
@@ -16,9 +17,11 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -34,8 +37,10 @@ from distribute_io.core.placement.model import Plan, Policy, Rng, Snapshot
 from distribute_io.core.placement.planner import push_bytes_max
 from distribute_io.core.placement.rounds import Changes, Explanation, Round, parts_of
 from distribute_io.core.placement.rows import run_segments
-from distribute_io.errors import RefusedError
+from distribute_io.errors import DistributeError, RefusedError
 from distribute_io.ids import SessionId
+
+log = logging.getLogger(__name__)
 
 _Made = TypeVar("_Made")
 _Given = TypeVarTuple("_Given")
@@ -45,6 +50,10 @@ INLINE_WORK_MAX_US: Final = 10_000
 PATIENCE_S: Final = 120.0
 """A planning process that takes longer is ended: others wait for it. Ten times what the first round of 100,000 donors
 takes."""
+
+REST_FIRST_S: Final = 5.0
+REST_MAX_S: Final = 300.0
+"""A machine that has no memory for a plan now may have it in some minutes."""
 
 _PART_BYTES: Final = 1 << 20
 
@@ -62,11 +71,27 @@ _PICK_ROW_US: Final = 0.005
 """Each pick looks at all rows that might be picked."""
 
 
+class PlannerLostError(RefusedError):
+    """The planning process died, hung, or rests after that. It was logged."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("internal", message)
+
+
+def tell_of(error: DistributeError) -> None:
+    """Log that donors could not be planned; the loss of the planning process was logged when it was noticed."""
+    if not isinstance(error, PlannerLostError):
+        log.error("Donors could not be planned (%s); they keep what they have.", error.message)
+
+
 class PlanOffice:
     """Caller's duties: one plan at a time; `close` at the end."""
 
-    def __init__(self, rng: Rng) -> None:
-        self._rng = rng
+    def __init__(self, rng: Rng, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._rng, self._clock_s = rng, clock_s
+        self._lost_in_a_row = 0
+        self._begins_at_s = 0.0
+        """Before that no new process begins."""
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
 
@@ -74,21 +99,26 @@ class PlanOffice:
         """The plan of a snapshot.
 
         Raises:
-            RefusedError: `internal` when the planning process died.
+            PlannerLostError: when the planning process died.
         """
         seed = self._rng.getrandbits(64)
         if work_of(snapshot, policy) <= INLINE_WORK_MAX_US:
             return make_plan(snapshot, policy, seed)
-        return await self._elsewhere(make_plan, snapshot, policy, seed)
+        made = await self._elsewhere(make_plan, snapshot, policy, seed)
+        self._lost_in_a_row = 0
+        return made
 
     async def round(self, changes: Changes, policy: Policy, budget_s: float) -> Round:
         """A round of a large swarm (rule 4).
 
         Raises:
-            RefusedError: `internal` when the planning process died or is a new one: it has to be told the whole.
+            PlannerLostError: when the planning process died.
+            RefusedError: `internal` when it is a new one: it has to be told the whole.
         """
         last, number = await self._tell(changes)
-        return await self._elsewhere(make_round, last, number, policy, self._rng.getrandbits(63), budget_s)
+        made = await self._elsewhere(make_round, last, number, policy, self._rng.getrandbits(63), budget_s)
+        self._lost_in_a_row = 0
+        return made
 
     async def explain(
         self, changes: Changes, policy: Policy, session_id: SessionId, *, limit: int
@@ -115,13 +145,29 @@ class PlanOffice:
         """The most memory that the planning process has taken.
 
         Raises:
-            RefusedError: `internal` when it died.
+            PlannerLostError: when it died.
         """
         return await self._elsewhere(peak_memory_bytes)
+
+    @property
+    def health(self) -> Health:
+        """How the planning process is."""
+        rests_s = max(0.0, self._begins_at_s - self._clock_s()) if self._pool is None else 0.0
+        return Health(lost_in_a_row=self._lost_in_a_row, rests_s=round(rests_s, 1))
+
+    def check(self) -> None:
+        """Ask before what is long to be told is put together.
+
+        Raises:
+            PlannerLostError: while no new planning process may begin.
+        """
+        if rests_s := self.health.rests_s:
+            raise PlannerLostError(f"The planning process died again and again; a new one begins in {rests_s:.0f} s.")
 
     async def _elsewhere(self, make: Callable[[Unpack[_Given]], _Made], *given: *_Given) -> _Made:
         """Call a function in the planning process."""
         if self._pool is None:
+            self.check()
             # Spawned: a forked child would have the sockets and threads of the coordinator.
             self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
             self._pid = self._pool.submit(os.getpid)
@@ -130,23 +176,48 @@ class PlanOffice:
             async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.get_running_loop().run_in_executor(pool, make, *given)
         except TimeoutError:
-            self._drop(pool)
+            self._drop(pool, "hung and was ended")
             if pid is not None and pid.done():
                 os.kill(pid.result(), signal.SIGKILL)
-            raise RefusedError("internal", "The planning process hung and was ended.") from None
+            raise PlannerLostError("The planning process hung and was ended.") from None
         except BrokenProcessPool:
-            self._drop(pool)
-            raise RefusedError("internal", "The planning process died; the next plan has a new one.") from None
+            self._drop(pool, "died")
+            raise PlannerLostError("The planning process died.") from None
 
-    def _drop(self, pool: ProcessPoolExecutor) -> None:
-        if self._pool is pool:
-            self._pool = None
-            pool.shutdown(wait=False)
+    def _drop(self, pool: ProcessPoolExecutor, what: str) -> None:
+        if self._pool is not pool:
+            return  # others waited for it, too
+        self._pool = None
+        pool.shutdown(wait=False)
+        self._lost_in_a_row += 1
+        rests_s = rest_s(self._lost_in_a_row)
+        self._begins_at_s = self._clock_s() + rests_s
+        log.warning(
+            "The planning process %s (%d in a row); a new one begins with the next plan, in %.0f s or later. Donors "
+            "keep what they have. If this goes on, the machine may lack memory.",
+            what,
+            self._lost_in_a_row,
+            rests_s,
+        )
 
     def close(self) -> None:
         """End the planning process."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the planning process is, for `/healthz`."""
+
+    lost_in_a_row: int
+    """Processes that died or hung since the last plan that one made."""
+    rests_s: float
+    """Before that no new one begins."""
+
+
+def rest_s(lost_in_a_row: int) -> float:
+    """How long none begins after so many were lost (rule 2): 0, 5, 10, 20, ... seconds, at most `REST_MAX_S`."""
+    return 0.0 if lost_in_a_row < 2 else min(REST_MAX_S, REST_FIRST_S * 2.0 ** min(lost_in_a_row - 2, 16))
 
 
 def work_of(snapshot: Snapshot, policy: Policy) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ from aiohttp import web
 from distribute_io.coordinator.addresses import asked_origin
 from distribute_io.coordinator.library import Library
 from distribute_io.coordinator.listing import Listing, summary
+from distribute_io.coordinator.plan_office import Health
 from distribute_io.coordinator.routes_files import attachment
 from distribute_io.coordinator.stats import Statistics
 from distribute_io.errors import RefusedError
@@ -33,9 +35,16 @@ class CatalogueApi:
     """Reads only; `routes_publish.py` has what changes."""
 
     def __init__(
-        self, *, catalogue: Catalogue, listing: Listing, library: Library | None, statistics: Statistics
+        self,
+        *,
+        catalogue: Catalogue,
+        listing: Listing,
+        library: Library | None,
+        statistics: Statistics,
+        planner: Callable[[], Health],
     ) -> None:
         self._catalogue = catalogue
+        self._planner = planner
         self._listing = listing
         self._library = library
         self._statistics = statistics
@@ -128,7 +137,8 @@ class CatalogueApi:
         return json_response(await self._statistics.report())
 
     async def _healthy(self, _request: web.Request) -> web.Response:
-        return json_response({"status": "ok"})
+        """Also without a planning process all is well: what donors hold stands, and is served."""
+        return json_response({"status": "ok", "planner": self._planner()})
 
     async def _ready(self, _request: web.Request) -> web.Response:
         """Ready when the catalogue answers and the folder was walked once: hashing goes on beside the serving."""

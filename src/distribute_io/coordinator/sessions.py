@@ -238,6 +238,10 @@ class Sessions:
 
     # --- what happens by itself ---
 
+    def __len__(self) -> int:
+        """Sessions of this process."""
+        return len(self._sessions)
+
     async def run(self) -> None:
         """Watch over the sessions until cancelled."""
         async with asyncio.TaskGroup() as tasks:

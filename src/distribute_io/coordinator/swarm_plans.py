@@ -4,7 +4,8 @@ Rules:
 
 1. A swarm is large from `LARGE_FROM_DONORS` on, or where there are so many donors and segments that a plan of all at
    once takes longer than a round.
-2. The planning process is told each donor that came, changed or went since the round before; after a failure, all.
+2. The planning process is told each donor that came, changed or went since the round before; after a failure, all,
+   and nothing while no process may begin. The lists of the last round stay.
 3. Those who join are planned from the lists of the last round, also while the next one is under way. Whom these cannot
    place is placed by the next round, which then begins early.
 4. What the lists gave while a round was under way stands: the round's word for that donor is dropped, and the lists
@@ -68,9 +69,14 @@ class SwarmPlans:
         self._changed[session_id] = None
 
     def forget(self) -> None:
-        """The planning process knows nothing any more, or the swarm is small: the next round tells all."""
-        self._changed, self._told, self._given, self._joins, self._files_told = {}, {}, {}, None, -1
-        self._on_lists = set()
+        """The swarm is small, or what came of a round cannot be relied on: the next round tells all, and there are no
+        lists until then."""
+        self._tell_all()
+        self._given, self._joins, self._on_lists = {}, None, set()
+
+    def _tell_all(self) -> None:
+        """What the planning process knows is lost. The lists stay: who joins is planned meanwhile."""
+        self._changed, self._told, self._files_told = {}, {}, -1
 
     def told(self, session_id: SessionId) -> Donor | None:
         """The donor's record as the last round was told it."""
@@ -116,13 +122,14 @@ class SwarmPlans:
         Raises:
             DistributeError: when the planning process failed.
         """
+        self._office.check()
         self._given = {}
         try:
             changes = await self._changes(now_us, here, seen, joining)
             told = set(self._told)
             result = await self._office.round(changes, self._policy, ROUND_S)
         except BaseException:
-            self.forget()
+            self._tell_all()
             raise
         self._joins = JoinPlanner(result.lists, self._policy, self._shape)
         self._on_lists = told | self._given.keys()
@@ -157,7 +164,7 @@ class SwarmPlans:
             changes = await self._changes(now_us, here, seen, joining)
             return await self._office.explain(changes, self._policy, session_id, limit=limit)
         except BaseException:
-            self.forget()
+            self._tell_all()
             raise
 
     async def _changes(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from distribute_io.coordinator import plan_office, plan_process
-from distribute_io.coordinator.plan_office import PlanOffice, work_of
+from distribute_io.coordinator.plan_office import Health, PlannerLostError, PlanOffice, rest_s, work_of
 from distribute_io.coordinator.plan_process import make_plan
 from distribute_io.core.placement.model import DonorView, Expectation, FileView, Plan, Policy, RegionRates, Snapshot
 from distribute_io.core.placement.rounds import Changes, encode_files, parts_of, put_together
@@ -113,6 +113,47 @@ def test_a_large_plan_comes_from_another_process_and_its_death_is_harmless(monke
         assert (await office.plan(snapshot, Policy())).assignments == expected
 
     scene(play)
+
+
+def test_what_keeps_dying_is_begun_again_later_and_later_with_one_warning_each(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_s = 1_000.0
+    snapshot = a_snapshot(3)
+    monkeypatch.setattr(plan_office, "INLINE_WORK_MAX_US", 0)
+
+    async def play() -> None:
+        nonlocal now_s
+        office = PlanOffice(random.Random(1), lambda: now_s)
+        try:
+            for lost, rests_s in ((1, 0.0), (2, 5.0), (3, 10.0)):
+                assert office.health.rests_s == 0.0
+                with pytest.raises(PlannerLostError, match="died"):
+                    await office._elsewhere(_die)
+                assert office.health == Health(lost_in_a_row=lost, rests_s=rests_s)
+                now_s += rests_s / 2
+                if rests_s:
+                    for _ in range(3):
+                        with pytest.raises(PlannerLostError, match="again and again"):
+                            await office.plan(snapshot, Policy())
+                    with pytest.raises(PlannerLostError):
+                        office.check()
+                now_s += rests_s / 2
+            assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
+            await office.plan(snapshot, Policy())
+            assert office.health == Health(lost_in_a_row=0, rests_s=0.0)
+        finally:
+            office.close()
+
+    asyncio.run(play())
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_rest_doubles_up_to_its_bound() -> None:
+    assert [rest_s(lost) for lost in (0, 1, 2, 3, 8, 9, 10**9)] == [0.0, 0.0, 5.0, 10.0, 300.0, 300.0, 300.0]
 
 
 def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
