@@ -63,7 +63,7 @@ def run_coarse(scenario: Scenario, progress: Callable[[float], None] | None = No
         target = _copies(wanted * mean_stay_s / policy.return_min, slots / segments, float(donors.online))
         copies *= exp(-gone * MINUTE_S)
         missing = np.maximum(0.0, target - copies)
-        possible = min(1.0, down * MINUTE_S / max(1e-9, float(missing.sum()) * segments))
+        possible = min(1.0, min(down, float(mirror_limit)) * MINUTE_S / max(1e-9, float(missing.sum()) * segments))
         pushed = missing * possible
         surplus = max(0.0, float((copies + pushed).sum()) * segments - slots)
         over = np.maximum(0.0, copies - target)
@@ -81,7 +81,7 @@ def run_coarse(scenario: Scenario, progress: Callable[[float], None] | None = No
         if scenario.trouble.mirror_outage_s and _within(scenario.trouble.mirror_outage_s, now_s):
             rest_now = 0.0
         else:
-            rest_now = min(rest, float(mirror_limit))
+            rest_now = min(rest, float(mirror_limit) - float(pushed.sum()) * segments / MINUTE_S)
         waiting = (rest - rest_now) * MINUTE_S
         rows["donors"].append(served * MINUTE_S)
         rows["mirrors"].append(rest_now * MINUTE_S)

@@ -47,6 +47,8 @@ class Links:
         self._down = np.zeros(0)
         self.mirror_due = np.zeros(0)
         self._from_donors = np.zeros(0)
+        self.mirrors_wanted = 0.0
+        """What downloads asked of mirrors in the last step, in segments per second."""
 
     def add_donor(self, up: float) -> int:
         """A slot for an uplink, in segments per second."""
@@ -142,8 +144,9 @@ class Links:
             finished = []
         self._from_donors = from_donors
         wanted = np.maximum(0.0, down - from_donors) * mirrors
+        self.mirrors_wanted = float(wanted.sum())
         if mirror_limit is not None:
-            wanted *= min(1.0, mirror_limit / max(1e-12, float(wanted.sum())))
+            wanted *= min(1.0, mirror_limit / max(1e-12, self.mirrors_wanted))
         self.mirror_due += wanted * step_s
         grown = [int(slot) for slot in np.flatnonzero((self.mirror_due > 0) & (down > 0))]
         return finished, grown

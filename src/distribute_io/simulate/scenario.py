@@ -141,7 +141,8 @@ class Trouble(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mirror_outage_s: tuple[float, float] | None = None
     """From when to when no mirror answers."""
     mirror_bit_per_s: float | None = None
-    """What all mirrors together can send; None: as much as is asked of them."""
+    """What all mirrors together can send, to downloads and to donors that fill themselves; None: as much as is asked of
+    them."""
 
 
 class Scenario(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ Rules:
 5. What a donor delivered counts when the segment is whole. If the donor leaves before, it counts as the mirrors'.
 6. A donor fetches its target from mirrors segment by segment at its own downlink, an introduction's time after it is
    told (or `fill_after_s`), as it asks donors first. What it is no longer to hold is erased before: it never holds more
-   than its storage.
+   than its storage. Where mirrors are limited, fills and downloads get the same share of what they ask for.
 7. Segments of poisoners are thrown away, fetched from a mirror, and the donor is dropped; after three accusers by all.
 
 Delivered = from donors + from mirrors, for every download, to the byte (`Download.check`).
@@ -93,6 +93,7 @@ class Swarm:
         self._kept: dict[int, dict[int, int]] = {}
         self._own: list[tuple[float, int, int]] = []
         self._filling: set[int] = set()
+        self._mirrors_left: float | None = None  # for downloads in this step, in segments per second; None: no limit
         self._wants_back = {visit.previous for visit in people.visits if visit.previous >= 0}
         self._active_max = scenario.network.active_max
         self._setup_s, self._cap = setups_s(scenario), path_rates(scenario)
@@ -197,6 +198,7 @@ class Swarm:
                 assert own.held() + len(own.coming) <= self.scenario.donors.quota_segments, "more than its storage"
 
     def _fill(self) -> None:
+        share = self._fills_share()
         if not self._filling or self._mirrors_out():
             return
         for index in sorted(self._filling):
@@ -207,7 +209,7 @@ class Swarm:
                 continue
             if donor.fills_from_s > self.now_s + STEP_S / 2:
                 continue
-            donor.filled += donor.visit.down * STEP_S
+            donor.filled += donor.visit.down * share * STEP_S
             while donor.filled >= 1.0 and donor.coming:
                 file, bit = donor.coming.pop(0)
                 donor.filled -= 1.0
@@ -220,6 +222,18 @@ class Swarm:
                         self._count_holders(download)
             if not donor.coming:
                 donor.filled = 0.0
+
+    def _fills_share(self) -> float:
+        """What mirrors give to fills of what these could take; the rest of the mirrors' limit is the downloads'."""
+        limit = self.scenario.trouble.mirror_bit_per_s
+        if limit is None:
+            return 1.0
+        limit, by_s = limit / self.scenario.segment_bits, self.now_s + STEP_S / 2
+        filling = (self.donors[index] for index in sorted(self._filling))
+        wanted = sum(donor.visit.down for donor in filling if donor.coming and donor.fills_from_s <= by_s)
+        share = min(1.0, limit / max(1e-12, wanted + self._links.mirrors_wanted))
+        self._mirrors_left = limit - wanted * share
+        return share
 
     def _mirrors_out(self) -> bool:
         outage = self.scenario.trouble.mirror_outage_s
@@ -277,13 +291,10 @@ class Swarm:
         """One step of all transfers."""
         links = self._links
         mirrors = 0.0 if self._mirrors_out() else 1.0
-        limit = self.scenario.trouble.mirror_bit_per_s
         # To the nearest step: no later on average than it is.
         for link in self._promoted(links.ready(self.now_s + STEP_S / 2)):
             self._got_segment(link)
-        finished, grown = links.advance(
-            STEP_S, mirrors, limit / self.scenario.segment_bits if limit is not None else None
-        )
+        finished, grown = links.advance(STEP_S, mirrors, self._mirrors_left)
         for link in finished:
             self._got_segment(link)
         for slot in grown:

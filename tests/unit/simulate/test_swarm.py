@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import pytest
 
@@ -109,6 +111,18 @@ def test_fills_of_what_others_hold_begin_later_where_donors_are_asked_first() ->
     donors = msgspec.structs.replace(SMALL.donors, fill_after_s=60.0)
     slow = run("planned", msgspec.structs.replace(SMALL, donors=donors))
     assert slow.gross_offload < run("planned").gross_offload
+
+
+@pytest.mark.parametrize("kind", ["detailed", "coarse"])
+def test_mirrors_that_are_limited_share_it_among_fills_and_downloads(kind: Literal["detailed", "coarse"]) -> None:
+    limit = 0.6 * run("planned").mirror_peak_bytes_per_s
+    limited = msgspec.structs.replace(SMALL, kind=kind, trouble=Trouble(mirror_bit_per_s=8 * limit))
+    outcome = run("planned", limited)
+    sent = [sum(each) / 60 for each in zip(outcome.series.from_mirrors, outcome.series.pushed, strict=True)]
+    # Whole segments are counted, of which some may have been sent in the minute before.
+    assert max(sent) <= limit * 1.02 + SMALL.catalogue.segment_bytes
+    assert max(sent) > 0.8 * limit
+    assert outcome.pushed_bytes > 0
 
 
 def test_coarse_scenarios_are_run_by_classes() -> None:
