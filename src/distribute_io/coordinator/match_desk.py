@@ -6,10 +6,10 @@ Rules:
 2. A payload is relayed unchanged; nothing of it is read, kept or logged.
 3. The downloader's side offers, with an offer that it deposited where there is one; only when the downloader is native
    and the donor is a browser the donor offers, as a native peer cannot negotiate channel ids.
-4. Whoever did not work for a downloader, refused it for good, or lied to it, is not introduced to it again in this
-   session; nor are two of whom one broke the protocol, by the other's word. A donor that is accused of a lie is
-   introduced to nobody for a time (`core/standing.py`), also when it ended the match first. Nor is a downloader that
-   donors of several networks complain of.
+4. Whoever did not work for a downloader, refused it in any word but `busy`, or lied to it, is not introduced to it
+   again in this session; nor are two of whom one broke the protocol, by the other's word. A donor that is accused of a
+   lie is introduced to nobody for a time (`core/standing.py`), also when it ended the match first. Nor is a downloader
+   that donors of several networks complain of.
 5. A donor that did not say a word in `SILENCE_US` after it was called (an offer, or a signal) in a match that failed is
    introduced to nobody until it is heard again: a machine that lost its power stays a session for a minute.
 6. A downloader tells the round trip of each connection that came about. It counts once for a session and a pair of

@@ -2,12 +2,12 @@
 
 Rules:
 
-1. A request for a file waits for donors until mirrors would have done the work: half of what its download takes. A
-   donor that cannot send its part within that time is busy (`curves.py`).
+1. A request for a file waits for donors for half of what its download takes, as downloads go here: with donors' part in
+   it. A donor that cannot send its part within that time is busy (`curves.py`).
 2. A download takes its size over the typical rate: the median of the last `KEPT` downloads that were seen from their
    beginning to their end. While they are fewer than `FIRST`, downloads at `FIRST_BYTES_PER_S` stand for the others:
-   the rate of the base scenario of `dio simulate`. Small files that came quickly say nothing of rates: they take some
-   round trips.
+   the rate of the base scenario of `dio simulate`. Small files that came quickly took some round trips: their rate is
+   the least that the line gives, so they count where that is no less than the median.
 3. No wait is shorter than `WAIT_MIN_S` or longer than `WAIT_MAX_S`: rates are what downloaders say of themselves.
 """
 
@@ -33,6 +33,9 @@ COUNTED_S_MIN: Final = 5.0
 WAIT_MIN_S: Final = 2.0
 """An introduction takes most of a second, and no downloader asks for more donors sooner than after some."""
 
+RATE_MIN: Final = 1_000.0
+"""Bytes per second: nobody's line is slower, whatever is said of it."""
+
 WAIT_MAX_S: Final = 3_600.0
 """Half of `Policy.horizon_s`: nothing is expected further ahead."""
 
@@ -47,9 +50,12 @@ class Downlinks:
 
     def seen(self, size_bytes: int, took_s: float) -> None:
         """A download of this size took so long."""
-        if size_bytes < COUNTED_BYTES_MIN and took_s < COUNTED_S_MIN:
+        if size_bytes <= 0:
             return
-        self._rates.append(size_bytes / max(took_s, 1e-3))
+        rate = size_bytes / max(took_s, 1e-3)
+        if size_bytes < COUNTED_BYTES_MIN and took_s < COUNTED_S_MIN and rate < self.typical_bytes_per_s:
+            return
+        self._rates.append(rate)
         self._typical = None
 
     @property
@@ -72,4 +78,6 @@ def waits_s(file_bytes: NDArray[np.int64], down_bytes_per_s: float) -> Floats:
         file_bytes: sizes.
         down_bytes_per_s: the typical rate.
     """
-    return np.asarray(np.clip(file_bytes / down_bytes_per_s / 2.0, WAIT_MIN_S, WAIT_MAX_S), dtype=np.float64)
+    return np.asarray(
+        np.clip(file_bytes / max(down_bytes_per_s, RATE_MIN) / 2.0, WAIT_MIN_S, WAIT_MAX_S), dtype=np.float64
+    )

@@ -45,15 +45,29 @@ def test_the_typical_rate_is_the_median_of_the_last_downloads_whatever_single_on
     assert Downlinks(downlinks.rates).typical_bytes_per_s == downlinks.typical_bytes_per_s
 
 
-def test_small_files_say_nothing_and_no_time_is_a_short_one() -> None:
+def test_what_came_quickly_is_counted_where_it_shows_a_fast_line_and_no_time_is_a_short_one() -> None:
     downlinks = Downlinks()
-    downlinks.seen(COUNTED_BYTES_MIN - 1, 1e-9)
-    assert downlinks.rates == []
-    downlinks.seen(MIB, COUNTED_S_MIN - 0.001)
+    downlinks.seen(MIB, 1.0)  # the line may be much faster
     assert downlinks.rates == []
     downlinks.seen(COUNTED_BYTES_MIN, 0.0)
     downlinks.seen(MIB, COUNTED_S_MIN)
-    assert downlinks.rates == [COUNTED_BYTES_MIN / 1e-3, MIB / COUNTED_S_MIN]
+    downlinks.seen(MIB, 0.1)
+    assert downlinks.rates == [COUNTED_BYTES_MIN / 1e-3, MIB / COUNTED_S_MIN, MIB / 0.1]
+
+
+def test_some_small_downloads_that_stalled_do_not_make_all_lines_slow() -> None:
+    downlinks = Downlinks()
+    for number in range(20 * KEPT):
+        downlinks.seen(MIB, 10.0 if number % 20 == 0 else 0.8)
+    assert downlinks.typical_bytes_per_s >= MIB / 0.8
+
+
+def test_an_empty_file_says_nothing_and_no_rate_is_nothing() -> None:
+    downlinks = Downlinks()
+    for _ in range(2 * FIRST):
+        downlinks.seen(0, 9.0)
+    assert downlinks.typical_bytes_per_s == FIRST_BYTES_PER_S
+    assert waits_s(np.array([0, 10_000]), 0.0).tolist() == [WAIT_MIN_S, 5.0]
 
 
 def test_a_request_waits_for_half_of_its_download_within_bounds() -> None:
