@@ -8,6 +8,7 @@ import type { Panel } from "../ui/panel.ts";
 import { LinkDownload, targetOf } from "./link-download.ts";
 import type { SentRuns } from "../worker/messages.ts";
 import {
+  pinOf,
   registry,
   type DownloadPart,
   type Follower,
@@ -144,7 +145,7 @@ function workers(options: LinkOptions): WorkerFactory {
   if (factory === undefined) {
     factory = new WorkerFactory(
       options.workerUrl === null
-        ? { kind: "part", url, integrity: options.parts[WORKER_PART] ?? "" }
+        ? { kind: "part", url, integrity: pinOf(options.parts, WORKER_PART) }
         : { kind: "installed", url },
     );
     factories.set(url, factory);

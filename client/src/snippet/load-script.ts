@@ -1,7 +1,7 @@
 /** Brings a part into the page by a script element, pinned by its hash, once for all who want it. */
 
 import { scriptUrl } from "../transport/script-url.ts";
-import { registry, type LinkOptions, type Registry } from "./part.ts";
+import { pinOf, registry, type LinkOptions, type Registry } from "./part.ts";
 
 /** Where copies of the loader see what any of them is bringing in, by its hash. */
 const LOADING = Symbol.for("distribute-io:loading");
@@ -16,7 +16,7 @@ const LOAD_TIMEOUT_MS = 4_000;
  * @param nonce for policies that go by nonces.
  * @param timeoutMs of the first who asks for it counts.
  * @returns what the part left in the registry.
- * @throws Error when it cannot be had.
+ * @throws Error when it cannot be had, or has no pin.
  */
 export async function loadScript(
   { parts, partsUrl }: Pick<LinkOptions, "parts" | "partsUrl">,
@@ -24,7 +24,7 @@ export async function loadScript(
   nonce: string,
   timeoutMs = LOAD_TIMEOUT_MS,
 ): Promise<Part> {
-  const integrity = parts[name] ?? "";
+  const integrity = pinOf(parts, name);
   const present = registry()[integrity];
   if (present !== undefined) return present;
   const holder = globalThis as unknown as Record<symbol, Loading | undefined>; // as: a property of our own making

@@ -11,7 +11,7 @@
  *   versions on one page do not disturb each other. A link that two tags select is the first one's. A tag that a
  *   single-page site runs again counts once.
  *
- * This file is on other people's pages for every visitor: it stays below 6 kB after gzip, which the build checks.
+ * This file is on other people's pages for every visitor: it stays below 4 kB after gzip, which the build checks.
  */
 
 import { isPlainClick, linkOf } from "./clicks.ts";

@@ -13,6 +13,7 @@ import type { Panel } from "../ui/panel.ts";
 import { PanelFooter } from "../ui/panel-footer.ts";
 import { isSharedWith, sharesNow, shareView } from "../ui/share-view.ts";
 import {
+  pinOf,
   registry,
   type DownloadPart,
   type LinkOptions,
@@ -158,7 +159,7 @@ const part: MorePart = {
 function workersOf({ workerUrl, partsUrl, parts }: LinkOptions): WorkerFactory {
   return new WorkerFactory(
     workerUrl === null
-      ? { kind: "part", url: partsUrl + WORKER_PART, integrity: parts[WORKER_PART] ?? "" }
+      ? { kind: "part", url: partsUrl + WORKER_PART, integrity: pinOf(parts, WORKER_PART) }
       : { kind: "installed", url: new URL(WORKER_PART, workerUrl).href },
   );
 }

@@ -116,6 +116,17 @@ export function registry(): Registry {
   return (holder[REGISTRY] ??= {});
 }
 
+/**
+ * The pin of a part.
+ *
+ * @throws Error when there is none: a part without a pin would be run whatever its server sends.
+ */
+export function pinOf(parts: LinkOptions["parts"], name: string): string {
+  const pin = parts[name];
+  if (pin === undefined) throw new Error("unpinned");
+  return pin;
+}
+
 /** Whether no tag with the same attributes runs on this page yet; from now on one does. */
 export function isNewTag(options: LinkOptions): boolean {
   const holder = globalThis as unknown as Record<symbol, Set<string> | undefined>; // as: a property of our own making

@@ -1,7 +1,7 @@
 /** Where the words of other languages than English come from, for all who speak to the visitor. */
 
 import type { FetchPart } from "../ui/language-part.ts";
-import type { LinkOptions } from "./part.ts";
+import { pinOf, type LinkOptions } from "./part.ts";
 
 /** Words that have not come by then are not waited for. */
 const WORDS_TIMEOUT_MS = 3_000;
@@ -13,9 +13,9 @@ export function wantedLanguages(): readonly string[] {
 
 /** Fetches tables of words, each pinned by its hash. */
 export function wordFetcher({ partsUrl, parts }: Pick<LinkOptions, "parts" | "partsUrl">): FetchPart {
-  return (name) =>
+  return async (name) =>
     fetch(partsUrl + name, {
-      integrity: parts[name] ?? "",
+      integrity: pinOf(parts, name),
       credentials: "omit",
       referrerPolicy: "no-referrer",
       signal: AbortSignal.timeout(WORDS_TIMEOUT_MS),

@@ -29,3 +29,10 @@ test("who asks while a part is on its way waits for that one; one that did not c
   assert.deepEqual(await Promise.all([...loads, load()]), [part, part, part]);
   assert.equal(asked.length, 2);
 });
+
+test("a part without a pin is not brought in", async () => {
+  const asked: unknown[] = [];
+  Object.assign(globalThis, { document: { createElement: () => asked.push("element"), head: {} } });
+  await assert.rejects(loadScript({ parts: {}, partsUrl: "https://c.example/" }, "more.js", ""), /unpinned/);
+  assert.deepEqual(asked, []);
+});

@@ -31,7 +31,7 @@ export interface SchedulerConfig {
   readonly missing?: readonly SegmentRange[] | null;
   /** How much to spare the mirrors (rule S9). Default `balanced`. */
   readonly policy?: Policy;
-  /** Memory for bytes that are received and not yet verified, as whole segments; at least one segment. 32 MiB. */
+  /** Memory for bytes that are received and not yet verified, as whole segments; at least one segment. Default 32 MiB. */
   readonly maxInFlightBytes?: number;
   /** Verified segments leave memory in the order of the file, so that memory is a window (rule S17). Default false. */
   readonly inOrder?: boolean;
