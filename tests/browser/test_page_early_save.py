@@ -139,6 +139,19 @@ def test_a_service_worker_that_ends_costs_nothing_but_its_copy(
     assert published.sent_bytes() - sent_before <= _LARGE_BYTES + 2 * MIB
 
 
+def test_a_download_that_takes_nothing_keeps_nobody_waiting(
+    published: Published, chromium: Callable[..., Chromium]
+) -> None:
+    visitor = published.visit(chromium("visitor"), sw="paused-saver.js")
+    visitor.click("large")
+    begun = begun_early(visitor, published.large)
+    published.at(_FAST)
+    visitor.expect_verified(timeout_s=30)
+    assert begun.failure() is not None
+    visitor.page.press_button("Save")
+    assert_saved(visitor, published.large)
+
+
 def test_after_a_reload_a_new_download_begins_with_what_is_stored(
     published: Published, chromium: Callable[..., Chromium]
 ) -> None:

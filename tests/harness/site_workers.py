@@ -1,4 +1,4 @@
-"""What a publisher copies to the own site for `data-worker` and `data-sw`, and two that behave oddly."""
+"""What a publisher copies to the own site for `data-worker` and `data-sw`, and some that behave oddly."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ _BUILT = Path(distribute_io.__file__).parent / "client_dist"
 _ODD = {
     "mute-saver.js": """
 self.addEventListener("message", (event) => event.data.type === "runs" && event.stopImmediatePropagation());
+importScripts("dio-sw.js");
+""",
+    # As one whose download the visitor has paused in the browser's list: it asks for nothing.
+    "paused-saver.js": """
+const post = MessagePort.prototype.postMessage;
+MessagePort.prototype.postMessage = function (message, ...rest) {
+  if (message.type !== "pull") post.call(this, message, ...rest);
+};
 importScripts("dio-sw.js");
 """,
     "hasty-worker.js": """

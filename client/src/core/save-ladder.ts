@@ -68,21 +68,31 @@ export const EARLY_AFTER_MS = 500;
 /** ... and a stream is when so much is left to come: it takes some 100 ms to begin. */
 export const EARLY_LEFT_MS_MIN = 1_000;
 
+/**
+ * What a source failed to bring is often fetched last, and nothing beyond it can leave until then: all that waits is
+ * copied faster than it is streamed (some 150 MiB/s). A few segments wait in any download.
+ */
+export const EARLY_BEHIND_BYTES_MAX = 8 * 1024 * 1024;
+
 /** What is known of a file that is on its way into the private file system. */
 export interface EarlyConditions {
   readonly sizeBytes: number;
   /** Verified so far, by earlier visits, too. */
   readonly receivedBytes: number;
+  /** Of these, beyond the first segment that is missing. */
+  readonly behindBytes: number;
   readonly rateBytesPerS: number;
   /** Since the first of its bytes could come. */
   readonly elapsedMs: number;
 }
 
 /** Whether to have the browser save a file from now on, while the rest comes, and not only when it is complete. */
-export function leavesEarly({ sizeBytes, receivedBytes, rateBytesPerS, elapsedMs }: EarlyConditions): boolean {
+export function leavesEarly(conditions: EarlyConditions): boolean {
+  const { sizeBytes, receivedBytes, behindBytes, rateBytesPerS, elapsedMs } = conditions;
   return (
     sizeBytes >= EARLY_BYTES_MIN &&
     elapsedMs >= EARLY_AFTER_MS &&
+    behindBytes <= EARLY_BEHIND_BYTES_MAX &&
     rateBytesPerS > 0 &&
     rateBytesPerS <= EARLY_RATE_MAX_BYTES_PER_S &&
     (sizeBytes - receivedBytes) * 1_000 >= rateBytesPerS * EARLY_LEFT_MS_MIN

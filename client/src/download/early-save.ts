@@ -19,6 +19,8 @@ export class EarlySave {
   readonly #sinceMs = performance.now();
   #wasTried = false;
   #isOver = false;
+  /** Does it count as a download of this page? */
+  #isNoted = false;
   #stream: Stream | undefined;
 
   /**
@@ -32,9 +34,11 @@ export class EarlySave {
     this.#opened = opened;
   }
 
-  progressed(progress: Progress): void {
+  /** @param behindBytes stored beyond the first segment that is missing. */
+  progressed(progress: Progress, behindBytes: number): void {
     const elapsedMs = performance.now() - this.#sinceMs;
-    if (this.#wasTried || !leavesEarly({ ...progress, sizeBytes: this.#sizeBytes, elapsedMs }) || !canSaveNow()) return;
+    const conditions = { ...progress, sizeBytes: this.#sizeBytes, behindBytes, elapsedMs };
+    if (this.#wasTried || !leavesEarly(conditions) || !canSaveNow()) return;
     this.#wasTried = true;
     void this.#open();
   }
@@ -51,11 +55,15 @@ export class EarlySave {
 
   async #open(): Promise<void> {
     try {
-      this.#stream = await openStream(this.#serviceWorkerUrl, this.#name, this.#sizeBytes);
+      this.#stream = await openStream(this.#serviceWorkerUrl, this.#name, this.#sizeBytes, () => {
+        if (this.#isOver || !canSaveNow()) return false;
+        noteDownload();
+        return (this.#isNoted = true);
+      });
     } catch {
-      return; // not installed, or the page's policy has no room for it
+      if (this.#isNoted) noteDownload(-1);
+      return; // not installed, not in time, or the page's policy has no room for it
     }
-    noteDownload();
     if (this.#isOver) this.#stream.close();
     else this.#opened(this.#stream.port);
   }

@@ -82,6 +82,9 @@ export interface FinishedDownload {
   readonly saved: boolean;
 }
 
+/** Files whose saving was ended from outside: for want of room in the folder, maybe, which the private file system has. */
+const interrupted = new Set<string>();
+
 export class FileDownload {
   readonly #settings: DownloadSettings;
   readonly #observer: DownloadObserver;
@@ -202,7 +205,10 @@ export class FileDownload {
       } catch (cause) {
         if (!isDistributeError(cause) || !(cause instanceof StoreError)) throw cause;
         if (this.#isSaved) throw cause; // not fetched a second time
-        if (cause.code === "save_interrupted") throw cause; // the visitor's own doing, or nothing to go on with
+        if (cause.code === "save_interrupted") {
+          interrupted.add(file.fileId);
+          throw cause; // the visitor's own doing, or nothing to go on with
+        }
         if (cause.code === "store_in_use") {
           const other = await this.#waitForOther(file, sinceMs);
           if (other !== undefined) return other;
@@ -242,7 +248,7 @@ export class FileDownload {
     const ended = this.#outcome(worker, hashing, (message) => {
       if (message.type === "progress") {
         broadcast.progressed(message.progress);
-        early?.progressed(message.progress);
+        early?.progressed(message.progress, message.behindBytes);
       } else if (message.type === "stream_runs" && stream?.runs() === false) tell(worker, { type: "stream_gone" });
     });
     try {
@@ -267,7 +273,8 @@ export class FileDownload {
   #earlySave(file: TrustedFile, worker: Worker): EarlySave | undefined {
     const name = this.#observer.savedAs?.(file);
     const { serviceWorkerUrl } = this.#settings.place;
-    if (name === undefined || serviceWorkerUrl === null || !canPickFile()) return undefined;
+    if (name === undefined || serviceWorkerUrl === null || !canPickFile() || interrupted.has(file.fileId))
+      return undefined;
     return new EarlySave(serviceWorkerUrl, name, file.sizeBytes, (port) => {
       tell(worker, { type: "save_early", port }, [port]);
     });

@@ -33,14 +33,18 @@ export function canSaveNow(): boolean {
   return mayHandOver({ asksBeforeSecond: canPickFile(), sinceGesture: sinceGesture ?? 0 });
 }
 
-/** This page begins a download: by a click of its own, in a frame, or by following a link. */
-export function noteDownload(): void {
+/**
+ * This page begins a download: by a click of its own, in a frame, or by following a link.
+ *
+ * @param count -1: the one that was noted did not begin.
+ */
+export function noteDownload(count: 1 | -1 = 1): void {
   if (sinceGesture === undefined) {
     for (const gesture of ["pointerdown", "keydown"]) {
       addEventListener(gesture, () => (sinceGesture = 0), { capture: true, passive: true });
     }
   }
-  sinceGesture = (sinceGesture ?? 0) + 1;
+  sinceGesture = Math.max(0, (sinceGesture ?? 0) + count); // a click may have come in between
 }
 
 /** Has the browser save a blob under a name, as a click on a link with `download` does. */

@@ -44,6 +44,7 @@ worker.addEventListener("message", (event: ExtendableMessageEvent) => {
   if (message.type === "left") {
     running.get(message.id)?.fail?.();
     running.delete(message.id);
+    announced.delete(message.id);
     return;
   }
   const [bytes, page] = event.ports;
@@ -58,19 +59,19 @@ worker.addEventListener("fetch", (event) => {
   const download = announced.get(id);
   if (download === undefined) return; // another file of this folder, if there is one: as if we were not here
   announced.delete(id);
+  const response = new Response(streamOf(id, download.bytes), {
+    headers: {
+      "Content-Type": "application/octet-stream",
+      "Content-Disposition": `attachment; filename*=UTF-8''${encoded(download.name)}`,
+      "Content-Length": String(download.sizeBytes),
+      "X-Content-Type-Options": "nosniff",
+      // Pages that are cross-origin isolated take no frame without it.
+      "Cross-Origin-Embedder-Policy": "require-corp",
+    },
+  });
+  // Only now: a name that cannot be sent is an answer that never comes.
   tell(running.get(id), { type: "asked" });
-  event.respondWith(
-    new Response(streamOf(id, download.bytes), {
-      headers: {
-        "Content-Type": "application/octet-stream",
-        "Content-Disposition": `attachment; filename*=UTF-8''${encoded(download.name)}`,
-        "Content-Length": String(download.sizeBytes),
-        "X-Content-Type-Options": "nosniff",
-        // Pages that are cross-origin isolated take no frame without it.
-        "Cross-Origin-Embedder-Policy": "require-corp",
-      },
-    }),
-  );
+  event.respondWith(response);
 });
 
 function streamOf(id: string, port: MessagePort): ReadableStream<Uint8Array> {

@@ -32,17 +32,24 @@ export interface Stream {
  *
  * @param url the installed service worker's address.
  * @param name what the file is called, without folders.
+ * @param mayBegin asked at the last moment, since all before it takes time. With it, a service worker that does not tell
+ *   whether the download began is of no use.
  * @throws UsageError `part_unavailable` when the service worker is not there, or may not run.
  */
-export async function openStream(url: string, name: string, sizeBytes: number): Promise<Stream> {
+export async function openStream(
+  url: string,
+  name: string,
+  sizeBytes: number,
+  mayBegin?: () => boolean,
+): Promise<Stream> {
   try {
-    return await open(url, name, sizeBytes);
+    return await open(url, name, sizeBytes, mayBegin);
   } catch (cause) {
     throw new UsageError("part_unavailable", "The service worker for saving cannot be used.", { cause });
   }
 }
 
-async function open(url: string, name: string, sizeBytes: number): Promise<Stream> {
+async function open(url: string, name: string, sizeBytes: number, mayBegin?: () => boolean): Promise<Stream> {
   const scope = new URL(SCOPE, url).href;
   const worker = await within(
     START_MS,
@@ -64,13 +71,8 @@ async function open(url: string, name: string, sizeBytes: number): Promise<Strea
     );
   const ready = says("ready");
   tell(worker, { type: "open", id, name, sizeBytes }, [bytes.port2, control.port2]);
-  // One that the site installed long ago does not tell whether the frame came.
-  const asked = "tells" in (await ready) ? says("asked") : undefined;
   const frame = document.createElement("iframe");
-  frame.hidden = true;
-  frame.src = scope + id;
-  document.body.append(frame);
-  // Its worker ends without a word, and the browser would wait for the rest.
+  // The service worker forgets it: an early end, or a page that is left, whose worker ends without a word.
   const left = () => {
     tell(worker, { type: "left", id });
   };
@@ -85,8 +87,16 @@ async function open(url: string, name: string, sizeBytes: number): Promise<Strea
     }, FRAME_MS);
   };
   try {
+    // One that the site installed long ago does not tell whether the frame came.
+    const tells = "tells" in (await ready);
+    if (mayBegin !== undefined && !(tells && mayBegin())) throw new Error("not now");
+    const asked = tells ? says("asked") : undefined;
+    frame.hidden = true;
+    frame.src = scope + id;
+    document.body.append(frame);
     await asked; // a page's policy or sandbox may refuse the frame, of which it is told nothing
   } catch (cause) {
+    left();
     close();
     throw cause;
   }

@@ -17,7 +17,7 @@ import { mirrorsSuffice } from "../core/peer-roster.ts";
 import { RateMeter } from "../core/rate-meter.ts";
 import type { Runs } from "../core/runs.ts";
 import { WINDOW_BYTES } from "../core/save-ladder.ts";
-import type { FailCode, SegmentRange } from "../core/scheduler/messages.ts";
+import type { SegmentRange } from "../core/scheduler/messages.ts";
 import { Scheduler } from "../core/scheduler/scheduler.ts";
 import { SegmentLayout } from "../core/segment-layout.ts";
 import { SegmentSenders } from "../core/segment-senders.ts";
@@ -32,15 +32,7 @@ import type { HeadStart } from "../transport/head-start.ts";
 import type { Fetch } from "../transport/http-source.ts";
 import { browserTrouble } from "../transport/mirror-trouble.ts";
 import type { Source } from "../transport/source.ts";
-import {
-  isDistributeError,
-  type DistributeError,
-  IntegrityError,
-  RefusedError,
-  SourceError,
-  StoreError,
-  UsageError,
-} from "../wire/errors.ts";
+import { type DistributeError, IntegrityError, RefusedError, StoreError } from "../wire/errors.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { DownloadEngine } from "./download-engine.ts";
 import { FrontHasher } from "./front-hasher.ts";
@@ -48,6 +40,7 @@ import { FrontSaver } from "./front-saver.ts";
 import type { ErrorCode } from "../wire/messages.ts";
 import type { DownloadJob, FromWorker, Progress, SourceProgress } from "./messages.ts";
 import { missingRuns, type PeerSession } from "./peer-session.ts";
+import { asError, asStoreError } from "./run-errors.ts";
 import { SegmentIntake } from "./segment-intake.ts";
 
 /** How often the page hears of progress. */
@@ -58,8 +51,13 @@ const MEMORY_BYTES = 24 * 1024 * 1024;
 
 /** A service worker with nothing to do is ended after 30 s, and in Firefox its download with it. */
 const STREAM_RUNS_MS = 10_000;
-/** ... and where nothing but its end is waited for, one that is gone is to be found out soon. */
-const LAST_RUNS_MS = 500;
+
+/**
+ * When all is known to be right, an early save has so long for what is left of it; then the file is handed over. A slow
+ * folder, a download that is paused in the browser's list or waits for an answer, and a service worker that is gone are not
+ * waited for.
+ */
+const LAST_PART_MS = 5_000;
 
 /** What is stored is right, and another place may take the rest. */
 const ROOM_CODES: ReadonlySet<ErrorCode> = new Set(["quota_exceeded", "disk_full", "save_interrupted", "saver_gone"]);
@@ -108,6 +106,8 @@ export class DownloadRun {
   /** It is banned, and seems to lead to another file by now. */
   #linkIsChanged = false;
   #storedBytes: number;
+  /** The first segment that is missing, when it was looked at last. */
+  #front = 0;
   /** Donors that came, ever: "mirrors only" and back again does not number anew. */
   #donors = 0;
   /** A byte came of somebody. */
@@ -220,7 +220,7 @@ export class DownloadRun {
       this.#peers.progressed(); // or not: mirrors that bring nothing do not suffice any more
       this.#tell();
     });
-    if (job.place.kind === "stream") this.#tellStream(STREAM_RUNS_MS);
+    if (job.place.kind === "stream") this.#tellStream();
     environment.report({ type: "opened", progress: this.#progress(), sent: this.#senders.takeNews() });
     const { fetch, headStart } = environment;
     const trouble = browserTrouble(headStart?.ahead(fetch) ?? fetch);
@@ -291,7 +291,7 @@ export class DownloadRun {
         this.#fail(cause);
       },
     );
-    this.#tellStream(STREAM_RUNS_MS);
+    this.#tellStream();
   }
 
   /** Ends the download and forgets what was stored. The page asks for it only as long as it has handed nothing over. */
@@ -336,16 +336,18 @@ export class DownloadRun {
   }
 
   /** The page tells the service worker again and again that its download runs, and hears whether it does. */
-  #tellStream(periodMs: number): void {
-    this.#stopStreamRuns();
+  #tellStream(): void {
     const { clock, report } = this.#environment;
-    this.#stopStreamRuns = every(clock, periodMs * 1_000, () => {
+    this.#stopStreamRuns = every(clock, STREAM_RUNS_MS * 1_000, () => {
       report({ type: "stream_runs" });
     });
   }
 
   #tell(): void {
-    this.#environment.report({ type: "progress", progress: this.#progress(), sent: this.#senders.takeNews() });
+    while (this.#stored[this.#front] === true) this.#front += 1;
+    const behindBytes = this.#storedBytes - this.#front * this.#layout.segmentSizeBytes;
+    const sent = this.#senders.takeNews();
+    this.#environment.report({ type: "progress", progress: this.#progress(), sent, behindBytes });
   }
 
   async #complete(): Promise<void> {
@@ -355,7 +357,7 @@ export class DownloadRun {
     this.#checkpoints.close(); // the hasher's state ends with the digest
     this.#account();
     this.#peers.close(); // all is here: donors need not wait for the digest
-    this.#environment.report({ type: "progress", progress, sent: this.#senders.takeNews() });
+    this.#environment.report({ type: "progress", progress, sent: this.#senders.takeNews(), behindBytes: 0 });
     try {
       if (this.#keptBytes === 0 && this.#saver === undefined) await this.#handOver();
       const sha256Hex = await this.#hasher.digest();
@@ -369,8 +371,9 @@ export class DownloadRun {
       this.#fail(asStoreError(cause));
       return;
     }
-    if (this.#saver !== undefined) this.#tellStream(LAST_RUNS_MS);
+    const unbound = this.#environment.clock.after(LAST_PART_MS * 1_000, () => this.#saver?.leave());
     const isSaved = (await this.#saver?.finish()) === true;
+    unbound();
     if (this.#stop()) await this.#deliver(progress, isSaved);
   }
 
@@ -478,22 +481,4 @@ export class DownloadRun {
       sources,
     };
   }
-}
-
-function asError(code: FailCode): DistributeError {
-  switch (code) {
-    case "all_sources_bad":
-      return new IntegrityError("all_sources_lie", "Every source delivered bytes that are not the publisher's.");
-    case "all_sources_failed":
-    case "no_sources":
-      return new UsageError("no_sources", "No mirror and no donor delivers this file at present.");
-    case "no_progress":
-      return new SourceError("stalled", "No byte came from any source for too long.");
-  }
-}
-
-function asStoreError(cause: unknown): DistributeError {
-  return isDistributeError(cause)
-    ? cause
-    : new StoreError("store_unreadable", "The browser's storage failed.", { cause });
 }

@@ -111,7 +111,8 @@ export type FromWorker =
     }
   /** The store is open, with so many verified bytes of an earlier run. Comes before any progress. */
   | { readonly type: "opened"; readonly progress: Progress; readonly sent: SentRuns }
-  | { readonly type: "progress"; readonly progress: Progress; readonly sent: SentRuns }
+  /** `behindBytes`: stored beyond the first segment that is missing. */
+  | { readonly type: "progress"; readonly progress: Progress; readonly sent: SentRuns; readonly behindBytes: number }
   /** All segments are right and stored, all of them in this run; the digest of the whole file is still to come. */
   | { readonly type: "stored"; readonly stored: StoredFile }
   /** All segments are right and stored, and so is the digest of the whole file; `isSaved`: the browser has it, too. */

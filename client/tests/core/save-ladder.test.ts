@@ -73,11 +73,19 @@ test("only a browser that asks before a second download makes the file wait for 
 
 test("a large file is saved while it comes, where its sources are the limit and much is left", () => {
   const MIB = 1024 * 1024;
-  const slow = { sizeBytes: 160 * MIB, receivedBytes: 25 * MIB, rateBytesPerS: 50 * MIB, elapsedMs: 500 };
+  const slow = {
+    sizeBytes: 160 * MIB,
+    receivedBytes: 25 * MIB,
+    behindBytes: 0,
+    rateBytesPerS: 50 * MIB,
+    elapsedMs: 500,
+  };
   const may = (given: Partial<typeof slow>) => leavesEarly({ ...slow, ...given });
   assert.equal(may({}), true);
   assert.equal(may({ elapsedMs: 499 }), false); // what a rate is by then means nothing
   assert.equal(may({ rateBytesPerS: 0 }), false);
+  assert.equal(may({ behindBytes: 8 * MIB }), true);
+  assert.equal(may({ behindBytes: 8 * MIB + 1 }), false); // a hole at the front would hold all back
   assert.equal(may({ rateBytesPerS: 64 * MIB }), true);
   assert.equal(may({ rateBytesPerS: 64 * MIB + 1 }), false); // the machine is the limit
   assert.equal(may({ receivedBytes: 110 * MIB }), true);

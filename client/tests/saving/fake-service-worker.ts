@@ -9,6 +9,10 @@ export class FakeServiceWorker {
   /** Was it installed since service workers tell that the frame has come? */
   isNew = true;
   readonly told: string[] = [];
+  /** Has a frame asked for the download? */
+  wasFetched = false;
+  /** It is ready when this ends. */
+  held = Promise.resolve();
   #page: MessagePort | undefined;
 
   postMessage(message: ToServiceWorker, ports: MessagePort[]): void {
@@ -16,11 +20,13 @@ export class FakeServiceWorker {
     if (message.type === "open") this.#page = ports[1];
     if (!this.lives) return;
     if (message.type === "runs") this.#page?.postMessage({ type: "alive" });
-    else if (message.type === "open") this.#page?.postMessage({ type: "ready", ...(this.isNew && { tells: true }) });
+    else if (message.type === "open")
+      void this.held.then(() => this.#page?.postMessage({ type: "ready", ...(this.isNew && { tells: true }) }));
   }
 
   /** The frame asks for its address. */
   fetch(): void {
+    this.wasFetched = true;
     if (this.isNew) this.#page?.postMessage({ type: "asked" });
   }
 }
