@@ -6,7 +6,7 @@ Rules:
    the interpreter looks through all that it has whenever that grew by a quarter, and with 100,000 donors that stops the
    loop for a second (`python -m bench heap_pauses`). What is set aside is freed as ever when nobody refers to it.
 2. Only garbage in cycles that was set aside while it was in use stays. So all is looked through once when there is
-   `GROWN_TIMES` as much as after the last time.
+   `GROWN_TIMES` as much as after the last time, and when half of the sessions of then have gone.
 3. A coordinator that is small again has nothing set aside.
 """
 
@@ -21,9 +21,9 @@ LARGE_FROM_SESSIONS: Final = 2_000
 """Below, all is looked through in some milliseconds."""
 
 TURN_EVERY_S: Final = 1.0
-GROWN_TIMES: Final = 4
-GROWN_FROM: Final = 1_000_000
-"""Objects; 100,000 donors are some millions, and these are no garbage."""
+GROWN_TIMES: Final = 2
+GROWN_FROM: Final = 250_000
+"""Objects, of about a hundred bytes: so much garbage is some tens of megabytes. What 2,000 sessions are is less."""
 
 
 class Heap:
@@ -34,6 +34,8 @@ class Heap:
         self._sessions = sessions
         self._kept = 0
         """Objects set aside after all was looked through."""
+        self._most = 0
+        """Sessions at most since then."""
         self._is_large = False
 
     async def run(self) -> None:
@@ -48,16 +50,19 @@ class Heap:
 
     def turn(self) -> None:
         """Look through what is new, or through all (rule 2), and set it aside."""
-        if self._sessions() < LARGE_FROM_SESSIONS:
+        sessions = self._sessions()
+        if sessions < LARGE_FROM_SESSIONS:
             if self._is_large:
                 gc.unfreeze()
             self._is_large = False
             return
-        grown = gc.get_freeze_count() > GROWN_TIMES * max(GROWN_FROM, self._kept)
-        if grown:
+        self._most = max(self._most, sessions)
+        looks_at_all = not self._is_large or 2 * sessions < self._most
+        looks_at_all |= gc.get_freeze_count() > GROWN_TIMES * max(GROWN_FROM, self._kept)
+        if looks_at_all:
             gc.unfreeze()
         gc.collect()
         gc.freeze()
-        if grown or not self._is_large:
-            self._kept = gc.get_freeze_count()
+        if looks_at_all:
+            self._kept, self._most = gc.get_freeze_count(), sessions
         self._is_large = True

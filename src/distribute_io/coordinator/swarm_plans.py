@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from distribute_io.coordinator.demand_desk import DemandDesk
-from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.coordinator.plan_office import PlannerLostError, PlanOffice
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.core import runs as sets
 from distribute_io.core.placement.board import target_of
@@ -74,6 +74,14 @@ class SwarmPlans:
         self._tell_all()
         self._given, self._joins, self._on_lists = {}, None, set()
 
+    def _check(self) -> None:
+        """Refuse while no planning process may begin, before anything is written down for it."""
+        try:
+            self._office.check()
+        except PlannerLostError:
+            self._changed = {}  # the one that begins is told all
+            raise
+
     def _tell_all(self) -> None:
         """What the planning process knows is lost. The lists stay: who joins is planned meanwhile."""
         self._changed, self._told, self._files_told = {}, {}, -1
@@ -122,7 +130,7 @@ class SwarmPlans:
         Raises:
             DistributeError: when the planning process failed.
         """
-        self._office.check()
+        self._check()
         self._given = {}
         try:
             changes = await self._changes(now_us, here, seen, joining)
@@ -160,6 +168,7 @@ class SwarmPlans:
         Raises:
             DistributeError: when the planning process failed.
         """
+        self._check()
         try:
             changes = await self._changes(now_us, here, seen, joining)
             return await self._office.explain(changes, self._policy, session_id, limit=limit)

@@ -53,6 +53,21 @@ def test_new_garbage_is_found_before_the_rest_is_set_aside() -> None:
     assert garbage() is None
 
 
+def test_what_was_set_aside_in_use_is_found_when_half_of_the_sessions_have_gone() -> None:
+    sessions = 4 * LARGE_FROM_SESSIONS
+    kept = Heap(lambda: sessions)
+    used = a_cycle()
+    garbage = weakref.ref(used)
+    kept.turn()
+    del used
+    sessions = 2 * LARGE_FROM_SESSIONS
+    kept.turn()
+    assert garbage() is not None
+    sessions -= 1
+    kept.turn()
+    assert garbage() is None
+
+
 def test_what_was_set_aside_in_use_is_found_when_there_is_much_more_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Heap(lambda: LARGE_FROM_SESSIONS)
     used = a_cycle()

@@ -15,7 +15,7 @@ from distribute_io.coordinator import donor_desk, swarm_plans
 from distribute_io.coordinator.app import open_catalogue
 from distribute_io.coordinator.config import CoordinatorConfig
 from distribute_io.coordinator.demand_desk import DemandDesk
-from distribute_io.coordinator.plan_office import PlanOffice
+from distribute_io.coordinator.plan_office import PlannerLostError, PlanOffice
 from distribute_io.coordinator.shapes import Shapes
 from distribute_io.coordinator.swarm_plans import SwarmPlans
 from distribute_io.core import runs as sets
@@ -249,6 +249,37 @@ def test_a_question_between_two_rounds_does_not_put_copies_on_the_lists(
             await catalogue.close()
 
     joined_before: set[SessionId] = set()
+    asyncio.run(play_it())
+
+
+class _Resting(PlanOffice):
+    """One whose process has died again and again."""
+
+    def __init__(self) -> None:
+        super().__init__(random.Random(1))
+
+    def check(self) -> None:
+        raise PlannerLostError("rests")
+
+
+def test_nobody_is_written_down_while_no_planning_process_may_begin(tmp_path: Path) -> None:
+    async def play_it() -> None:
+        catalogue = open_catalogue(CoordinatorConfig(data_dir=str(tmp_path)))
+        try:
+            demand = DemandDesk(catalogue, clock_us=lambda: 10**15)
+            swarm = SwarmPlans(office=_Resting(), policy=Policy(), demand=demand, shapes=Shapes(catalogue))
+            here, nobody = [SessionId("0" * 32)], frozenset[SessionId]()
+
+            async def seen(_session_id: SessionId) -> tuple[Donor, DonorView] | None:
+                raise AssertionError
+
+            with pytest.raises(PlannerLostError):
+                await swarm.round(0, here=here, seen=seen, joining=nobody)
+            with pytest.raises(PlannerLostError):
+                await swarm.explain(here[0], 0, here=here, seen=seen, joining=nobody, limit=1)
+        finally:
+            await catalogue.close()
+
     asyncio.run(play_it())
 
 

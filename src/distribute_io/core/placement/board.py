@@ -160,10 +160,10 @@ class Board(Readings):
     def too_alike(self, held: Held) -> set[int]:
         alike: set[int] = set()
         for group in held.groups:
-            own = +self._copies_in.get(group, Counter())
-            if own:
+            if own := self._copies_in.get(group):
                 rows = np.fromiter(own, dtype=np.int64, count=len(own))
                 copies = np.fromiter(own.values(), dtype=np.int64, count=len(own))
+                rows, copies = rows[copies > 0], copies[copies > 0]
                 most = copies_max(self.copies[rows] + 1, self.policy.network_share_max, self._shares[group])
                 alike.update(rows[copies + 1 > most].tolist())
         return alike

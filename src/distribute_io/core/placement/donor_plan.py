@@ -165,8 +165,8 @@ class DonorPlanner:
 
     def _swap(self, target: Target, swaps: int, push_left: int) -> None:
         lacking = self._lacking(target)
-        # What it holds in part is no row to swap in: it would be in the target twice.
-        lacking = self._candidates(lacking[~np.isin(lacking, target.rows)])
+        # What it holds in part is no row to swap in: it would be in the target twice. Nor is what was just left out.
+        lacking = self._candidates(lacking[~np.isin(lacking, [*target.rows, *target.dropped])])
         alike = self._board.too_alike(self._held)
         stay_s = min(self._donor.stay_left_s, self._policy.horizon_s)
         soon = min(1.0, swap_horizon_s(self._policy, self._board.asked_per_s) / max(1.0, stay_s))

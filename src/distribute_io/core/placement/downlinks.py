@@ -30,8 +30,8 @@ COUNTED_BYTES_MIN: Final = 4 << 20
 COUNTED_S_MIN: Final = 5.0
 """What took so long was slow because of the line, however small it is."""
 
-WAIT_MIN_S: Final = 2.0
-"""An introduction takes most of a second, and no downloader asks for more donors sooner than after some."""
+WAIT_MIN_S: Final = 4.5
+"""The shortest that was simulated (`many-small`); a downloader asks for more donors after some seconds, no sooner."""
 
 RATE_MIN: Final = 1_000.0
 """Bytes per second: nobody's line is slower, whatever is said of it."""

@@ -27,16 +27,19 @@ from distribute_io.core.placement.rows import Flags, Floats, Ints, begins_of
 class Alike:
     """Copies of a row in one group, of networks or of providers, where they are so many that it matters (rule 3)."""
 
-    def __init__(self, keys: Ints, counts: Ints, *, binds: bool, shares: Mapping[int, float] | None = None) -> None:
+    def __init__(
+        self, keys: Ints, counts: Ints, *, binds: bool, shares: Mapping[int, float] | None = None, unknown: float = 0.0
+    ) -> None:
         """Keep the pairs, those of a group side by side: a donor asks for its own only.
 
         Args:
             keys: `key_of` row and group, each once.
             counts: copies of that row in that group.
             binds: whether there are groups enough for the cap to hold.
-            shares: of donors, that a group (by `number_of`) may hold whatever the cap; none for those not named.
+            shares: of donors, that a group (by `number_of`) may hold whatever the cap.
+            unknown: the same for a group that is not named.
         """
-        self.shares = dict(shares or {})
+        self.shares, self.unknown = dict(shares or {}), unknown
         number = keys & 0xFFFF_FFFF
         order = np.lexsort((keys, number))
         self._number: Ints = number[order]
@@ -53,7 +56,7 @@ class Alike:
         own = self.copies_of(rows, group)
         if not own.any():
             return None
-        most = copies_max(copies + 1, share_max, self.shares.get(number_of(group), 0.0))
+        most = copies_max(copies + 1, share_max, self.shares.get(number_of(group), self.unknown))
         return np.asarray((own > 0) & (own + 1 > most))
 
     def copies_of(self, rows: Ints, group: str) -> Ints:
@@ -82,7 +85,7 @@ class Alike:
     def renumbered(self, rows: Ints) -> Alike:
         """The same for some rows (ascending), which are then numbered from 0 on; all known pairs are of these rows."""
         keys = (rows.searchsorted(self._row) << 32) | self._number
-        alike = Alike(keys, self._counts, binds=self._binds, shares=self.shares)
+        alike = Alike(keys, self._counts, binds=self._binds, shares=self.shares, unknown=self.unknown)
         for number, added in self._added.items():
             known = np.array(list(added), dtype=np.int64)
             places = rows.searchsorted(known)

@@ -446,4 +446,6 @@ class _Look:
         keys, counts = np.unique((stock.row[some].astype(np.int64) << 32) | of_entry[some], return_counts=True)
         may = np.array([max(self._policy.network_share_max, shares.get(name, 0.0)) for name in groups.tolist()])
         bound = (counts + 1) / may[groups.searchsorted(keys & 0xFFFF_FFFF)] > self._survey.copies[keys >> 32]
-        return Alike(keys[bound], counts[bound], binds=True, shares=shares)
+        # A provider that is new here may be the only one of its country.
+        unknown = UNBOUND if kind == "provider" else 0.0
+        return Alike(keys[bound], counts[bound], binds=True, shares=shares, unknown=unknown)

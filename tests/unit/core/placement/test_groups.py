@@ -13,6 +13,7 @@ from msgspec import structs
 from distribute_io.core.demand.regions import coarse
 from distribute_io.core.placement.board import Board
 from distribute_io.core.placement.groups import groups_of, shares
+from distribute_io.core.placement.join_lists import JoinPlanner
 from distribute_io.core.placement.model import DonorView, Expectation, FileView, Policy, RegionRates, Snapshot
 from distribute_io.core.placement.planner import plan
 from distribute_io.core.placement.rounds import Changes, Rounds, encode_demand, encode_files
@@ -147,3 +148,21 @@ def test_a_provider_with_most_of_a_country_is_not_held_back_and_a_small_one_is()
     held_by_small = structs.replace(small[1], holdings={FILE.file_id: ((0, 4),)})
     assert given_to(small[2], held_by_small) == (0, {"too_alike"})
     assert given_to(small[0], held_by_small)[0] > 0
+
+
+def test_a_provider_that_came_after_the_last_look_is_not_bound() -> None:
+    here = [a_donor(number, f"EU/DE/AS{number}") for number in range(4)]
+    changes = Changes(
+        now_us=0,
+        whole=True,
+        donors=[encode_donor(KnownDonor(donor, "browser")) for donor in here],
+        files=[encode_files([FILE])],
+        demand=[encode_demand(DEMAND)],
+        stays=Stays().state(),
+    )
+    lists = Rounds(POLICY).round(changes, seed=1, is_over=lambda: True).lists
+    planner = JoinPlanner(lists, POLICY, {FILE.file_id: FILE}.get)
+    for number in range(4, 8):  # each takes half of the file
+        assignment = planner.plan(a_donor(number, "EU/FR/AS9"), 0, is_guess=True, is_known=False)
+        assert assignment is not None
+        assert assignment.push_bytes > 0
