@@ -7,7 +7,7 @@ are compared, both from the click on: everything verified and stored, and the co
 its digest. A page cannot be in the folder before the browser has copied what is stored (bench/page_throttled.py): at 50
 MiB/s that alone takes more than the 5 % which issue 3 allows over the plain link. So the second moment stands against
 three: the plain link, the plain link and such a copy, and the same page with no fault at all.
-With `--data-sw` the site has installed our service worker, and there is no such copy (ADR 0050).
+With `--data-sw` the site has installed our service worker, and there is no such copy (ADR 0047).
 Options: `--mib N` (default 160), `--mib-per-s N` (of the good mirror, default 50), `--rounds N` (default 3), `--part
 mirrors|donors` (the coordinator is with the donors; default both, a result each), `--only FAULT` (repeatable). Each
 round has a browser of its own. Three rounds of a part take about five minutes.

@@ -3,7 +3,7 @@
 A mirror with a true token bucket that all its requests share, and Chromium's own unverified download beside ours.
 What any page can reach is told beside it: Chromium's own download, and then its copy of a stored file of that size to
 the download folder, which no page can begin before the last byte (a blob cannot grow) nor do itself. Where the site has
-installed our service worker (`data-sw`) there is no such copy: the browser saves the file while it comes (ADR 0050).
+installed our service worker (`data-sw`) there is no such copy: the browser saves the file while it comes (ADR 0047).
 Options: `--rate MIB` (20 or 50; default both), `--mib N` (default 128), `--rounds N` (default 3).
 """
 

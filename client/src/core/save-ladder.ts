@@ -57,7 +57,7 @@ export function nextRung(conditions: SavingConditions): Rung | undefined {
   return rungs.find(([rung, usable]) => usable && !refused.has(rung))?.[0];
 }
 
-/** A smaller one is copied from the private file system to the download folder in 70 ms or less (ADR 0050). */
+/** A smaller one is copied from the private file system to the download folder in 70 ms or less (ADR 0047). */
 export const EARLY_BYTES_MIN = 32 * 1024 * 1024;
 
 /** Above this it may be the machine that is the limit: a stream beside the download would hold that up. */

@@ -1,5 +1,5 @@
 /**
- * A file that the browser saves while it comes (docs/decisions/0050-saved-while-it-comes.md): when the rule says that it
+ * A file that the browser saves while it comes (docs/decisions/0047-saved-while-it-comes.md): when the rule says that it
  * pays (core/save-ladder.ts), the site's service worker opens a download, and the worker fills it from what is stored.
  *
  * Tried once. Where it cannot be had, or the browser would ask the visitor first, the file is handed over when it is
