@@ -15,6 +15,9 @@ import {
 } from "../storage/names.ts";
 import { StoreError } from "../wire/errors.ts";
 
+/** A journal is written every 64 MiB: that so many reads in turn meet a write is the disk's fault, and the list has no figure then. */
+const READS_MAX = 3;
+
 /** One file of the list. */
 export interface UnfinishedDownload {
   /** SHA-256 of the whole file, hexadecimal: `download(fileId)` goes on with it. */
@@ -45,12 +48,13 @@ export async function listUnfinished(): Promise<readonly UnfinishedDownload[]> {
     const isUnfinished = name.endsWith(Suffix.data) || (name.endsWith(Suffix.finished) && journal !== undefined);
     const data = isUnfinished ? await fileOf(folder, name) : undefined;
     if (data === undefined) continue;
-    const about = readAbout(await (await fileOf(folder, fileId + Suffix.about))?.text());
+    const about = readAbout(await contentOf(folder, fileId + Suffix.about, (file) => file.text()));
+    const summary = await contentOf(folder, fileId + Suffix.journal, (file) => file.arrayBuffer());
     found.push({
       fileId,
       ...about,
       sizeBytes: data.size,
-      storedBytes: journal === undefined ? 0 : journalSummary(new Uint8Array(await journal.arrayBuffer())),
+      storedBytes: summary === undefined ? 0 : journalSummary(new Uint8Array(summary)),
       changedAtMs: Math.max(data.lastModified, journal?.lastModified ?? 0),
       running: held.has(downloadLock(fileId)),
     });
@@ -133,6 +137,24 @@ async function downloads(): Promise<FileSystemDirectoryHandle | undefined> {
   } catch {
     return undefined; // no storage, or nothing was ever downloaded
   }
+}
+
+/** A `File` that is written after it was taken cannot be read any more: it is taken anew, as another tab may be at it. */
+async function contentOf<Content>(
+  folder: FileSystemDirectoryHandle,
+  name: string,
+  read: (file: File) => Promise<Content>,
+): Promise<Content | undefined> {
+  for (let left = READS_MAX; left > 0; left -= 1) {
+    const file = await fileOf(folder, name);
+    if (file === undefined) return undefined;
+    try {
+      return await read(file);
+    } catch {
+      // written meanwhile
+    }
+  }
+  return undefined;
 }
 
 async function fileOf(folder: FileSystemDirectoryHandle, name: string): Promise<File | undefined> {
